@@ -1,0 +1,68 @@
+"""A task's row (a plain dict, see docs/custom-tasks.md) as a `Document`, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from finbench.errors import TaskError
+from finbench.records import Answer, Document, Gold, Kind
+
+KINDS = ("number", "choice", "label", "boolean", "text", "lm_eval")
+_FIELDS = frozenset(Answer.__dataclass_fields__)
+_TUPLES = ("classes", "aliases")
+
+
+def document_from_row(row: Mapping[str, Any], task: str, *, kind: Kind | None = None) -> Document:
+    """The document of a row that follows the contract; `kind` is used where the row does not declare one.
+
+    Raises TaskError naming the row and the field that is missing or of the wrong shape.
+    """
+    name = f"{task or 'row'} {row.get('id', '(no id)')!r}"
+    for key in ("id", "question", "gold"):
+        if not isinstance(row.get(key), str):
+            raise TaskError(f"{name}: `{key}` is {row.get(key)!r}, expected a text; see docs/custom-tasks.md")
+    declared = row.get("answer") or {}
+    if not isinstance(declared, Mapping):
+        raise TaskError(f"{name}: `answer` is {declared!r}, expected a mapping such as {{'kind': 'number'}}")
+    golds = row.get("golds") or [{"text": row["gold"]}]
+    try:
+        return Document(
+            id=row["id"],
+            task=task,
+            question=row["question"],
+            answer=_answer(declared, kind),
+            golds=tuple(Gold(str(gold["text"]), str(gold.get("source", "gold"))) for gold in golds),
+            cluster=row.get("cluster") or "",
+            flags=tuple(row.get("flags") or ()),
+            facets=row.get("facets") or {},
+            cells=tuple(row.get("cells") or ()),
+            steps=tuple(row.get("steps") or ()),
+            row=row,
+        )
+    except (TypeError, KeyError, AttributeError, ValueError) as err:
+        raise TaskError(f"{name}: the row does not follow docs/custom-tasks.md ({err})") from err
+
+
+def _answer(declared: Mapping[str, Any], kind: Kind | None) -> Answer:
+    if len(declared) == 1 and "kind" in declared:
+        return _plain(str(declared["kind"]))
+    unknown = set(declared) - _FIELDS
+    if unknown:
+        raise ValueError(f"`answer` has unknown fields {', '.join(sorted(unknown))}; known: {', '.join(sorted(_FIELDS))}")
+    fields = {key: value for key, value in declared.items() if value is not None}
+    for key in _TUPLES:
+        if key in fields:
+            fields[key] = tuple(fields[key])
+    chosen = fields.pop("kind", kind)
+    if chosen not in KINDS:
+        raise ValueError(f"`answer.kind` is {chosen!r}, expected one of {', '.join(KINDS)}")
+    return Answer(kind=chosen, **fields)
+
+
+@lru_cache(maxsize=16)
+def _plain(kind: str) -> Answer:
+    if kind not in KINDS:
+        raise ValueError(f"`answer.kind` is {kind!r}, expected one of {', '.join(KINDS)}")
+    return Answer(kind=kind)  # type: ignore[arg-type]  # checked above
