@@ -123,7 +123,8 @@ class Request:
     """One thing to ask an engine.
 
     With chat, `messages` holds the turns; without (`--no-chat`, base models), `prompt` holds the text and `messages`
-    is empty. For `kind="loglikelihood"`, `continuation` is the text to be scored after the prompt.
+    is empty. For `kind="loglikelihood"`, `continuation` is the text to be scored after the prompt, and `part` counts
+    the choices of one document.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Request:
     sampling: Sampling
     prompt: str = ""
     repeat: int = 0
+    part: int = 0
     kind: Literal["generate", "loglikelihood"] = "generate"
     continuation: str = ""
 
