@@ -1,4 +1,4 @@
-"""FinQA's program language: `divide(subtract(5829, 5735), 5735)` or its flat form `subtract(5829, 5735), divide(#0, 5735)`.
+"""FinQA's program language, flat as in `subtract(5829, 5735), divide(#0, 5735)` or nested.
 
 The meaning is that of the official evaluator (czyssrs/FinQA, code/evaluate/evaluate.py): binary floating point all the
 way, the final number rounded to five decimals, `greater` answering "yes" or "no". ConvFinQA adds programs that are a
