@@ -1,0 +1,345 @@
+"""The durable half of a run: every document, prompt, reply and grade in one SQLite file.
+
+A reply is committed before it counts as done: at most one second or 256 replies are at risk when the process dies, and
+those are asked again. One writer at a time: the second is refused with the first one's process id.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from finbench.errors import StoreError
+from finbench.records import Document, Grade, Request, Response
+
+BATCH = 256  # replies
+INTERVAL = 1.0  # seconds
+SCHEMA = 1
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS documents (
+    task TEXT NOT NULL, position INTEGER NOT NULL, id TEXT NOT NULL, hash TEXT NOT NULL, row TEXT NOT NULL,
+    PRIMARY KEY (task, position)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS replies (
+    task TEXT NOT NULL, position INTEGER NOT NULL, repeat INTEGER NOT NULL, part INTEGER NOT NULL,
+    request_id TEXT NOT NULL, prompt TEXT NOT NULL, sampling TEXT NOT NULL, finish TEXT NOT NULL,
+    response TEXT NOT NULL, grade TEXT,
+    PRIMARY KEY (task, position, repeat, part)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS judgements (
+    task TEXT NOT NULL, position INTEGER NOT NULL, repeat INTEGER NOT NULL, request_id TEXT NOT NULL,
+    model TEXT NOT NULL, verdict TEXT NOT NULL, response TEXT NOT NULL,
+    PRIMARY KEY (task, position, repeat)) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One document and repeat as the store holds it. `response` and `grade` are JSON texts; parts stay in order."""
+
+    position: int
+    repeat: int
+    row: str
+    hash: str
+    request_id: str
+    prompt: str
+    sampling: str
+    responses: tuple[Response, ...]
+    grade: dict[str, Any] | None
+    judgement: dict[str, Any] | None
+
+
+class Store:
+    """The SQLite file of one run folder, opened for writing by one process.
+
+    Raises StoreError when another process holds it, when its settings differ from `settings`, or when the file is
+    damaged beyond what SQLite recovers by itself.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None) -> None:
+        self.folder = folder
+        self.path = folder / "responses.sqlite"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock_file = _lock(folder / "lock")
+        self._guard = threading.RLock()
+        self._pending = 0
+        self._failure: sqlite3.Error | None = None
+        try:
+            self._db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_TABLES)
+            self._check(settings)
+        except sqlite3.DatabaseError as err:
+            self._lock_file.close()
+            raise StoreError(_damaged(self.path, err)) from err
+        except StoreError:
+            self._lock_file.close()
+            raise
+        self._stop = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="finbench-store", daemon=True)
+        self._ticker.start()
+
+    def _check(self, settings: Mapping[str, Any] | None) -> None:
+        stored = dict(self._db.execute("SELECT key, value FROM meta"))
+        if "schema" in stored and json.loads(stored["schema"]) != SCHEMA:
+            raise StoreError(f"{self.path}: written by another version of finbench; give another --output")
+        if settings is None:
+            return
+        wanted = json.loads(json.dumps(settings, sort_keys=True, default=list))
+        if "settings" in stored:
+            differences = list(_differences(json.loads(stored["settings"]), wanted))
+            if differences:
+                raise StoreError(
+                    f"{self.folder}: holds a run with other settings:\n"
+                    + "\n".join(f"  {line}" for line in differences)
+                    + "\nGive these settings to continue it, or another --output for a new run."
+                )
+            return
+        for key, value in (("schema", SCHEMA), ("settings", wanted)):
+            self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
+
+    # Writing
+
+    def add_document(self, position: int, document: Document, row: str, digest: str) -> None:
+        """Remember a document; a document of the same place with other content is refused."""
+        with self._writing():
+            known = self._db.execute(
+                "SELECT hash FROM documents WHERE task=? AND position=?", (document.task, position)
+            ).fetchone()
+            if known is None:
+                values = (document.task, position, document.id, digest, row)
+                self._db.execute("INSERT INTO documents VALUES (?,?,?,?,?)", values)
+            elif known[0] != digest:
+                raise StoreError(
+                    f"{self.folder}: document {document.id!r} of {document.task} has changed since this run began; "
+                    "restore the data it was run on, or give another --output"
+                )
+
+    def append(self, position: int, request: Request, response: Response, grade: Grade | None) -> None:
+        """Keep a reply; a later reply to the same place replaces an earlier failure, never a success."""
+        prompt = [asdict(message) for message in request.messages] if request.messages else request.prompt
+        values = (
+            request.document.task,
+            position,
+            request.repeat,
+            request.part,
+            request.id,
+            _json(prompt),
+            _json(asdict(request.sampling) | ({"continuation": request.continuation} if request.continuation else {})),
+            response.finish,
+            _json(asdict(response)),
+            _json(asdict(grade)) if grade else None,
+        )
+        with self._writing():
+            self._db.execute(
+                "INSERT INTO replies VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (task, position, repeat, part) DO UPDATE "
+                "SET request_id=excluded.request_id, prompt=excluded.prompt, sampling=excluded.sampling, "
+                "finish=excluded.finish, response=excluded.response, grade=excluded.grade WHERE finish='error'",
+                values,
+            )
+
+    def set_grade(self, task: str, position: int, repeat: int, grade: Grade) -> None:
+        """Replace the grade of a stored reply; log-likelihood tasks carry it on their first part."""
+        with self._writing():
+            self._db.execute(
+                "UPDATE replies SET grade=? WHERE task=? AND position=? AND repeat=? AND part=0",
+                (_json(asdict(grade)), task, position, repeat),
+            )
+
+    def add_judgement(
+        self, task: str, position: int, repeat: int, request_id: str, model: str, verdict: str, response: Response
+    ) -> None:
+        """Keep a judge's verdict on a stored reply."""
+        values = (task, position, repeat, request_id, model, verdict, _json(asdict(response)))
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO judgements VALUES (?,?,?,?,?,?,?)", values)
+
+    def set_meta(self, key: str, value: object) -> None:
+        """Remember a JSON value under a name of the run."""
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._guard:
+            if self._failure is not None:
+                raise StoreError(_cannot_write(self.path, self._failure)) from self._failure
+            try:
+                if self._pending == 0:
+                    self._db.execute("BEGIN IMMEDIATE")
+                self._pending += 1
+                yield
+                if self._pending >= BATCH:
+                    self._commit()
+            except sqlite3.Error as err:
+                self._failure = err
+                raise StoreError(_cannot_write(self.path, err)) from err
+
+    def _commit(self) -> None:
+        if self._pending:
+            self._db.execute("COMMIT")
+            self._pending = 0
+
+    def _tick(self) -> None:
+        while not self._stop.wait(INTERVAL):
+            with self._guard:
+                try:
+                    self._commit()
+                except sqlite3.Error as err:  # reported by the next write, in the thread that can end the run
+                    self._failure = err
+                    return
+
+    def flush(self) -> None:
+        """Commit what is pending; raises StoreError when the disk refuses."""
+        with self._guard:
+            try:
+                self._commit()
+            except sqlite3.Error as err:
+                raise StoreError(_cannot_write(self.path, err)) from err
+
+    def close(self) -> None:
+        """Commit, close and let the next process in; harmless when called again."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        self._ticker.join()
+        try:
+            if self._failure is None:
+                self.flush()
+        finally:
+            self._db.close()
+            self._lock_file.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Reading
+
+    def meta(self, key: str) -> Any:
+        """The JSON value under a name of the run, or None."""
+        found = self._db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
+        return json.loads(found[0]) if found else None
+
+    def answered(self, task: str, position: int, digest: str) -> set[tuple[int, int]]:
+        """(repeat, part) of the replies that a document already has; failed requests do not count.
+
+        Raises StoreError when the document has changed since it was asked.
+        """
+        rows = self._db.execute(
+            "SELECT d.hash, r.repeat, r.part, r.finish FROM documents d LEFT JOIN replies r "
+            "ON r.task=d.task AND r.position=d.position WHERE d.task=? AND d.position=?",
+            (task, position),
+        ).fetchall()
+        if rows and rows[0][0] != digest:
+            raise StoreError(
+                f"{self.folder}: document {position} of {task} has changed since this run began; "
+                "restore the data it was run on, or give another --output"
+            )
+        return {(repeat, part) for _, repeat, part, finish in rows if finish not in (None, "error")}
+
+    def count(self) -> dict[str, int]:
+        """Replies held per task, failures left out."""
+        return dict(self._db.execute("SELECT task, COUNT(*) FROM replies WHERE finish != 'error' GROUP BY task"))
+
+    def tasks(self) -> list[str]:
+        """The names of the tasks with documents, in the order in which they came."""
+        return [name for (name,) in self._db.execute("SELECT DISTINCT task FROM documents ORDER BY task")]
+
+    def scan(self, task: str) -> Iterator[Stored]:
+        """All documents of a task in data order, one entry per repeat; documents without a reply have no responses."""
+        cursor = self._db.cursor().execute(
+            "SELECT d.position, d.row, d.hash, r.repeat, r.request_id, r.prompt, r.sampling, r.response, r.grade, "
+            "j.verdict, j.model, j.response FROM documents d "
+            "LEFT JOIN replies r ON r.task=d.task AND r.position=d.position "
+            "LEFT JOIN judgements j ON j.task=d.task AND j.position=d.position AND j.repeat=r.repeat "
+            "WHERE d.task=? ORDER BY d.position, r.repeat, r.part",
+            (task,),
+        )
+        current: list[Any] = []
+        for entry in cursor:
+            if current and (entry[0], entry[3]) != (current[0][0], current[0][3]):
+                yield _stored(current)
+                current = []
+            current.append(entry)
+        if current:
+            yield _stored(current)
+
+
+def _stored(rows: list[Any]) -> Stored:
+    position, row, digest, repeat, request_id, prompt, sampling, _, grade, verdict, model, said = rows[0]
+    judgement = {"verdict": verdict, "model": model, "text": json.loads(said)["text"]} if verdict else None
+    return Stored(
+        position=position,
+        repeat=repeat or 0,
+        row=row,
+        hash=digest,
+        request_id=request_id or "",
+        prompt=prompt or '""',
+        sampling=sampling or "{}",
+        responses=tuple(Response(**json.loads(entry[7])) for entry in rows if entry[7]),
+        grade=json.loads(grade) if grade else None,
+        judgement=judgement,
+    )
+
+
+def _json(value: object) -> str:
+    """JSON in ASCII, so that lone surrogates and NUL in a reply survive."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _lock(path: Path) -> Any:
+    """Hold the run folder for this process; the file tells others which process it is."""
+    handle = path.open("a+")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as err:
+        handle.seek(0)
+        holder = handle.read().strip() or "another process"
+        handle.close()
+        raise StoreError(
+            f"{path.parent}: process {holder} is writing this run; wait for it, or give another --output"
+        ) from err
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
+
+
+def _differences(stored: Any, wanted: Any, name: str = "") -> Iterator[str]:
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        for key in sorted(set(stored) | set(wanted)):
+            yield from _differences(stored.get(key), wanted.get(key), f"{name}.{key}" if name else key)
+    elif stored != wanted:
+        yield f"{name}: {stored!r} there, {wanted!r} asked for"
+
+
+def _damaged(path: Path, err: Exception) -> str:
+    return (
+        f"{path}: SQLite cannot read it ({err}); `sqlite3 {path.name} .recover` may save replies, "
+        "or give another --output to begin again"
+    )
+
+
+def _cannot_write(path: Path, err: Exception) -> str:
+    return (
+        f"{path}: cannot be written ({err}); all replies before the last second are kept. "
+        "Make room or restore the folder, and run the same command again"
+    )
+
+
+def wall_clock() -> str:
+    """Now, in UTC, as text for manifests."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
