@@ -1,0 +1,375 @@
+"""vLLM in this process: one continuous batch over all tasks, every reply handed on as it finishes.
+
+Requests go to the engine one by one. `LLM.generate` would show nothing before the last reply is done, and one prompt
+over the context length would make its whole list fail. vLLM is imported when the engine is made, never with the module.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from finbench.engines.prompts import LongPrompt, LongPrompts, Prompt, PromptError, Prompts, first_line, read_template
+from finbench.errors import EngineError
+from finbench.records import Message, Request, Response, Sampling
+
+DISTRIBUTIONS = ("vllm", "vllm-cpu")  # the CPU build goes by another name
+LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the ranks vLLM allocates (its config/lora.py)
+BURST = 64  # requests taken between two steps, so that the first step does not wait for a full window of templates
+
+# Results own standard output, so vLLM logs to standard error, and only warnings; it reports nothing to anybody.
+ENVIRONMENT = {
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+
+NOT_INSTALLED = (
+    "vLLM is not installed here: `pip install 'finbench[vllm]'` on a machine with a GPU (docs/run-on-gpu.md), "
+    "`scripts/setup_vllm_cpu.sh` without one, or use --base-url, --engine hf"
+)
+ADVICE = {
+    "out of memory": "lower --gpu-memory-utilization, --max-model-len or --max-num-seqs, or raise --tensor-parallel",
+    "available memory": "raise --gpu-memory-utilization, lower --max-model-len, or raise --tensor-parallel",
+    "kv cache": "lower --max-model-len or raise --gpu-memory-utilization",
+    "head_size": "the attention kernels of this platform do not know the model's head size; try --engine hf",
+    "not a local folder": "name a local folder or a model that is in the cache; offline machines need the files beforehand",
+    "trust_remote_code": "the model brings Python code of its own; --trust-remote-code runs it",
+    "core initialization failed": "the root cause is in vLLM's messages above",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A request under way."""
+
+    request: Request
+    prompt: Prompt
+    internal_id: str  # vLLM's own name for it, for aborting
+    started: float
+
+
+class LocalVLLM:
+    """An engine that holds the model in this process (or in vLLM's worker processes, which end with it)."""
+
+    name = "vllm"
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        revision: str | None = None,
+        dtype: str = "auto",
+        quantization: str | None = None,
+        tensor_parallel: int = 1,
+        pipeline_parallel: int = 1,
+        data_parallel: int = 1,
+        lora: str | Path | None = None,
+        gpu_memory_utilization: float | None = None,
+        max_model_len: int | None = None,
+        max_num_seqs: int | None = None,
+        enforce_eager: bool = False,
+        trust_remote_code: bool = False,
+        seed: int = 0,
+        long_prompts: LongPrompts = "error",
+        chat_template: str | Path | None = None,
+        template_args: Mapping[str, Any] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Loads the model; EngineError says what is missing. `extra` are further arguments of vLLM's EngineArgs."""
+        if data_parallel > 1:
+            raise EngineError(
+                f"data parallelism ({data_parallel}) needs several engines: use --serve (vllm serve "
+                f"--data-parallel-size {data_parallel}) or --engine ray --replicas {data_parallel}"
+            )
+        template = read_template(chat_template)
+        self.model, self.revision = model, revision
+        self._lora_path = None if lora is None else Path(lora)
+        arguments: dict[str, Any] = {
+            "model": model,
+            "revision": revision,
+            "tokenizer_revision": revision,
+            "dtype": dtype,
+            "quantization": quantization,
+            "tensor_parallel_size": tensor_parallel,
+            "pipeline_parallel_size": pipeline_parallel,
+            "enforce_eager": enforce_eager,
+            "trust_remote_code": trust_remote_code,
+            "seed": seed,
+            **_given(
+                gpu_memory_utilization=gpu_memory_utilization, max_model_len=max_model_len, max_num_seqs=max_num_seqs
+            ),
+            **(_lora_arguments(self._lora_path) if self._lora_path else {}),
+            **(extra or {}),
+        }
+        self.llm = _load(arguments)
+        self._engine = self.llm.llm_engine
+        config = self._engine.vllm_config
+        self.prompts = Prompts(
+            self.llm.get_tokenizer(),
+            config.model_config.max_model_len,
+            policy=long_prompts,
+            chat_template=template,
+            template_args=dict(template_args or {}),
+        )
+        self.window = 4 * config.scheduler_config.max_num_seqs
+        self._lora = _lora_request(self._lora_path) if self._lora_path else None
+        self._ids = itertools.count()
+        self._closed = threading.Event()
+        _watch(self._engine.engine_core, self._closed)
+
+    def stream(self, requests: Iterator[Request | None]) -> Iterator[Response]:
+        """Each reply as it finishes. At most `window` requests are under way; what is left is dropped on close."""
+        pending: dict[str, _Pending] = {}
+        asked_all = held = False
+        try:
+            while True:
+                for _ in range(BURST):
+                    if asked_all or held or len(pending) >= self.window:
+                        break
+                    try:
+                        request = next(requests)
+                    except StopIteration:
+                        asked_all = True
+                        break
+                    if request is None:
+                        held = bool(pending)  # ask again after the next reply; at once when none is under way
+                        break
+                    failed = self._submit(request, pending)
+                    if failed is not None:
+                        held = False
+                        yield failed
+                if not pending:
+                    if asked_all:
+                        return
+                    continue
+                for output in self._step():
+                    if output.finished:
+                        held = False
+                        yield _response(pending.pop(output.request_id), output)
+        finally:
+            if pending and not self._closed.is_set():
+                self._abort([one.internal_id for one in pending.values()])
+
+    def close(self) -> None:
+        """Ends vLLM's processes and frees the memory of the model; a second call does nothing."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._engine.engine_core.shutdown()
+        del self.llm, self._engine
+
+    def describe(self) -> dict[str, object]:
+        """Versions, revision, device and settings, for the manifest."""
+        import torch
+        import transformers
+        from vllm.platforms import current_platform
+
+        config = self._engine.vllm_config
+        distribution, number = vllm_version()
+        return {
+            "engine": self.name,
+            "vllm": number,
+            "distribution": distribution,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "device": _device(current_platform),
+            "model": self.model,
+            "revision": self.revision,
+            "commit": getattr(config.model_config.hf_config, "_commit_hash", None),
+            "dtype": str(config.model_config.dtype).removeprefix("torch."),
+            "quantization": config.model_config.quantization,
+            "max_model_len": config.model_config.max_model_len,
+            "max_num_seqs": config.scheduler_config.max_num_seqs,
+            "tensor_parallel": config.parallel_config.tensor_parallel_size,
+            "pipeline_parallel": config.parallel_config.pipeline_parallel_size,
+            "prefix_caching": bool(config.cache_config.enable_prefix_caching),
+            "enforce_eager": bool(config.model_config.enforce_eager),
+            "seed": config.model_config.seed,
+            "lora": None if self._lora_path is None else self._lora_path.name,
+            "long_prompts": self.prompts.policy,
+        }
+
+    def prompt_tokens(self, messages: Sequence[Message] | str) -> int:
+        """How many tokens a chat or a raw text takes, template included."""
+        return self.prompts.prompt_tokens(messages)
+
+    def check_lengths(self, requests: Iterable[Request]) -> Iterator[LongPrompt]:
+        """The requests whose prompts do not fit, lazily."""
+        return self.prompts.check_lengths(requests)
+
+    def _submit(self, request: Request, pending: dict[str, _Pending]) -> Response | None:
+        """Adds one request; a reply with finish="error" when vLLM or the context will not have it."""
+        from vllm.exceptions import VLLMClientError
+
+        key = str(next(self._ids))
+        started = time.perf_counter()
+        try:
+            prompt = self.prompts.prepare(request)
+            tokens = {"type": "token", "prompt_token_ids": prompt.token_ids}
+            internal = self._engine.add_request(key, tokens, _sampling(request, prompt), lora_request=self._lora)
+        except PromptError as error:
+            return Response(request.id, text="", finish="error", error=str(error))
+        except (VLLMClientError, ValueError, TypeError) as error:  # what vLLM raises for a request it cannot take
+            return Response(request.id, text="", finish="error", error=f"vLLM refused the request: {first_line(error)}")
+        except Exception as error:
+            raise _died(error) from error
+        pending[key] = _Pending(request, prompt, internal, started)
+        return None
+
+    def _step(self) -> list[Any]:
+        try:
+            return self._engine.step()
+        except Exception as error:  # whatever leaves a step (CUDA, memory, a dead worker) leaves the engine unusable
+            raise _died(error) from error
+
+    def _abort(self, internal_ids: list[str]) -> None:
+        try:
+            self._engine.abort_request(internal_ids, internal=True)
+        except Exception:  # a dead engine has nothing to abort, and its death is already on its way up
+            self._closed.set()
+
+
+def vllm_version() -> tuple[str, str]:
+    """Name and version of the installed distribution; ("", "unknown") when neither is."""
+    for name in DISTRIBUTIONS:
+        try:
+            return name, version(name)
+        except PackageNotFoundError:
+            continue
+    return "", "unknown"
+
+
+def _load(arguments: dict[str, Any]) -> Any:
+    for key, value in ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    try:
+        from vllm import LLM
+    except ModuleNotFoundError as error:
+        if error.name == "vllm":
+            raise EngineError(NOT_INSTALLED) from error
+        raise EngineError(f"vLLM is installed but cannot be imported: {first_line(error)}") from error
+    except (ImportError, RuntimeError, OSError) as error:  # e.g. torchvision built for another torch
+        raise EngineError(f"vLLM is installed but cannot be imported: {first_line(error)}") from error
+    try:
+        return LLM(**arguments)
+    except Exception as error:  # model files, memory, drivers, kernels: dozens of types, all of them the end of this engine
+        words = first_line(error)
+        whole = str(error).lower()
+        advice = next((help for sign, help in ADVICE.items() if sign in whole), "see vLLM's messages above")
+        raise EngineError(f"vLLM cannot load {arguments['model']}: {words}; {advice}") from error
+
+
+def _watch(client: Any, closed: threading.Event) -> None:
+    """Wakes a step that waits for an engine process that has died.
+
+    vLLM 0.32's synchronous client marks such an engine as dead and then closes its sockets without a word to the queue
+    that `step` waits on (v1/engine/core_client.py, `start_engine_core_monitor`): it would wait for ever.
+    """
+    resources, queue = getattr(client, "resources", None), getattr(client, "outputs_queue", None)
+    if resources is None or queue is None:  # the engine runs in this very process
+        return
+
+    def watch() -> None:
+        while not closed.wait(0.5):
+            if resources.engine_dead:
+                queue.put(RuntimeError("the engine process ended"))
+                return
+
+    threading.Thread(target=watch, name="finbench-engine-watch", daemon=True).start()
+
+
+def _died(error: Exception) -> EngineError:
+    whole = str(error).lower()
+    advice = next((help for sign, help in ADVICE.items() if sign in whole), "vLLM's messages above say why")
+    return EngineError(f"vLLM died during the run ({first_line(error)}); {advice}. Run the same command to continue.")
+
+
+def _sampling(request: Request, prompt: Prompt) -> Any:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+    if request.kind == "loglikelihood":
+        return SamplingParams(
+            max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False, output_kind=RequestOutputKind.FINAL_ONLY
+        )
+    how: Sampling = request.sampling
+    return SamplingParams(
+        max_tokens=how.max_tokens,
+        temperature=how.temperature,
+        top_p=how.top_p,
+        top_k=how.top_k,
+        repetition_penalty=how.repetition_penalty,
+        seed=how.seed,
+        stop=list(how.stop) or None,
+        structured_outputs=StructuredOutputsParams(choice=list(how.choices)) if how.choices else None,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _response(one: _Pending, output: Any) -> Response:
+    request, seconds = one.request, time.perf_counter() - one.started
+    if request.kind == "loglikelihood":
+        return _likelihood(one, output, seconds)
+    (said,) = output.outputs
+    common = {"prompt_tokens": len(one.prompt.token_ids), "output_tokens": len(said.token_ids), "seconds": seconds}
+    if said.finish_reason not in ("stop", "length"):
+        words = f"vLLM ended the request with {said.finish_reason!r}"
+        return Response(request.id, text=said.text, finish="error", error=words, **common)
+    return Response(request.id, text=said.text, finish=said.finish_reason, error=one.prompt.note, **common)
+
+
+def _likelihood(one: _Pending, output: Any, seconds: float) -> Response:
+    ids, scored = one.prompt.token_ids, one.prompt.scored
+    if output.prompt_logprobs is None:
+        return Response(one.request.id, text="", finish="error", error="vLLM gave no prompt log-probabilities")
+    entries = [row[token] for row, token in zip(output.prompt_logprobs[-scored:], ids[-scored:], strict=True)]
+    return Response(
+        one.request.id,
+        text=one.request.continuation,
+        finish="stop",
+        prompt_tokens=len(ids),
+        output_tokens=0,
+        seconds=seconds,
+        error=one.prompt.note,
+        logprob=sum(entry.logprob for entry in entries),
+        greedy=all(entry.rank == 1 for entry in entries),
+    )
+
+
+def _given(**settings: Any) -> dict[str, Any]:
+    """Those that were set: vLLM's own default stands for the others."""
+    return {key: value for key, value in settings.items() if value is not None}
+
+
+def _lora_arguments(path: Path) -> dict[str, Any]:
+    try:
+        rank = int(json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))["r"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"{path}: not a LoRA adapter (adapter_config.json with its rank `r` is needed)") from error
+    fitting = [size for size in LORA_RANKS if size >= rank]
+    if not fitting:
+        raise EngineError(f"{path}: vLLM takes LoRA ranks up to {LORA_RANKS[-1]}, this adapter has {rank}")
+    return {"enable_lora": True, "max_lora_rank": fitting[0]}
+
+
+def _lora_request(path: Path) -> Any:
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest("adapter", 1, str(path))
+
+
+def _device(platform: Any) -> str:
+    """The device's own name where the platform knows one ("NVIDIA H100 80GB HBM3"), else its kind ("cpu")."""
+    try:
+        return str(platform.get_device_name() or platform.device_type)
+    except (NotImplementedError, RuntimeError):
+        return str(platform.device_type)
