@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -231,6 +232,22 @@ class Rows(Sequence[Row]):
     def features(self) -> Row:
         """The keys of the first row (lm-eval looks its template fields up here)."""
         return dict(next(iter(self), {}))
+
+
+def selected(rows: Rows, settings: Mapping[str, Any]) -> Rows:
+    """The share of the rows that a protocol asks for, in file order, still lazy.
+
+    `settings["rows"]` is "first" or "seeded" (absent: all rows), `row_count` (1,000) how many, `seed` (42) the draw.
+    """
+    how, wanted = settings.get("rows"), int(settings.get("row_count", 1000))
+    if how not in (None, "first", "seeded"):
+        raise DataError(f"rows: {how!r} is neither `first` nor `seeded`")
+    if how is None or wanted >= len(rows):
+        return rows
+    if how == "first":
+        return rows[:wanted]
+    drawn = frozenset(random.Random(int(settings.get("seed", 42))).sample(range(len(rows)), wanted))
+    return Rows(wanted, lambda: (row for index, row in enumerate(rows) if index in drawn))
 
 
 def _object(row: object, path: Path, where: str) -> Row:
