@@ -180,7 +180,11 @@ def content_hash(*parts: object) -> str:
     >>> content_hash("a", 1) == content_hash("a", 1) != content_hash("a", "1")
     True
     """
-    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, default=_plain)
+    return text_hash(json.dumps(parts, ensure_ascii=False, sort_keys=True, default=_plain))
+
+
+def text_hash(text: str) -> str:
+    """A stable 128-bit hash of a text."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from finbench import grading
 from finbench.names import slug
-from finbench.records import UNREADABLE_REASONS, Document, Gold, Grade, Response, content_hash
+from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response, content_hash
 from finbench.rows import document_from_row
 from finbench.stats import Accumulator, Estimate, average_of, macro_f1
 from finbench.store import Store, Stored
@@ -224,15 +224,13 @@ def percent(share: float) -> float:
     return round(100 * share, 4)
 
 
-def stored_document(task: str, stored: Stored, kind: str) -> Document:
-    """The document of a stored row, with its golds as they were when the run was made."""
+def stored_document(task: str, stored: Stored) -> Document:
+    """The document of a stored row; rows that were not written for finbench are scored by lm-eval's own code."""
     row = json.loads(stored.row)
-    if kind == "lm_eval":
-        golds = (Gold(str(row.get("target", ""))),)
-        from finbench.records import Answer
-
-        return Document(str(stored.position), task, str(row.get("question", "")), Answer(kind="lm_eval"), golds, row=row)
-    return document_from_row(row, task)
+    if isinstance(row.get("answer"), Mapping):
+        return document_from_row(row, task)
+    question = str(row.get("question", ""))
+    return Document(stored.id, task, question, Answer(kind="lm_eval"), (Gold(stored.target),), row=row)
 
 
 def regrade(store: Store, task: str) -> int:
@@ -241,10 +239,9 @@ def regrade(store: Store, task: str) -> int:
     for stored in store.scan(task):
         if not stored.responses:
             continue
-        row = json.loads(stored.row)
-        if not isinstance(row.get("answer"), Mapping):
+        document = stored_document(task, stored)
+        if document.answer.kind == "lm_eval":
             continue  # scored by lm-eval's own code when the run was made
-        document = document_from_row(row, task)
         verdict = grade(document, stored.responses)
         before = stored.grade or {}
         if (before.get("correct"), before.get("reason")) != (verdict.correct, verdict.reason):
@@ -319,9 +316,7 @@ def _graded(store: Store, info: TaskInfo, out: IO[str]) -> Iterator[tuple[Docume
         if stored.position != position:
             if document is not None:
                 yield document, samples
-            row = json.loads(stored.row)
-            kind = "finbench" if isinstance(row.get("answer"), Mapping) else "lm_eval"
-            document, position, samples = stored_document(info.name, stored, kind), stored.position, []
+            document, position, samples = stored_document(info.name, stored), stored.position, []
         assert document is not None
         verdict = _grade_of(stored)
         samples.append((stored.responses, verdict, stored.judgement))

@@ -28,8 +28,8 @@ SCHEMA = 1
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS documents (
-    task TEXT NOT NULL, position INTEGER NOT NULL, id TEXT NOT NULL, hash TEXT NOT NULL, row TEXT NOT NULL,
-    PRIMARY KEY (task, position)) WITHOUT ROWID;
+    task TEXT NOT NULL, position INTEGER NOT NULL, id TEXT NOT NULL, hash TEXT NOT NULL, target TEXT NOT NULL,
+    row TEXT NOT NULL, PRIMARY KEY (task, position)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS replies (
     task TEXT NOT NULL, position INTEGER NOT NULL, repeat INTEGER NOT NULL, part INTEGER NOT NULL,
     request_id TEXT NOT NULL, prompt TEXT NOT NULL, sampling TEXT NOT NULL, finish TEXT NOT NULL,
@@ -44,10 +44,12 @@ CREATE TABLE IF NOT EXISTS judgements (
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One document and repeat as the store holds it. `response` and `grade` are JSON texts; parts stay in order."""
+    """One document and repeat as the store holds it; `row`, `prompt` and `sampling` are JSON texts."""
 
     position: int
     repeat: int
+    id: str
+    target: str
     row: str
     hash: str
     request_id: str
@@ -117,8 +119,8 @@ class Store:
                 "SELECT hash FROM documents WHERE task=? AND position=?", (document.task, position)
             ).fetchone()
             if known is None:
-                values = (document.task, position, document.id, digest, row)
-                self._db.execute("INSERT INTO documents VALUES (?,?,?,?,?)", values)
+                values = (document.task, position, document.id, digest, document.golds[0].text, row)
+                self._db.execute("INSERT INTO documents VALUES (?,?,?,?,?,?)", values)
             elif known[0] != digest:
                 raise StoreError(
                     f"{self.folder}: document {document.id!r} of {document.task} has changed since this run began; "
@@ -250,6 +252,13 @@ class Store:
             )
         return {(repeat, part) for _, repeat, part, finish in rows if finish not in (None, "error")}
 
+    def grade(self, task: str, position: int) -> dict[str, Any] | None:
+        """The stored grade of a document's first reply, or None."""
+        found = self._db.execute(
+            "SELECT grade FROM replies WHERE task=? AND position=? AND repeat=0 AND part=0", (task, position)
+        ).fetchone()
+        return json.loads(found[0]) if found and found[0] else None
+
     def count(self) -> dict[str, int]:
         """Replies held per task, failures left out."""
         return dict(self._db.execute("SELECT task, COUNT(*) FROM replies WHERE finish != 'error' GROUP BY task"))
@@ -262,7 +271,7 @@ class Store:
         """All documents of a task in data order, one entry per repeat; documents without a reply have no responses."""
         cursor = self._db.cursor().execute(
             "SELECT d.position, d.row, d.hash, r.repeat, r.request_id, r.prompt, r.sampling, r.response, r.grade, "
-            "j.verdict, j.model, j.response FROM documents d "
+            "j.verdict, j.model, j.response, d.id, d.target, j.request_id FROM documents d "
             "LEFT JOIN replies r ON r.task=d.task AND r.position=d.position "
             "LEFT JOIN judgements j ON j.task=d.task AND j.position=d.position AND j.repeat=r.repeat "
             "WHERE d.task=? ORDER BY d.position, r.repeat, r.part",
@@ -279,11 +288,17 @@ class Store:
 
 
 def _stored(rows: list[Any]) -> Stored:
-    position, row, digest, repeat, request_id, prompt, sampling, _, grade, verdict, model, said = rows[0]
-    judgement = {"verdict": verdict, "model": model, "text": json.loads(said)["text"]} if verdict else None
+    position, row, digest, repeat, request_id, prompt, sampling, _, grade, *judged, name, target, judge_id = rows[0]
+    verdict, model, said = judged
+    judgement = None
+    if verdict:
+        text = json.loads(said)["text"]
+        judgement = {"verdict": verdict, "model": model, "text": text, "request_id": judge_id}
     return Stored(
         position=position,
         repeat=repeat or 0,
+        id=name,
+        target=target,
         row=row,
         hash=digest,
         request_id=request_id or "",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from finbench import sandbox, taskfiles
-from finbench.errors import FinbenchError, NothingSelected, TaskError
+from finbench.errors import DataError, FinbenchError, NothingSelected, TaskError
 from finbench.records import (
     Answer,
     Document,
@@ -137,15 +137,17 @@ class Task:
             row=row,
         )
 
-    def requests(self, document: Document, asking: Asking, repeats: int = 1, seed: int = 0) -> Iterator[Request]:
-        """The requests of one document: one per repeat, or one per choice for log-likelihood tasks."""
+    def requests(
+        self, document: Document, digest: str, asking: Asking, repeats: int = 1, seed: int = 0
+    ) -> Iterator[Request]:
+        """The requests of one document (with the hash of its row): one per repeat, or one per choice."""
         sampling = self.sampling(asking.overrides)
         if self.output_type == "generate_until":
             messages, prompt = self._render(document, asking)
             for repeat in range(repeats):
                 drawn = sampling if sampling.temperature == 0 else replace(sampling, seed=seed + repeat)
                 yield Request(
-                    id=self.request_id(document, asking, drawn, repeat),
+                    id=self.request_id(digest, asking, drawn, repeat),
                     document=document,
                     messages=messages,
                     prompt=prompt,
@@ -157,7 +159,7 @@ class Task:
             messages = tuple(context) if asking.chat else ()
             prompt = "" if asking.chat else cast(str, context)
             yield Request(
-                id=self.request_id(document, asking, sampling, 0, part),
+                id=self.request_id(digest, asking, sampling, 0, part),
                 document=document,
                 messages=messages,
                 prompt=prompt,
@@ -167,9 +169,9 @@ class Task:
                 continuation=continuation,
             )
 
-    def request_id(self, document: Document, asking: Asking, sampling: Sampling, repeat: int, part: int = 0) -> str:
+    def request_id(self, digest: str, asking: Asking, sampling: Sampling, repeat: int, part: int = 0) -> str:
         """The identity of a request: everything that decides what the model sees and how it decodes."""
-        what = (self.name, self.version, self.template_hash, self.fewshot, document.id, document.row)
+        what = (self.name, self.version, self.template_hash, self.fewshot, digest)
         how = (asking.model, asking.revision, asking.system, asking.chat, sampling, repeat, part)
         return content_hash(what, how)
 
@@ -258,7 +260,27 @@ class Selection:
 
     tasks: tuple[Task, ...]
     groups: Mapping[str, tuple[str, ...]]  # group name -> names of its tasks
-    consent: Mapping[str, str]  # foreign Python that was allowed to run: path -> blake2 of its text
+    consent: Mapping[str, str]  # foreign Python that was allowed to run: path -> hash of its text
+    sampled: tuple[str, ...] = ()  # tasks of a suite whose rows were not found: they run on their sample rows
+
+
+def suite(name: str) -> tuple[str, ...]:
+    """The benchmarks of a shipped suite (`finbench`, `paper`): the members of its average; empty for other names."""
+    file = taskfiles.scan(shipped_folder()).files.get(name)
+    return tuple(_listed(file)) if file is not None and _is_suite(file) else ()
+
+
+def protocol_names(names: Sequence[str], protocol: str) -> list[str]:
+    """The names to load for a protocol: its variant of a task where there is one (finqa -> finqa_paper).
+
+    >>> protocol_names(["finqa", "mine"], "paper")
+    ['finqa_paper', 'mine']
+    """
+    if protocol == "finbench":
+        return list(names)
+    known = taskfiles.scan(shipped_folder()).files
+    variants = {"all": protocol, "finbench": protocol}
+    return [variants.get(n, f"{n}_{protocol}" if f"{n}_{protocol}" in known else n) for n in names]
 
 
 def load(
@@ -272,8 +294,9 @@ def load(
 ) -> Selection:
     """Load tasks and groups by name. Later include folders win over earlier ones and over the shipped tasks.
 
-    Raises TaskError for unknown names (with the broken files that may hold them), for foreign Python without `trust`,
-    and for whatever lm-eval cannot load; NothingSelected when `names` is empty.
+    In a suite, a benchmark whose rows are not in `data` runs on its sample rows and is named in `sampled`, as long as
+    another one has its rows. Raises TaskError for unknown names (with the broken files that may hold them), for foreign
+    Python without `trust`, and for whatever lm-eval cannot load; NothingSelected when `names` is empty.
     """
     if not names:
         raise NothingSelected("no task is selected; name some with --tasks, `finbench tasks list` shows them")
@@ -286,13 +309,40 @@ def load(
         raise TaskError(_unknown(missing, known, folders))
     leaves = list(dict.fromkeys(leaf for name in wanted for leaf in _leaves(name, known)))
     consent = _consent(leaves, known, shipped, trust)
-    objects = _load_objects(wanted, [shipped, *include], bool(missing), data, settings or {})
-    tasks = {}
-    for leaf, inner in objects.items():
-        files = known[leaf].chain(leaf) if leaf in known else []
-        tasks[leaf] = Task(leaf, inner, files)
-    groups = dict(_groups(wanted, known, objects))
-    return Selection(tuple(tasks.values()), groups, consent)
+    loader = _Loader([shipped, *include], bool(missing), settings or {})
+    objects: dict[str, Any] = {}
+    sampled: list[str] = []
+    absent: list[DataError] = []
+    for name in wanted:
+        file = known[name].files[name] if name in known else None
+        if file is None or known[name].root != shipped or file.kind == "task":
+            objects.update(loader.load(name, data))  # a group of others may carry settings for its members
+            continue
+        for leaf in _leaves(name, known):
+            try:
+                objects.update(loader.load(leaf, data))
+            except DataError as err:
+                if not _is_suite(file) or data in (None, "sample"):
+                    raise
+                absent.append(err)
+                sampled.append(leaf)
+    if sampled and not objects:
+        raise absent[0]
+    for leaf in sampled:
+        objects.update(loader.load(leaf, "sample"))
+    order = [leaf for leaf in leaves if leaf in objects] + [leaf for leaf in objects if leaf not in leaves]
+    found = [Task(leaf, objects[leaf], known[leaf].chain(leaf) if leaf in known else []) for leaf in order]
+    return Selection(tuple(found), dict(_groups(wanted, known, objects)), consent, tuple(sampled))
+
+
+def _is_suite(file: taskfiles.TaskFile) -> bool:
+    return file.kind == "group" and bool((file.config.get("metadata") or {}).get("suite"))
+
+
+def _listed(file: taskfiles.TaskFile) -> list[str]:
+    """The direct members of a group file."""
+    members = file.config.get("task") or []
+    return [m.get("group") or m.get("task") if isinstance(m, dict) else m for m in members]
 
 
 def _leaves(name: str, known: Mapping[str, taskfiles.Folder]) -> list[str]:
@@ -311,9 +361,8 @@ def _groups(
         file = known[name].files[name] if name in known else None
         if file is None or file.kind != "group":
             continue
-        if (file.config.get("metadata") or {}).get("suite"):
-            listed = [m.get("group") or m.get("task") if isinstance(m, dict) else m for m in file.config["task"]]
-            yield from _groups(listed, known, objects)
+        if _is_suite(file):
+            yield from _groups(_listed(file), known, objects)
         else:
             yield name, tuple(leaf for leaf in _leaves(name, known) if leaf in objects)
 
@@ -359,20 +408,29 @@ def _unknown(missing: Sequence[str], known: Mapping[str, Any], folders: Sequence
     return "\n".join(lines)
 
 
-def _load_objects(
-    names: Sequence[str], folders: Sequence[Path], defaults: bool, data: str | None, settings: Mapping[str, Any]
-) -> dict[str, Any]:
-    """lm-eval's Task objects by name, in the order of selection."""
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it warns once per task about `custom_dataset`
-    from lm_eval.tasks import TaskManager
+class _Loader:
+    """lm-eval's TaskManager, one per data source."""
 
-    sandbox.install()
-    metadata = {"finbench": True, **settings} | ({"data": data} if data is not None else {})
-    manager = TaskManager(include_path=[str(f) for f in folders], include_defaults=defaults, metadata=metadata)
-    try:
-        loaded = manager.load(list(names))
-    except FinbenchError:
-        raise
-    except Exception as err:  # lm-eval runs the task's own code here: any failure is the task's
-        raise TaskError(f"task {', '.join(names)}: lm-eval cannot load it: {type(err).__name__}: {err}") from err
-    return dict(loaded["tasks"])
+    def __init__(self, folders: Sequence[Path], defaults: bool, settings: Mapping[str, Any]) -> None:
+        logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it warns once per task about `custom_dataset`
+        sandbox.install()
+        self._folders = [str(folder) for folder in folders]
+        self._defaults = defaults
+        self._settings = {"finbench": True, **settings}
+        self._managers: dict[str | None, Any] = {}
+
+    def load(self, name: str, data: str | None) -> dict[str, Any]:
+        """lm-eval's Task objects of a task or group, by name."""
+        if data not in self._managers:
+            from lm_eval.tasks import TaskManager
+
+            metadata = self._settings | ({"data": data} if data is not None else {})
+            self._managers[data] = TaskManager(
+                include_path=self._folders, include_defaults=self._defaults, metadata=metadata
+            )
+        try:
+            return dict(self._managers[data].load([name])["tasks"])
+        except FinbenchError:
+            raise
+        except Exception as err:  # the task's own code runs here: any failure is the task's
+            raise TaskError(f"task {name}: lm-eval cannot load it: {type(err).__name__}: {err}") from err

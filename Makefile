@@ -1,0 +1,46 @@
+# Everything here works on a bare Python 3.11+ with make: each target builds what it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST_STAMP := $(VENV)/.installed-test
+CHECK_STAMP := $(VENV)/.installed-check
+
+.PHONY: run test check bench docs clean help
+
+help:
+	@echo "make run    install, run the built-in baseline on the sample rows, print the table, write the leaderboard"
+	@echo "make test   install the test extras and run all tests"
+	@echo "make check  ruff and mypy"
+	@echo "make bench  the benchmarks that need no GPU"
+	@echo "make test-vllm  the engines for real: vLLM on the CPU, transformers, Ray (several GB, 10 minutes)"
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(TEST_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	@touch $@
+
+$(CHECK_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+run: $(STAMP)
+	$(BIN)/finbench run --model baseline/heuristic --data sample
+	$(BIN)/finbench leaderboard build -o reports/leaderboard.html
+
+test: $(TEST_STAMP)
+	$(BIN)/python -m pytest
+
+check: $(CHECK_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,164 @@
+"""What is still to be asked: documents of all tasks, lazily, past what the store already holds."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from finbench.errors import TaskError
+from finbench.records import Document, Request, Response, text_hash
+from finbench.store import Store
+from finbench.tasks import Asking, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which documents of each task are asked, and how often."""
+
+    limit: int | None = None
+    seed: int = 0
+    repeats: int = 1
+
+
+@dataclass(slots=True)
+class Underway:
+    """A request that an engine has, and where its reply belongs."""
+
+    task: Task
+    position: int
+    request: Request
+
+
+class Feed:
+    """An iterator of requests for an engine.
+
+    It yields None while all that is left depends on replies under way (the next turns of conversations that are asked
+    with the model's own earlier answers), and stops when everything is asked or `stop()` was called.
+    """
+
+    def __init__(self, tasks: Sequence[Task], store: Store, asking: Mapping[str, Asking], choice: Choice) -> None:
+        self._store = store
+        self._asking = asking
+        self._choice = choice
+        self._ready: deque[Underway] = deque()
+        self._documents = self._walk(tasks)
+        self._waiting: dict[tuple[str, str], tuple[Task, int, Document]] = {}
+        self._answers: dict[tuple[str, str, int], str] = {}  # (task, conversation, turn) -> the model's answer
+        self._answered: set[tuple[str, str]] = set()  # (task, document id) of answered turns
+        self._parts: dict[tuple[str, int], tuple[int, dict[int, Response]]] = {}  # place -> expected, received
+        self._stopped = False
+        self.underway: dict[str, Underway] = {}
+        self.kept = 0  # replies that the store already held
+        self.seen: dict[str, int] = {}  # documents met per task
+        self._sums: dict[str, int] = {}
+
+    def __iter__(self) -> Iterator[Request | None]:
+        return self
+
+    def __next__(self) -> Request | None:
+        while not self._stopped:
+            if self._ready:
+                found = self._ready.popleft()
+                self.underway[found.request.id] = found
+                return found.request
+            if next(self._documents, None) is None:
+                break
+        if self._stopped or not self._waiting:
+            raise StopIteration
+        return None
+
+    @property
+    def data_hashes(self) -> dict[str, str]:
+        """Per task, a hash over its documents that does not depend on the order in which they were met."""
+        return {task: f"{total:032x}" for task, total in self._sums.items()}
+
+    def stop(self) -> None:
+        """Ask for nothing more; what is under way may still come back."""
+        self._stopped = True
+
+    def _walk(self, tasks: Sequence[Task]) -> Iterator[bool]:
+        """Meet one document per step; its open requests go to the ready queue."""
+        for task in tasks:
+            self.seen.setdefault(task.name, 0)
+            for position, document in task.documents(self._choice.limit, self._choice.seed):
+                self.seen[task.name] += 1
+                before = document.row.get("depends_on") if task.own_history else None
+                if before is None or (task.name, before) in self._answered:
+                    self._meet(task, position, document)
+                else:
+                    self._waiting[task.name, before] = (task, position, document)
+                yield True
+
+    def _meet(self, task: Task, position: int, document: Document) -> None:
+        """Queue what the store does not hold of this document."""
+        row = _json(task, document)
+        digest = text_hash(row)
+        self._sums[task.name] = (self._sums.get(task.name, 0) + int(digest, 16)) % (1 << 128)
+        if task.own_history:
+            document = self._with_own_answers(task, document)
+            row = _json(task, document)
+            digest = text_hash(row)
+        answered = self._store.answered(task.name, position, digest)
+        repeats = 1 if task.own_history else self._choice.repeats
+        if answered >= {(repeat, 0) for repeat in range(repeats)} and task.output_type == "generate_until":
+            self.kept += repeats
+            self._release_stored(task, position, document)
+            return
+        self._store.add_document(position, document, row, digest)
+        requests = list(task.requests(document, digest, self._asking[task.name], repeats, self._choice.seed))
+        if len(requests) > 1 and requests[0].kind == "loglikelihood":
+            missing = [r for r in requests if (r.repeat, r.part) not in answered]
+            requests = requests if missing else []  # scored together: a document with a gap is asked again whole
+            if requests:
+                self._parts[task.name, position] = (len(requests), {})
+        for request in requests:
+            if request.kind == "generate" and (request.repeat, 0) in answered:
+                self.kept += 1
+            else:
+                self._ready.append(Underway(task, position, request))
+
+    def _with_own_answers(self, task: Task, document: Document) -> Document:
+        """The document with the model's own earlier answers in its history; "(no answer)" where it gave none."""
+        history = [
+            {**turn, "answer": self._answers.get((task.name, document.cluster, index)) or "(no answer)"}
+            for index, turn in enumerate(document.row.get("history", []))
+        ]
+        return replace(document, row={**document.row, "history": history})
+
+    def _release_stored(self, task: Task, position: int, document: Document) -> None:
+        if task.own_history:
+            grade = self._store.grade(task.name, position)
+            self.release(task, document, grade.get("extracted") if grade else None)
+
+    def release(self, task: Task, document: Document, answer: str | None) -> None:
+        """Let the next turn of a conversation go, now that this one is answered."""
+        self._answers[task.name, document.cluster, len(document.row.get("history", []))] = answer or ""
+        self._answered.add((task.name, document.id))
+        following = self._waiting.pop((task.name, document.id), None)
+        if following is not None:
+            self._meet(*following)
+
+    def take(self, response: Response) -> Underway | None:
+        """The request that a reply belongs to; None for a reply to nothing that is under way."""
+        return self.underway.pop(response.request_id, None)
+
+    def complete(self, found: Underway, response: Response) -> list[Response] | None:
+        """The replies that are graded together, once all are there: one for a generated reply, else one per choice."""
+        place = (found.task.name, found.position)
+        if place not in self._parts:
+            return [response]
+        expected, parts = self._parts[place]
+        parts[found.request.part] = response
+        if len(parts) < expected:
+            return None
+        del self._parts[place]
+        return [parts[part] for part in sorted(parts)]
+
+
+def _json(task: Task, document: Document) -> str:
+    try:
+        return json.dumps(document.row, ensure_ascii=True, separators=(",", ":"))
+    except (TypeError, ValueError) as err:
+        raise TaskError(f"{task.name}: document {document.id!r} cannot be written as JSON ({err})") from err

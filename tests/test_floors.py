@@ -1,0 +1,64 @@
+"""A module imports only from the floors below its own."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "finbench"
+
+FLOORS = {
+    0: {"errors"},
+    1: {"records", "names"},
+    2: {"quantity", "extract", "stats"},
+    3: {"rows", "sources", "programs", "profiles", "taskfiles", "sandbox"},
+    4: {"grading", "tasks", "packs"},
+    5: {"engines", "store"},
+    6: {"score", "leaderboard", "judge", "feed"},
+    7: {"run", "report", "compare", "lm_eval", "grade"},
+    8: {"console", "api"},
+    9: {"cli", "__main__", "__init__"},
+}
+FLOOR_OF = {module: floor for floor, modules in FLOORS.items() for module in modules}
+
+
+def imports(path: Path) -> set[str]:
+    """The finbench modules that a file imports, at top level or inside functions, without type-checking blocks."""
+    found: set[str] = set()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module == "finbench":
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("finbench."):
+            found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found.update(a.name.split(".")[1] for a in node.names if a.name.startswith("finbench."))
+    return found
+
+
+def module_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if "shipped" not in path.parts)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_only_point_downwards(path: Path) -> None:
+    module = module_of(path)
+    assert module in FLOOR_OF, f"{module} has no floor; give it one in FLOORS"
+    for imported in imports(path):
+        if imported == module:
+            continue  # members of one package
+        assert imported in FLOOR_OF, f"{path} imports {imported}, which has no floor"
+        assert FLOOR_OF[imported] < FLOOR_OF[module], f"{module} (floor {FLOOR_OF[module]}) imports {imported}"
