@@ -19,7 +19,6 @@ VERDICTS = ("right", "wrong")
 FORMS = tuple(json.dumps({"verdict": verdict}) for verdict in VERDICTS)
 SAMPLING = Sampling(max_tokens=2048, temperature=0.0, choices=FORMS)
 MAX_REPLY = 6000  # characters of a reply that the judge sees; its head and its tail
-MAX_OPEN = 100_000  # questions whose replies are under way or still to be read
 
 SYSTEM = (
     "You grade answers to financial questions. You are given the question, the reference answer and the reply of a "
@@ -88,7 +87,7 @@ class Questions:
 
     def _requests(self, tasks: Sequence[str]) -> Iterator[Request]:
         for task in tasks:
-            for stored in list(self._store.scan(task)):
+            for stored in self._store.scan(task):
                 document = stored_document(task, stored)
                 if document.answer.kind == "lm_eval" or not stored.responses:
                     continue

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from finbench.errors import StoreError
 from finbench.records import Document, Grade, Request, Response
 
 BATCH = 256  # replies
+PAGE = 500  # documents read at once
 INTERVAL = 1.0  # seconds
 SCHEMA = 1
 
@@ -39,6 +41,16 @@ CREATE TABLE IF NOT EXISTS judgements (
     task TEXT NOT NULL, position INTEGER NOT NULL, repeat INTEGER NOT NULL, request_id TEXT NOT NULL,
     model TEXT NOT NULL, verdict TEXT NOT NULL, response TEXT NOT NULL,
     PRIMARY KEY (task, position, repeat)) WITHOUT ROWID;
+"""
+
+# Whole documents, a page at a time: a writer may go on between two pages.
+_PAGE = """
+SELECT d.position, d.row, d.hash, r.repeat, r.request_id, r.prompt, r.sampling, r.response, r.grade,
+       j.verdict, j.model, j.response, d.id, d.target, j.request_id
+FROM (SELECT * FROM documents WHERE task = :task AND position > :last ORDER BY position LIMIT :size) d
+LEFT JOIN replies r ON r.task = d.task AND r.position = d.position
+LEFT JOIN judgements j ON j.task = d.task AND j.position = d.position AND j.repeat = r.repeat
+ORDER BY d.position, r.repeat, r.part
 """
 
 
@@ -269,22 +281,14 @@ class Store:
 
     def scan(self, task: str) -> Iterator[Stored]:
         """All documents of a task in data order, one entry per repeat; documents without a reply have no responses."""
-        cursor = self._db.cursor().execute(
-            "SELECT d.position, d.row, d.hash, r.repeat, r.request_id, r.prompt, r.sampling, r.response, r.grade, "
-            "j.verdict, j.model, j.response, d.id, d.target, j.request_id FROM documents d "
-            "LEFT JOIN replies r ON r.task=d.task AND r.position=d.position "
-            "LEFT JOIN judgements j ON j.task=d.task AND j.position=d.position AND j.repeat=r.repeat "
-            "WHERE d.task=? ORDER BY d.position, r.repeat, r.part",
-            (task,),
-        )
-        current: list[Any] = []
-        for entry in cursor:
-            if current and (entry[0], entry[3]) != (current[0][0], current[0][3]):
-                yield _stored(current)
-                current = []
-            current.append(entry)
-        if current:
-            yield _stored(current)
+        last = -1
+        while True:
+            page = self._db.execute(_PAGE, {"task": task, "last": last, "size": PAGE}).fetchall()
+            if not page:
+                return
+            for _, entries in groupby(page, key=lambda entry: (entry[0], entry[3])):
+                yield _stored(list(entries))
+            last = page[-1][0]
 
 
 def _stored(rows: list[Any]) -> Stored:
