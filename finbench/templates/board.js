@@ -1,0 +1,186 @@
+// The table: its rows are in the page already; here they are sorted, hidden, moved between groups and compared.
+const board = find("#board");
+const bodies = all("tbody", board);
+const rows = all("tr[data-row]", board);
+const home = new Map(rows.map((row) => [row, row.parentNode]));
+const headings = all("thead th[data-sort]", board);
+const columnOf = new Map(headings.map((heading, index) => [heading.dataset.sort, index]));
+
+function prepareBoard() {
+  all(".tools, nav.views, .reference-label").forEach((node) => { node.hidden = false; });
+  for (const heading of headings) {
+    const button = el("button", { type: "button", onclick: () => sortBy(heading.dataset.sort) });
+    button.append(...[...heading.childNodes].filter((node) => node.nodeName !== "SMALL"));
+    heading.prepend(button);
+  }
+  find("#search").addEventListener("input", (event) => go({ find: event.target.value.slice(0, 100) }));
+  find("#together").addEventListener("change", (event) => go({ together: event.target.checked ? "1" : null }));
+  for (const [id, letter] of [["#reported", "r"], ["#cost", "c"], ["#source", "s"]]) {
+    find(id).addEventListener("change", () => toggleHidden(letter));
+  }
+  find("#unreference").addEventListener("click", () => go({ ref: null }));
+  board.addEventListener("change", (event) => {
+    if (event.target.matches("input.reference")) go({ ref: data.rows[event.target.value].key });
+  });
+  board.addEventListener("click", (event) => {
+    const button = event.target.closest("button.cell");
+    if (!button) return;
+    const row = data.rows[button.closest("tr").dataset.row];
+    const other = state.get("ref");
+    go({ view: "samples", row: row.key, task: Number(button.dataset.task), with: other === row.key ? null : other,
+      filter: "wrong", reason: null, q: null, at: null }, { push: true });
+  });
+  all("[data-export]").forEach((button) => button.addEventListener("click", () => save(button.dataset.export)));
+}
+
+function sortBy(key) {
+  const natural = key === "model" ? "up" : "down";
+  const same = (state.get("sort") ?? "average") === key;
+  const now = state.get("dir") ?? ((state.get("sort") ?? "average") === "model" ? "up" : "down");
+  go({ sort: key, dir: same ? (now === "up" ? "down" : "up") : natural });
+}
+
+function toggleHidden(letter) {
+  const hidden = new Set(state.get("hide") ?? "");
+  if (!hidden.delete(letter)) hidden.add(letter);
+  go({ hide: ["r", "c", "s"].filter((one) => hidden.has(one)).join("") });
+}
+
+const nameOf = (row) => data.rows[row.dataset.row].model;
+
+// A missing value sorts last in both directions: it is not a zero.
+function sorted(list, key, direction) {
+  const sign = direction === "up" ? 1 : -1;
+  const column = columnOf.get(key);
+  const keyed = list.map((row, index) => {
+    const text = key === "model" ? nameOf(row) : row.children[column].dataset.v;
+    const value = text === undefined || text === "" ? null : Number.isNaN(Number(text)) ? text : Number(text);
+    return { row, value, index };
+  });
+  keyed.sort((a, b) => {
+    if (a.value === null || b.value === null) return (a.value === null) - (b.value === null) || a.index - b.index;
+    const order = typeof a.value === "number" && typeof b.value === "number" ? a.value - b.value : String(a.value).localeCompare(String(b.value), "en");
+    return sign * order || a.index - b.index;
+  });
+  return keyed.map((one) => one.row);
+}
+
+function drawBoard() {
+  const hidden = state.get("hide") ?? "";
+  const together = state.get("together") === "1";
+  const key = columnOf.has(state.get("sort")) ? state.get("sort") : "average";
+  const direction = state.get("dir") ?? (key === "model" ? "up" : "down");
+  const needle = (state.get("find") ?? "").toLowerCase();
+  const search = find("#search");
+  if (search.value !== (state.get("find") ?? "")) search.value = state.get("find") ?? "";
+  find("#together").checked = together;
+  for (const [id, letter] of [["#reported", "r"], ["#cost", "c"], ["#source", "s"]]) find(id).checked = !hidden.includes(letter);
+  board.classList.toggle("hide-cost", hidden.includes("c"));
+  board.classList.toggle("hide-source", hidden.includes("s"));
+  find("#mixed").hidden = !together;
+  let shown = 0;
+  for (const row of rows) {
+    const reported = row.classList.contains("reported");
+    row.hidden = (reported && hidden.includes("r")) || !nameOf(row).toLowerCase().includes(needle);
+    shown += !row.hidden;
+  }
+  for (const [index, body] of bodies.entries()) {
+    const members = together ? (index ? [] : rows) : rows.filter((row) => home.get(row) === body);
+    body.append(...sorted(members, key, direction));
+    find("tr.group", body).hidden = together || !members.some((row) => !row.hidden);
+  }
+  all(".protocol", board).forEach((badge) => { badge.hidden = !together; });
+  all(".rank", board).forEach((rank) => { rank.style.visibility = together ? "hidden" : ""; });
+  for (const heading of headings) {
+    if (heading.dataset.sort === key) heading.setAttribute("aria-sort", direction === "up" ? "ascending" : "descending");
+    else heading.removeAttribute("aria-sort");
+  }
+  find("#count").textContent = shown === rows.length ? count(shown) + " rows" : count(shown) + " of " + count(rows.length) + " rows";
+  drawDeltas();
+}
+
+let deltasFor = null;
+async function drawDeltas() {
+  const key = state.get("ref") ?? null;
+  if (deltasFor === key) return;
+  deltasFor = key;
+  const reference = key === null ? null : rowByKey.get(key);
+  board.classList.toggle("with-reference", key !== null);
+  find("#unreference").hidden = key === null;
+  all("input.reference", board).forEach((input) => { input.checked = Number(input.value) === reference; });
+  for (const row of rows) row.classList.toggle("chosen", Number(row.dataset.row) === reference);
+  if (key === null) { all(".delta", board).forEach((node) => { node.textContent = ""; }); return; }
+  const view = find("#board-view");
+  view.setAttribute("aria-busy", "true");
+  const verdicts = await chunk("verdicts");
+  if (deltasFor === key) for (const row of rows) deltasOf(row, reference, verdicts);
+  view.removeAttribute("aria-busy");
+}
+
+// Paired where both rows have samples of the task; otherwise the plain difference, with an interval where both have one.
+function deltasOf(row, reference, verdicts) {
+  const index = Number(row.dataset.row);
+  const mine = data.rows[index], theirs = data.rows[reference];
+  const results = [];
+  for (const task of data.tasks.keys()) {
+    const slot = find(".delta", row.children[columnOf.get("t" + task)]);
+    const result = index === reference ? null : difference(mine, theirs, task, index, reference, verdicts);
+    if (slot) writeDelta(slot, result);
+    if (result) results.push(result);
+  }
+  const slot = find(".delta", row.children[columnOf.get("average")]);
+  const shared = data.tasks.filter((_, task) => mine.scores[task] && theirs.scores[task]).length;
+  const complete = results.length && results.length === shared && mine.scores.every((score, task) => !score === !theirs.scores[task]);
+  if (slot) writeDelta(slot, complete ? { ...averageOf(results), paired: results.every((one) => one.paired) } : null);
+}
+
+function difference(mine, theirs, task, index, reference, verdicts) {
+  const x = mine.scores[task], y = theirs.scores[task];
+  if (!x || !y) return null;
+  const paired = compare(verdicts, index, reference, task);
+  if (paired) return { ...paired, paired: true };
+  const se = Math.hypot(x[1] ?? NaN, y[1] ?? NaN);
+  return { delta: x[0] - y[0], se, half: 1.959963984540054 * se, paired: false };
+}
+
+function writeDelta(slot, result) {
+  slot.className = "delta";
+  slot.removeAttribute("title");
+  if (!result) { slot.textContent = ""; return; }
+  const [kind, words] = verdict(result.delta, result.half);
+  const mark = kind === "better" ? "▲ " : kind === "worse" ? "▼ " : "";
+  slot.textContent = mark + signed(result.delta) + (result.half >= 0 ? " ±" + points(result.half) : "");
+  if (kind) slot.classList.add(kind);
+  slot.title = words + " than the reference row (" + (result.paired ? "paired, same questions" : "not paired: no samples on one side") + ")";
+}
+
+// What is visible, in the order it is shown, as a file.
+function visible() {
+  const list = all("tr[data-row]", board).filter((row) => !row.hidden).map((row) => data.rows[row.dataset.row]);
+  const head = ["model", "kind", "protocol", "average", "average ±", ...data.tasks.flatMap((task) => [task.title, task.title + " ±", task.title + " n"]), "source"];
+  const half = (pair) => pair?.[1] >= 0 ? (1.959963984540054 * pair[1]).toFixed(1) : "";
+  const lines = list.map((row) => [row.model, row.kind, row.protocol, row.average?.[0]?.toFixed(1) ?? "", half(row.average),
+    ...row.scores.flatMap((score) => score ? [score[0].toFixed(1), half(score), score[2] ?? ""] : ["", "", ""]), row.source]);
+  return { head, lines };
+}
+
+const guarded = (text) => /^[=+\-@\t\r]/.test(text) && !/^[+-]?[\d.]+$/.test(text) ? "'" + text : text;
+const csvCell = (value) => /[",\r\n]/.test(guarded(String(value))) ? '"' + guarded(String(value)).replaceAll('"', '""') + '"' : guarded(String(value));
+const mdCell = (value) => String(value).replace(/\s+/g, " ").replace(/[\\`*_[\]|#~!]/g, "\\$&").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+const TEX = new Map([["\\", "\\textbackslash{}"], ["~", "\\textasciitilde{}"], ["^", "\\textasciicircum{}"]]);
+const texCell = (value) => String(value).replace(/\s+/g, " ").replace(/[\\~^]|[&%$#_{}]/g, (letter) => TEX.get(letter) ?? "\\" + letter).replaceAll("±", "$\\pm$");
+
+const WRITERS = new Map([
+  ["csv", ({ head, lines }) => [head, ...lines].map((line) => line.map(csvCell).join(",")).join("\r\n") + "\r\n"],
+  ["json", ({ head, lines }) => JSON.stringify(lines.map((line) => head.map((name, at) => [name, line[at]])).map((pairs) => Object.fromEntries(pairs)), null, 1)],
+  ["md", ({ head, lines }) => [head, head.map(() => "---"), ...lines].map((line, at) => "| " + line.map(at === 1 ? String : mdCell).join(" | ") + " |").join("\n") + "\n"],
+  ["tex", ({ head, lines }) => "\\begin{tabular}{lll" + "r".repeat(head.length - 4) + "l}\n\\hline\n" + [head, ...lines].map((line) => line.map(texCell).join(" & ") + " \\\\").join("\n") + "\n\\hline\n\\end{tabular}\n"],
+]);
+
+function save(kind) {
+  const link = el("a", { download: "leaderboard." + kind });
+  link.href = URL.createObjectURL(new Blob([WRITERS.get(kind)(visible())], { type: "text/plain;charset=utf-8" }));
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  find("#export").open = false;
+}
