@@ -1,0 +1,450 @@
+"""Any OpenAI-compatible server: vLLM, SGLang, llama.cpp, Ollama, hosted APIs; one URL or several.
+
+One event loop, driven inside `stream` without a thread: requests are pulled until the window is full, the loop runs
+until at least one has finished, and everything that has finished is yielded. The loop stands still while the caller
+works on a reply; the sockets keep what arrives meanwhile.
+
+What happens to a failure:
+
+    401, 402, 404, a redirect, a spent quota        EngineError: it concerns every request
+    403, a field the server does not know           EngineError before the first success, afterwards that sample's error
+    other 4xx                                       that sample's error, not asked again
+    408 409 425 429 5xx, broken or malformed reply  asked again, with backoff and full jitter, at most `retries` times
+    server cannot be reached                        asked elsewhere, or waited for (engines/endpoints.py), not counted
+    no complete reply within `timeout`              that sample's error; the deadline spans all attempts
+
+A key comes from the environment only, and its value is taken out of every text that leaves this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import socket
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from finbench.engines import openai_wire as wire
+from finbench.engines.endpoints import Endpoint, Endpoints, parse
+from finbench.engines.limits import Limits
+from finbench.errors import EngineError, UsageError
+from finbench.records import Request, Response
+
+TRANSIENT = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+GATEWAY = {502, 503, 504}  # these speak against the server rather than the request
+QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
+BACKOFF_CAP = 30.0  # seconds between two attempts, at most
+
+
+class _Retry(Exception):
+    """An attempt that failed in a way that another may not. `counted` is False when the request never arrived."""
+
+    def __init__(self, message: str, *, counted: bool = True, after: float | None = None) -> None:
+        super().__init__(message)
+        self.counted, self.after = counted, after
+
+
+class _Refused(Exception):
+    """An answer that will not change by asking again."""
+
+
+class OpenAIEngine:
+    """Replies of a model behind one or several OpenAI-compatible base URLs.
+
+    `timeout` is the total time of one request in seconds, all attempts together; `max_wait` how long no server at all
+    may be usable before the run stops; `connect_wait` the same before the first contact. `max_concurrency` counts
+    requests under way at all servers together. `extra_body` is merged into every request (null removes a field).
+    `headers` are added as they are; a value `env:NAME` is read from the environment. `rpm`, `tpm`: requests and tokens
+    per minute.
+    """
+
+    name = "openai_api"
+
+    def __init__(
+        self,
+        model: str,
+        base_urls: Sequence[str] | str,
+        *,
+        max_concurrency: int = 64,
+        timeout: float = 1200.0,
+        retries: int = 5,
+        max_wait: float = 600.0,
+        connect_wait: float = 5.0,
+        backoff: float = 0.5,
+        probe_every: float = 1.0,
+        api_key_env: str = "OPENAI_API_KEY",
+        headers: Mapping[str, str] | None = None,
+        rpm: float | None = None,
+        tpm: float | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        max_body: int = 16 << 20,
+    ) -> None:
+        import aiohttp
+
+        urls = [base_urls] if isinstance(base_urls, str) else list(base_urls)
+        if not urls:
+            raise UsageError("no --base-url given; write it as http://HOST:PORT/v1")
+        if max_concurrency < 1:
+            raise UsageError(f"--max-concurrency must be at least 1, got {max_concurrency}")
+        self.model = model
+        self.max_concurrency, self.timeout, self.retries, self.backoff = max_concurrency, timeout, retries, backoff
+        self._connect_wait, self._max_body = connect_wait, max_body
+        self._extra = dict(extra_body or {})
+        shared = _headers(api_key_env, headers or {})
+        endpoints = [parse(url) for url in urls]
+        for endpoint in endpoints:
+            endpoint.headers = {**shared, **endpoint.headers}
+        self._endpoints = Endpoints(endpoints, self._answers, probe_every, max_wait)
+        self._secrets = _secrets(shared, urls)
+        self._limits = Limits(rpm, tpm) if rpm or tpm else None
+        self._dialect = wire.Dialect()
+        self._names: set[str] = set()  # model names that replies carried
+        self._connected = False
+        self._aiohttp = aiohttp
+        # Not uvloop: it is fast while it runs, but loses milliseconds at every stop and start (measured: 3 x the floor).
+        self._loop = asyncio.SelectorEventLoop()
+        self._session = self._loop.run_until_complete(self._open())
+        self._tasks: set[asyncio.Task[Response]] = set()
+        self._done: deque[Response] = deque()
+        self._failure: BaseException | None = None
+        self._streaming = False  # the loop runs on behalf of `stream`, and stops at every reply
+
+    # the engine contract
+
+    def stream(self, requests: Iterator[Request | None]) -> Iterator[Response]:
+        """Yields one Response per request, in order of completion; EngineError when no server can be used at all."""
+        self.connect()
+        exhausted = False
+        try:
+            while True:
+                while not exhausted and len(self._tasks) < self.max_concurrency:
+                    try:
+                        request = next(requests)
+                    except StopIteration:
+                        exhausted = True
+                        break
+                    if request is None:
+                        break
+                    task = self._loop.create_task(self._ask(request))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._finished)
+                if self._tasks and not self._done:
+                    self._streaming = True
+                    self._loop.run_forever()  # until a reply, or a failure of the whole engine
+                while self._done:
+                    yield self._done.popleft()
+                if self._failure:
+                    raise self._failure
+                if exhausted and not self._tasks:
+                    return
+        finally:
+            self._abandon()
+
+    def connect(self) -> None:
+        """Asks every server for its models, once: finds a wrong URL or key before a sample is wasted."""
+        if not self._connected:
+            self._run(self._introduce())
+            self._connected = True
+
+    def describe(self) -> dict[str, object]:
+        """What the manifest should know: servers and what they say they serve; no credentials."""
+        self.connect()
+        servers = [
+            {"url": e.url, "models": list(e.offers), "owned_by": e.owner, "max_model_len": e.max_model_len}
+            for e in self._endpoints.all
+        ]
+        return {
+            "engine": self.name,
+            "model": self.model,
+            "servers": servers,
+            "replied_as": sorted(self._names),
+            "max_concurrency": self.max_concurrency,
+            "timeout": self.timeout,
+            "retries": self.retries,
+            "extra_body": json.loads(self._redact(json.dumps(self._extra))),
+        }
+
+    def close(self) -> None:
+        """Ends everything under way and closes the connections; safe to call twice."""
+        if self._loop.is_closed():
+            return
+        self._abandon()
+        self._run(self._endpoints.stop())
+        self._run(self._session.close())
+        self._loop.close()
+
+    # one request
+
+    async def _ask(self, request: Request) -> Response:
+        loop = self._loop
+        started = loop.time()
+        waited = 0.0  # for a server or a rate limit: not the request's fault, so not on its deadline
+        attempts = failures = 0
+        payload = wire.encode(request, self.model, self._dialect, self._extra)
+        estimate = self._limits.estimate(len(payload), request.sampling.max_tokens) if self._limits else 0.0
+
+        def ended(text: str = "", finish: Any = "error", **fields: Any) -> Response:
+            return Response(request.id, text, finish, seconds=loop.time() - started, attempts=attempts, **fields)
+
+        while True:
+            before = loop.time()
+            if self._limits:
+                await self._limits.wait(estimate)
+            endpoint = await self._endpoints.acquire()
+            waited += loop.time() - before
+            attempts += 1
+            try:
+                async with asyncio.timeout_at(started + waited + self.timeout):
+                    reply = await self._attempt(endpoint, request, payload)
+            except TimeoutError:
+                message = f"no complete reply within {self.timeout:g} s"
+                self._endpoints.failed(endpoint, message)
+                return ended(error=f"{endpoint.url}: {message} ({attempts} attempts); raise --timeout if the model needs longer")
+            except _Refused as refusal:
+                return ended(error=self._redact(f"{endpoint.url}: {refusal}"))
+            except _Retry as failure:
+                error = failure
+            else:
+                self._endpoints.succeeded(endpoint)
+                if self._limits:
+                    self._limits.used(estimate, reply.prompt_tokens, reply.output_tokens)
+                if reply.model and len(self._names) < 16:
+                    self._names.add(reply.model)
+                return ended(
+                    self._redact(reply.text),
+                    reply.finish,
+                    reasoning=self._redact(reply.reasoning),
+                    prompt_tokens=reply.prompt_tokens,
+                    output_tokens=reply.output_tokens,
+                    logprob=reply.logprob,
+                    greedy=reply.greedy,
+                )
+            finally:
+                self._endpoints.release(endpoint)
+            if not error.counted:
+                payload = wire.encode(request, self.model, self._dialect, self._extra)
+                continue
+            failures += 1
+            pause = random.uniform(0, min(BACKOFF_CAP, self.backoff * 2 ** (failures - 1)))  # full jitter
+            if failures > self.retries or loop.time() - started - waited + pause > self.timeout:
+                return ended(error=self._redact(f"{endpoint.url}: {error} (gave up after {attempts} attempts)"))
+            await asyncio.sleep(pause)
+
+    async def _attempt(self, endpoint: Endpoint, request: Request, payload: bytes) -> wire.Reply:
+        """One exchange with one server; _Retry, _Refused or EngineError when it brought no reply."""
+        aiohttp = self._aiohttp
+        url = endpoint.chat if request.messages else endpoint.completions
+        try:
+            async with self._session.post(
+                url, data=payload, headers=endpoint.headers, proxy=endpoint.proxy, allow_redirects=False
+            ) as answer:
+                raw = await self._body(answer)
+            if answer.status == 200:
+                return wire.read(request, raw)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            message = self._redact(f"cannot connect ({_words(error)})")
+            self._endpoints.failed(endpoint, message, unreachable=True)
+            raise _Retry(message, counted=False) from None
+        except aiohttp.ClientError as error:
+            message = self._redact(f"broken reply ({_words(error)})")
+            self._endpoints.failed(endpoint, message)
+            raise _Retry(message) from None
+        except wire.BadReply as error:
+            if error.final:
+                raise _Refused(f"unusable reply: {error}") from None
+            raise _Retry(f"unusable reply: {error}") from None
+        raise self._meaning(endpoint, request, payload, answer, raw)
+
+    def _meaning(self, endpoint: Endpoint, request: Request, payload: bytes, answer: Any, raw: bytes) -> Exception:
+        """What an answer other than 200 means: ask again, give up on this request, or on the engine."""
+        status: int = answer.status
+        if 300 <= status < 400:
+            target = urlsplit(answer.headers.get("Location", ""))
+            place = f"{target.scheme}://{target.hostname}{target.path}" if target.hostname else target.path
+            return EngineError(
+                self._redact(
+                    f"{endpoint.url} redirects to {place}; finbench does not follow, because the key would travel along. "
+                    "Give the final address as --base-url."
+                )
+            )
+        message, code = wire.error_of(raw)
+        said = f"HTTP {status}: {message}"
+        if status == 400:
+            self._dialect.learn(message)
+            if wire.encode(request, self.model, self._dialect, self._extra) != payload:
+                return _Retry(said, counted=False)
+        hint = wire.hint(status, message, code, succeeded=endpoint.succeeded, extra=self._extra)
+        if status == 404:
+            hint = f"Check --base-url and --model: asked for {self.model!r}, it offers {', '.join(endpoint.offers) or 'no list'}."
+        if hint:
+            return EngineError(self._redact(f"{endpoint.url} answers {said}. {hint}"))
+        if status not in TRANSIENT:
+            return _Refused(said)
+        if status in GATEWAY:
+            self._endpoints.failed(endpoint, self._redact(said))
+        after = wire.retry_after(answer.headers.get("Retry-After"))
+        if status == 429:
+            self._endpoints.throttled(endpoint, self.backoff if after is None else after)
+        elif after is not None:
+            self._endpoints.pause(endpoint, after)
+        return _Retry(said)
+
+    async def _body(self, answer: Any) -> bytes:
+        """The body, unpacked and without secrets; at most `max_body` bytes are read or unpacked."""
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := await answer.content.readany():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._max_body:
+                answer.close()
+                raise wire.BadReply(f"the body is larger than {self._max_body >> 20} MiB", final=True)
+        raw = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        encoding = answer.headers.get("Content-Encoding")
+        if encoding:
+            raw = wire.inflate(raw, encoding.strip().lower(), self._max_body)
+        for secret in self._secrets:  # here too, lest the head of a body shows half a key
+            if secret.encode() in raw:
+                raw = raw.replace(secret.encode(), b"[redacted]")
+        return raw
+
+    # first contact, and servers that were left out
+
+    async def _introduce(self) -> None:
+        deadline = self._loop.time() + self._connect_wait
+        while True:
+            results = await asyncio.gather(*(self._answers(e) for e in self._endpoints.all))
+            if any(results):
+                break
+            if self._loop.time() >= deadline:
+                names = "; ".join(f"{e.url}: {e.last_error}" for e in self._endpoints.all)
+                raise EngineError(f"no server answers ({names}). Is it running, and is --base-url right?")
+            await asyncio.sleep(min(0.5, self._connect_wait / 5))
+        for endpoint, answers in zip(self._endpoints.all, results, strict=True):
+            if not answers:
+                self._endpoints.failed(endpoint, endpoint.last_error, unreachable=True)
+        self._dialect.fills_defaults = any(e.owner in wire.FILLING_SERVERS for e in self._endpoints.all)
+
+    async def _answers(self, endpoint: Endpoint) -> bool:
+        """Whether a server is up, by its model list (noted down); one that has no such list is up all the same."""
+        try:
+            async with (
+                asyncio.timeout(10),
+                self._session.get(
+                    endpoint.models, headers=endpoint.headers, proxy=endpoint.proxy, allow_redirects=False
+                ) as answer,
+            ):
+                raw = await self._body(answer)
+        except (TimeoutError, self._aiohttp.ClientError, wire.BadReply) as error:
+            endpoint.last_error = self._redact(_words(error))
+            return False
+        message, code = wire.error_of(raw) if answer.status != 200 else ("", "")
+        if answer.status >= 500:
+            endpoint.last_error = self._redact(f"HTTP {answer.status}: {message}")
+            return False
+        if answer.status == 401 and not self._connected:  # later, the next request says so itself
+            hint = wire.hint(401, message, code, succeeded=False, extra=())
+            raise EngineError(self._redact(f"{endpoint.url} answers HTTP 401: {message}. {hint}"))
+        if answer.status == 200:
+            endpoint.offers, endpoint.owner, endpoint.max_model_len = wire.models(raw, self.model)
+        return True
+
+    # machinery
+
+    async def _open(self) -> Any:
+        aiohttp = self._aiohttp
+        # Idle connections are dropped before uvicorn drops them (5 s), which would look like a broken reply.
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4.0, socket_factory=_socket)
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=20.0),
+            auto_decompress=False,  # unpacked by hand, with a limit
+        )
+
+    def _finished(self, task: asyncio.Task[Response]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            self._done.append(task.result())
+        elif self._failure is None:
+            self._failure = error
+        if self._streaming:
+            self._loop.stop()
+
+    def _abandon(self) -> None:
+        """Drops what is under way; their requests count as never answered."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self._run(asyncio.wait(tasks))
+        self._done.clear()
+        self._failure = None
+
+    def _run(self, work: Any) -> Any:
+        self._streaming = False
+        return self._loop.run_until_complete(work)
+
+    def _redact(self, text: str) -> str:
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, "[redacted]")
+        return text
+
+
+def _headers(api_key_env: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Headers of every request; secrets come from the environment."""
+    headers = {
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",  # a compressed body would buy nothing and could be a bomb
+        "User-Agent": "finbench",
+    }
+    key = os.environ.get(api_key_env, "").strip() if api_key_env else ""
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    for name, value in given.items():
+        if value.startswith("env:"):
+            variable = value.removeprefix("env:")
+            if variable not in os.environ:
+                raise UsageError(f"header {name}: the environment variable {variable} is not set")
+            value = os.environ[variable].strip()
+        headers[name] = value
+    for name, value in headers.items():
+        if not (name + value).isprintable() or not value.isascii():
+            raise UsageError(f"header {name}: its value holds characters that a header cannot carry (value not shown)")
+    return headers
+
+
+def _secrets(headers: Mapping[str, str], urls: Sequence[str]) -> tuple[str, ...]:
+    """Values that no text may show: keys, header values, passwords and query values of URLs, longest first."""
+    plain = {"Content-Type", "Accept", "Accept-Encoding", "User-Agent"}
+    values = [value.removeprefix("Bearer ") for name, value in headers.items() if name not in plain]
+    for url in urls:
+        parts = urlsplit(url)
+        values += [parts.password or "", unquote(parts.password or ""), *(value for _, value in parse_qsl(parts.query))]
+    values += [quote(value, safe="") for value in values]
+    return tuple(sorted({v for v in values if len(v) >= 8}, key=len, reverse=True))
+
+
+def _words(error: BaseException) -> str:
+    """An exception in one line."""
+    return wire.head(f"{type(error).__name__}: {error}".encode("utf-8", "replace")).rstrip(": ")
+
+
+def _socket(address: tuple[Any, ...]) -> socket.socket:
+    """A socket that notices within about a minute that its peer is gone, and keeps a slow reply alive behind NAT."""
+    connection = socket.socket(*address[:3])
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, option):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return connection
+
