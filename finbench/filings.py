@@ -71,8 +71,8 @@ def mend(text: str) -> str:
 def clean_cell(cell: str) -> str:
     """The cell without the repetition that the dataset's tokenizer left in it.
 
-    >>> [clean_cell(cell) for cell in ("-32 ( 32 )", "$ -4614 ( 4614 )", "27% ( 27 % )", "( 5 ) % (  % )", "2016 ( 1 )")]
-    ['-32', '$ -4614', '27%', '(5)%', '2016 ( 1 )']
+    >>> [clean_cell(cell) for cell in ("$ -32 ( 32 )", "27% ( 27 % )", "( 5 ) % (  % )", "2016 ( 1 )")]
+    ['$ -32', '27%', '(5)%', '2016 ( 1 )']
     """
     return mend(_OPEN_PERCENT.sub(r"(\1)%", _EMPTY_PERCENT.sub("", _once(cell)))).strip()
 
