@@ -63,7 +63,10 @@ class LocalHF:
         template_args: Mapping[str, Any] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Loads the model; EngineError says what is missing. `extra` goes to `from_pretrained`; seedless draws use `seed`."""
+        """Loads the model; EngineError says what is missing. `extra` goes to `from_pretrained`.
+
+        `seed` starts the draws of requests that have no seed of their own.
+        """
         template = read_template(chat_template)
         torch, auto_model, auto_tokenizer, clean = _libraries()
         self.model_name, self.revision, self.batch_size = model, revision, batch_size
@@ -91,7 +94,7 @@ class LocalHF:
             template_args=dict(template_args or {}),
         )
         self.window = LOOKAHEAD * batch_size
-        self._draw = random.Random(seed)
+        self._draw = random.Random(seed)  # noqa: S311  # decoding, not cryptography
 
     def stream(self, requests: Iterator[Request | None]) -> Iterator[Response]:
         """The replies of one batch after the other; at most `window` requests wait to be sorted."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,12 +38,12 @@ NOT_INSTALLED = (
     "`scripts/setup_vllm_cpu.sh` without one, or use --base-url, --engine hf"
 )
 ADVICE = {  # a sign in vLLM's message: what to do
-    "available memory on node": "on the CPU --gpu-memory-utilization is a share of main memory; 0.3 leaves room for others",
+    "available memory on node": "on the CPU --gpu-memory-utilization is a share of main memory: try 0.3",
     "out of memory": "lower --gpu-memory-utilization, --max-model-len or --max-num-seqs, or raise --tensor-parallel",
     "available memory": "raise --gpu-memory-utilization, lower --max-model-len, or raise --tensor-parallel",
     "kv cache": "lower --max-model-len or raise --gpu-memory-utilization",
     "head_size": "the attention kernels of this platform do not know the model's head size; try --engine hf",
-    "not a local folder": "name a local folder or a model that is in the cache; offline machines need the files beforehand",
+    "not a local folder": "name a local folder or a model in the cache; offline machines need the files beforehand",
     "trust_remote_code": "the model brings Python code of its own; --trust-remote-code runs it",
     "core initialization failed": "the root cause is in vLLM's messages above",
 }
@@ -126,6 +127,7 @@ class LocalVLLM:
         self._ids = itertools.count()
         self._closed = threading.Event()
         _watch(self._engine.engine_core, self._closed)
+        self._guard = _guard(self._engine.engine_core)
 
     def stream(self, requests: Iterator[Request | None]) -> Iterator[Response]:
         """Each reply as it finishes. At most `window` requests are under way; what is left is dropped on close."""
@@ -166,6 +168,8 @@ class LocalVLLM:
             return
         self._closed.set()
         self._engine.engine_core.shutdown()
+        if self._guard is not None:
+            self._guard.communicate(b"closed\n")
         del self.llm, self._engine
 
     def describe(self) -> dict[str, object]:
@@ -228,9 +232,10 @@ class LocalVLLM:
 
     def _step(self) -> list[Any]:
         try:
-            return self._engine.step()
+            outputs: list[Any] = self._engine.step()
         except Exception as error:  # whatever leaves a step (CUDA, memory, a dead worker) leaves the engine unusable
             raise _died(error) from error
+        return outputs
 
     def _abort(self, internal_ids: list[str]) -> None:
         try:
@@ -262,7 +267,7 @@ def _load(arguments: dict[str, Any]) -> Any:
         raise EngineError(f"vLLM is installed but cannot be imported: {first_line(error)}") from error
     try:
         return LLM(**arguments)
-    except Exception as error:  # model files, memory, drivers, kernels: dozens of types, all of them the end of this engine
+    except Exception as error:  # model files, memory, drivers, kernels: dozens of types, each the end of this engine
         words = first_line(error)
         whole = str(error).lower()
         advice = next((help for sign, help in ADVICE.items() if sign in whole), "see vLLM's messages above")
@@ -286,6 +291,27 @@ def _watch(client: Any, closed: threading.Event) -> None:
                 return
 
     threading.Thread(target=watch, name="finbench-engine-watch", daemon=True).start()
+
+
+def _guard(client: Any) -> subprocess.Popen[bytes] | None:
+    """A shell that outlives this process by seconds and ends vLLM's engine process, should this one be killed.
+
+    vLLM 0.32's engine process does not notice the death of its parent and keeps the device for ever. The shell reads
+    from a pipe that the kernel closes when this process ends, however it ends; a line from `close` sends it home.
+    """
+    manager = getattr(getattr(client, "resources", None), "engine_manager", None)
+    pids = [str(process.pid) for process in getattr(manager, "processes", ())]
+    if not pids or os.name != "posix":
+        return None
+    # A process that has already gone takes neither signal; nothing else gets its number within these seconds.
+    script = 'read line && exit; kill -TERM "$@"; sleep 5; kill -KILL "$@"'
+    return subprocess.Popen(
+        ["/bin/sh", "-c", script, "finbench-guard", *pids],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _died(error: Exception) -> EngineError:
@@ -321,11 +347,16 @@ def _response(one: _Pending, output: Any) -> Response:
     if request.kind == "loglikelihood":
         return _likelihood(one, output, seconds)
     (said,) = output.outputs
-    common = {"prompt_tokens": len(one.prompt.token_ids), "output_tokens": len(said.token_ids), "seconds": seconds}
-    if said.finish_reason not in ("stop", "length"):
-        words = f"vLLM ended the request with {said.finish_reason!r}"
-        return Response(request.id, text=said.text, finish="error", error=words, **common)
-    return Response(request.id, text=said.text, finish=said.finish_reason, error=one.prompt.note, **common)
+    ended = said.finish_reason in ("stop", "length")
+    return Response(
+        request.id,
+        text=said.text,
+        finish=said.finish_reason if ended else "error",
+        prompt_tokens=len(one.prompt.token_ids),
+        output_tokens=len(said.token_ids),
+        seconds=seconds,
+        error=one.prompt.note if ended else f"vLLM ended the request with {said.finish_reason!r}",
+    )
 
 
 def _likelihood(one: _Pending, output: Any, seconds: float) -> Response:

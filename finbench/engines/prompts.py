@@ -2,9 +2,9 @@
 
 Used by the engines that hold the tokenizer themselves (local_vllm, local_hf). A prompt is too long when it leaves less
 than `reply_room` tokens (or the request's `max_tokens`, when that is less) of the context for the reply. Nothing is
-ever cut in silence: the policy is "error" or "skip" (the request fails with words, before anything is generated; the plan
-may stop at "error" before the run) or "truncate-left" (text is dropped from the left of the longest user turn, so that the
-template and the question at the end stay whole, and the reply carries a note).
+ever cut in silence: the policy is "error" or "skip" (the request fails with words and is never generated; at "error" the
+plan may stop the run beforehand) or "truncate-left" (text is dropped from the left of the longest user turn, so that the
+template and the question at its end stay whole, and the reply carries a note).
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Prompts:
         from jinja2 import TemplateError
 
         if self.chat_template is None and not getattr(self.tokenizer, "chat_template", True):
-            raise EngineError("the model has no chat template: pass --no-chat for a base model, or a template of its own")
+            raise EngineError("the model has no chat template: pass --no-chat for a base model, or give a template")
         # A last turn of the assistant is the beginning of the reply (lm-eval's gen_prefix); the model continues it.
         begun = messages[-1].role == "assistant"
         if self.chat_template is not None:
@@ -133,9 +133,9 @@ class Prompts:
         context = self._template(request.messages, tokenize=False) if chat else request.prompt
         stripped = context.rstrip()
         if not stripped:
-            first = self.tokenizer.bos_token_id if self.tokenizer.bos_token_id is not None else self.tokenizer.eos_token_id
+            bos, eos = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
             scored = self.tokenizer.encode(context + request.continuation, add_special_tokens=False)
-            return Prompt([first, *scored], scored=len(scored))
+            return Prompt([eos if bos is None else bos, *scored], scored=len(scored))
         whole = self.tokenizer.encode(context + request.continuation, add_special_tokens=not chat)
         start = self.tokenizer.encode(stripped, add_special_tokens=not chat)
         if len(whole) <= len(start):

@@ -172,7 +172,7 @@ class RayCluster:
         self._members.append(_Member(actor, actor.load.remote(self._make)))
 
     def _wait_for_replicas(self) -> None:
-        """Returns with all replicas ready, or some once GRACE has passed since the first, so that they share from the start."""
+        """Returns with all replicas ready, or with some once GRACE has passed since the first, so that they share."""
         begun = time.monotonic()
         first_at: float | None = None
         while len(self._loaded()) < len(self._members):
@@ -208,7 +208,7 @@ class RayCluster:
         return any(one.asks for one in self._members)
 
     def _receive(self, timeout: float) -> Iterator[Response]:
-        """The replies of the replicas that answer within `timeout` seconds (of one at least, unless all take longer)."""
+        """What the first replica to answer within `timeout` seconds brings home."""
         calls = {one.call: one for one in self._members if one.call is not None}
         if not calls:
             return
@@ -247,7 +247,7 @@ class RayCluster:
             self._restarts -= 1
             self._start()
         elif not self._members:
-            raise EngineError(f"all replicas died, the last one with {first_line(cause)}; run the same command to continue")
+            raise EngineError(f"all replicas died, the last with {first_line(cause)}; run the same command to continue")
 
     def _resources(self) -> str:
         have = {key: value for key, value in self._ray.cluster_resources().items() if key in ("CPU", "GPU")}
