@@ -1,0 +1,47 @@
+"""`finbench leaderboard build`: one page from runs and published results."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+EPILOG = """\
+examples:
+  finbench leaderboard build                                   every run below reports/, beside the published rows
+  finbench leaderboard build RUN_A RUN_B -o board.html         these runs only
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The flags of `finbench leaderboard`."""
+    parser.description = "One HTML file that opens without a network: models, intervals, samples with their reasons."
+    actions = parser.add_subparsers(dest="action", metavar="build", required=True)
+    build = actions.add_parser("build", help="write the page", description=parser.description, epilog=EPILOG,
+                               formatter_class=argparse.RawDescriptionHelpFormatter)
+    build.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="run folders or folders of runs (default: reports)")
+    build.add_argument("-o", "--output", type=Path, default=Path("leaderboards/index.html"), metavar="FILE",
+                       help="the page (default: leaderboards/index.html)")
+    build.add_argument("--no-reported", action="store_true", help="leave the published rows out")
+    build.add_argument("--max-mb", type=float, default=25, help="size of the page; samples beyond it go to files beside it")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Build; the exit code."""
+    from finbench import site
+    from finbench.errors import NothingSelected
+    from finbench.names import shown
+
+    runs = list(dict.fromkeys(run for path in args.paths or [Path("reports")] for run in find_runs(path)))
+    if not runs and args.paths:
+        raise NothingSelected(f"no finished run below {', '.join(map(str, args.paths))}; `finbench run` makes one")
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    built = site.build(runs, args.output, reported=not args.no_reported, max_mb=args.max_mb)
+    print(f"{len(runs)} runs, {built.bytes / 1e6:.1f} MB", file=sys.stderr)
+    print(shown(args.output))
+    return 0
+
+
+def find_runs(path: Path) -> list[Path]:
+    """The run folders at or below a path: those that hold run.json and results.json."""
+    return sorted(file.parent for file in path.rglob("run.json") if (file.parent / "results.json").is_file())

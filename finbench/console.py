@@ -1,0 +1,282 @@
+"""What a terminal shows: the plan, the progress, the final table. Text from models and files is neutralised."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from finbench.names import shown
+from finbench.records import UNREADABLE_REASONS, Grade, Response
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from finbench.run import Outcome, Plan
+
+PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
+LIVE_INTERVAL = 0.25
+
+WORDS = {
+    "truncated": "cut off before an answer: raise --max-tokens",
+    "no_answer": "without an answer that can be read",
+    "refusal": "refused or said it cannot be determined",
+    "two_answers": "gave two different answers",
+    "off_by_100": "100 times too big or small (percent and fraction mixed up)",
+    "wrong_scale": "wrong by a scale word (thousand, million, billion)",
+    "wrong_sign": "right magnitude, wrong direction",
+    "error": "failed for good; the same command asks them again",
+    "unparsed": "could not be read by the judge",
+}
+
+
+def console(stream: IO[str]) -> Console:
+    """A rich console that never wraps numbers and obeys NO_COLOR; wide where there is no terminal."""
+    from rich.console import Console
+
+    width = None if stream.isatty() else 200
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
+
+
+def show_plan(plan: Plan, stream: IO[str]) -> None:
+    """What would be asked, how, and where the answers go."""
+    settings = plan.settings
+    out = console(stream)
+    lines = [
+        f"model     {shown(settings.model)}" + (f" @ {shown(settings.revision)}" if settings.revision else ""),
+        f"engine    {plan.engine}: {plan.why}",
+        f"protocol  {settings.protocol}" + ("" if settings.chat else ", plain text prompts"),
+        f"profile   {plan.profile.name}",
+    ]
+    if settings.judge:
+        lines.append(f"judge     {shown(settings.judge)}")
+    lines.append(f"output    {shown(plan.folder)}")
+    for line in lines:
+        out.print(line)
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, justify in (("task", "left"), ("documents", "right"), ("ask", "right"), ("done", "right"), ("decoding", "left")):
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for name, members in _grouped(plan):
+        sampled = any(member in plan.selection.sampled for member in members) or settings.data == "sample"
+        wanted = sum(plan.wanted[member] for member in members)
+        held = sum(plan.held.get(member, 0) for member in members)
+        sampling = plan.identity["sampling"][members[0]]
+        table.add_row(
+            shown(name) + (" (SAMPLE ROWS, not the benchmark)" if sampled else ""),
+            f"{sum(plan.sizes[member] for member in members):,}",
+            f"{max(wanted - held, 0):,}",
+            f"{held:,}" if held else "",
+            _decoding(sampling),
+        )
+    out.print(table)
+
+
+def _decoding(sampling: Mapping[str, Any]) -> str:
+    tokens = f"up to {sampling['max_tokens']:,} tokens"
+    if sampling["temperature"] == 0:
+        return f"greedy, {tokens}"
+    extra = f", repetition penalty {sampling['repetition_penalty']}" if sampling["repetition_penalty"] != 1 else ""
+    return f"temperature {sampling['temperature']}, top_p {sampling['top_p']}{extra}, {tokens}"
+
+
+def _grouped(plan: Plan) -> list[tuple[str, list[str]]]:
+    """(shown name, task names): groups as one line."""
+    owner = {member: group for group, members in plan.selection.groups.items() for member in members}
+    lines: dict[str, list[str]] = {}
+    for task in plan.tasks:
+        lines.setdefault(owner.get(task.name, task.name), []).append(task.name)
+    return list(lines.items())
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """The plan as `--dry-run --json` prints it."""
+    return {
+        "schema": 1,
+        "model": plan.settings.model,
+        "engine": plan.engine,
+        "why": plan.why,
+        "protocol": plan.settings.protocol,
+        "profile": asdict(plan.profile),
+        "run_dir": str(plan.folder),
+        "tasks": {
+            name: {"documents": plan.sizes[name], "replies": plan.wanted[name], "held": plan.held.get(name, 0)}
+            for name in plan.sizes
+        },
+        "settings": plan.identity,
+    }
+
+
+class Progress:
+    """Live lines on a terminal's standard error; one plain line every half minute elsewhere."""
+
+    def __init__(self, plan: Plan, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._lines = {name: _Line(sum(plan.wanted[m] for m in members), sum(plan.held.get(m, 0) for m in members))
+                       for name, members in _grouped(plan)}
+        self._owner = {member: name for name, members in _grouped(plan) for member in members}
+        self._started = self._shown = time.monotonic()
+        self._stage = ""
+        self._tokens = 0
+        live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+        self._live: Any = None
+        if live and not quiet:
+            from rich.live import Live
+
+            self._live = Live(console=console(sys.stderr), auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Progress:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def stage(self, text: str) -> None:
+        """A new part of the run."""
+        self._stage = text
+        if text != "asking":
+            self._say(f"{text} ...")
+
+    def reply(self, task: str, verdict: Grade | None, response: Response) -> None:
+        """One more reply is graded and kept."""
+        line = self._lines.setdefault(self._owner.get(task, task), _Line(0, 0))
+        line.count(verdict, response)
+        self._tokens += response.output_tokens or 0
+        now = time.monotonic()
+        if now - self._shown < (LIVE_INTERVAL if self._live else PLAIN_INTERVAL) and not line.finished():
+            return
+        self._shown = now
+        self._draw(now - self._started)
+
+    def _draw(self, seconds: float) -> None:
+        rate = f"{self._tokens / seconds:,.0f} tokens/s" if self._tokens else ""
+        texts = [line.text(name, seconds) for name, line in self._lines.items() if line.started()]
+        if self._live:
+            from rich.text import Text
+
+            self._live.update(Text("\n".join([*texts, rate])), refresh=True)
+        elif not self._quiet:
+            for text in texts:
+                print(text, file=sys.stderr)
+
+    def _say(self, text: str) -> None:
+        if self._quiet:
+            return
+        if self._live:
+            from rich.text import Text
+
+            self._live.update(Text(shown(text)), refresh=True)
+        else:
+            print(shown(text), file=sys.stderr)
+
+
+class _Line:
+    """The counts of one task or group."""
+
+    def __init__(self, wanted: int, held: int) -> None:
+        self.wanted, self.held = wanted, held
+        self.done = self.right = self.unreadable = self.errors = self.retries = 0
+
+    def count(self, verdict: Grade | None, response: Response) -> None:
+        self.done += 1
+        self.retries += response.attempts - 1
+        self.errors += response.finish == "error"
+        if verdict:
+            self.right += verdict.correct
+            self.unreadable += verdict.reason in UNREADABLE_REASONS
+
+    def started(self) -> bool:
+        return self.done > 0
+
+    def finished(self) -> bool:
+        return self.held + self.done == self.wanted
+
+    def text(self, name: str, seconds: float) -> str:
+        total = self.held + self.done
+        share = 100 * total / self.wanted if self.wanted else 100.0
+        left = self.wanted - total
+        eta = f", {_duration(left * seconds / self.done)} left" if left > 0 and self.done else ""
+        score = 100 * self.right / self.done
+        half = 196 * (max(self.right / self.done * (1 - self.right / self.done), 0.25 / self.done) / self.done) ** 0.5
+        notes = [f"{count:,} {what}" for count, what in
+                 ((self.unreadable, "unreadable"), (self.errors, "errors"), (self.retries, "retries")) if count]
+        return (
+            f"{shown(name):<24} {total:>7,}/{self.wanted:,} {share:5.1f}%  right {score:.1f} ±{half:.1f}{eta}"
+            + (f"  [{', '.join(notes)}]" if notes else "")
+        )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"
+
+
+def show_outcome(plan: Plan, outcome: Outcome, files: Sequence[Path]) -> None:
+    """The final table on standard output, the failures in words, the files, the next command."""
+    show_results(outcome.document)
+    out = console(sys.stdout)
+    if outcome.status == "interrupted":
+        out.print("interrupted: the same command continues this run")
+    for name in ("run.json", "results.json"):
+        out.print(f"wrote {shown(outcome.folder / name)}")
+    for path in files:
+        out.print(f"wrote {shown(path)}")
+    out.print(f"next: finbench compare {shown(outcome.folder)} OTHER_RUN, or finbench leaderboard build")
+
+
+def show_results(document: Mapping[str, Any]) -> None:
+    """The tables of a `--json` document: per task, then beside the reported rows."""
+    from rich.table import Table
+
+    out = console(sys.stdout)
+    title = f"{shown(document['model'])}, protocol {document['protocol']}"
+    if document.get("data") == "sample":
+        title += " - SAMPLE ROWS written for finbench: not a benchmark result"
+    table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
+    for column in ("task", "n", "score", "95% interval", "lenient", "unreadable", "cut off", "failed"):
+        table.add_column(column, justify="left" if column == "task" else "right", no_wrap=True)
+    for name, entry in document["tasks"].items():
+        sampled = " (sample rows)" if name in document.get("sampled", ()) else ""
+        by = " (judge)" if entry["verdict_by"] == "judge" else ""
+        table.add_row(
+            shown(name) + sampled + by,
+            f"{entry['n']:,}",
+            f"{entry['score']:.1f}",
+            f"{entry['ci'][0]:.1f} to {entry['ci'][1]:.1f}",
+            f"{entry['lenient']:.1f}",
+            str(entry["unreadable"]),
+            str(entry["truncated"]),
+            str(entry["errors"]),
+        )
+    average = document["average"]
+    if average:
+        low, high = average["ci"]
+        table.add_row("average of five", "", f"{average['score']:.1f}", f"{low:.1f} to {high:.1f}", "", "", "", "")
+    out.print(table)
+    _show_reported(document, out)
+    for sentence in failures(document):
+        out.print(sentence)
+
+
+def failures(document: Mapping[str, Any]) -> list[str]:
+    """What went wrong, in words, most frequent first.
+
+    >>> failures({"tasks": {"finqa": {"reasons": {"equal": 8, "truncated": 2}, "n": 10, "metrics": {}}}})
+    ['finqa: 2 replies cut off before an answer: raise --max-tokens']
+    """
+    sentences = []
+    for name, entry in document["tasks"].items():
+        for reason, count in sorted(entry["reasons"].items(), key=lambda item: -item[1]):
+            if reason in WORDS:
+                replies = "1 reply" if count == 1 else f"{count:,} replies"
+                sentences.append(f"{shown(name)}: {replies} {WORDS[reason]}")
+    return sentences

@@ -1,0 +1,131 @@
+"""Replies from elsewhere: sample logs of lm-eval and finbench, and plain files with columns; and our own runs again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finbench import grading, score
+from finbench.errors import DataError, StoreError
+from finbench.records import Document, Finish, Grade, Response
+from finbench.rows import document_from_row
+from finbench.store import Store
+
+Sample = tuple[Document, Response]
+Watcher = Callable[[Document, Response, Grade], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns of a plain file hold what."""
+
+    question: str = "question"
+    gold: str = "gold"
+    gold_display: str | None = None
+    reply: str = "output"
+    id: str = "id"
+
+
+def rescore(folder: Path) -> tuple[dict[str, Any], int]:
+    """Grade every reply of a run again and write its result files; the new document and how many verdicts changed."""
+    from finbench.run import results_document, write_results
+
+    manifest_path = folder / "run.json"
+    if not (folder / "responses.sqlite").is_file() or not manifest_path.is_file():
+        raise StoreError(f"{folder}: is not a run folder (no run.json and responses.sqlite); give the folder of a run")
+    manifest = read_object(manifest_path)
+    before = read_object(folder / "results.json")
+    infos = [_info(name, entry, before) for name, entry in manifest["tasks"].items()]
+    with Store(folder) as store:
+        changed = sum(score.regrade(store, info.name) for info in infos)
+        summary = score.summarize(store, folder, infos, manifest["groups"], manifest["suite"])
+    document = results_document(folder, manifest["model"], manifest["protocol"], summary, before["finbench"]["sampled"])
+    document |= {"data": before["finbench"]["data"]} if "data" in before["finbench"] else {}
+    sizes = {name: entry["of"] for name, entry in manifest["tasks"].items()}
+    write_results(folder, manifest, document, infos, sizes)
+    return document, changed
+
+
+def _info(name: str, entry: Mapping[str, Any], results: Mapping[str, Any]) -> score.TaskInfo:
+    return score.TaskInfo(
+        name,
+        bool(entry.get("judged")),
+        entry["template_hash"],
+        entry["version"],
+        results["configs"].get(name, {}),
+        results["higher_is_better"].get(name, {}),
+    )
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object of a result file; DataError when it is damaged or something else."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise DataError(f"{path}: cannot be read ({err})") from err
+    except ValueError as err:
+        raise DataError(f"{path}: is not JSON ({err}); the file is damaged, run the command that wrote it again") from err
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: holds {type(value).__name__}, expected an object")
+    return value
+
+
+def read(path: Path, form: str, task: str, columns: Columns) -> Iterator[Sample]:
+    """The (document, reply) pairs of a file; `form` is "generic" for plain columns, else recognised line by line."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file or run folder")
+    for number, row in enumerate(_rows(path), start=1):
+        where = f"{path}:{number}"
+        try:
+            yield _plain(row, task, columns, number) if form == "generic" else _logged(row, task, number)
+        except (KeyError, IndexError, TypeError, AttributeError) as err:
+            hint = "--question, --gold and --reply name its columns" if form == "generic" else "--format generic reads columns"
+            raise DataError(f"{where}: has no {err}; found {', '.join(map(str, row))[:300]}; {hint}") from err
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    from finbench import sources
+
+    yield from sources.read(path)
+
+
+def _plain(row: Mapping[str, Any], task: str, columns: Columns, number: int) -> Sample:
+    display = str(row[columns.gold_display] or "") if columns.gold_display else ""
+    document = grading.document_for(
+        task, str(row.get(columns.id, number)), str(row[columns.question]), str(row[columns.gold]), display
+    )
+    return document, Response(document.id, str(row[columns.reply] or ""), "stop")
+
+
+def _logged(row: Mapping[str, Any], task: str, number: int) -> Sample:
+    """A line of samples_*.jsonl: a row of ours carries its answer type; for others `task` says how to read it."""
+    inner = row["doc"]
+    ours = row.get("finbench") or {}
+    reply = row["resps"][0][0]
+    if isinstance(inner, Mapping) and isinstance(inner.get("answer"), Mapping):
+        document = document_from_row(inner, task)
+    else:
+        question = str(inner.get("question", "")) if isinstance(inner, Mapping) else ""
+        document = grading.document_for(task, str(row.get("doc_id", number)), question, str(row["target"]), "")
+    finish: Finish = ours.get("finish", "stop") if ours.get("finish") in ("stop", "length", "error") else "stop"
+    return document, Response(document.id, str(reply), finish, reasoning=str(ours.get("reasoning", "")))
+
+
+def score_samples(path: Path, samples: Iterator[Sample], watch: Watcher | None = None) -> dict[str, Any]:
+    """Grade pairs and summarize them as one task; `watch` sees each verdict as it is made."""
+    tally = score.Tally()
+    name = ""
+    for document, response in samples:
+        verdict = score.grade(document, [response])
+        tally.add(document, [([response], verdict, None)])
+        name = document.task
+        if watch:
+            watch(document, response, verdict)
+    if not tally.n:
+        raise DataError(f"{path}: holds no samples")
+    summary = {"tasks": {name or "custom": tally.summary()}, "average": None}
+    return {"schema": score.SCHEMA, "run_dir": str(path), "model": path.stem, "protocol": "imported", **summary,
+            "sampled": [], "reported": []}
