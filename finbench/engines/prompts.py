@@ -2,9 +2,9 @@
 
 Used by the engines that hold the tokenizer themselves (local_vllm, local_hf). A prompt is too long when it leaves less
 than `reply_room` tokens (or the request's `max_tokens`, when that is less) of the context for the reply. Nothing is
-ever cut in silence: the policy is "error" or "skip" (the request fails with words and is never generated; at "error" the
-plan may stop the run beforehand) or "truncate-left" (text is dropped from the left of the longest user turn, so that the
-template and the question at its end stay whole, and the reply carries a note).
+ever cut in silence: the policy is "error" or "skip" (the request fails with words and is never generated; at "error"
+the plan may stop the run beforehand) or "truncate-left" (text is dropped from the left of the longest user turn, so
+that the template and the question at its end stay whole, and the reply carries a note).
 """
 
 from __future__ import annotations
