@@ -15,10 +15,11 @@ SHORT = 12  # up to so many content words a reference is a fact, and length of t
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?")
 _WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+(?:[.,]\d+)*")
 # "not" is no filler: it turns a fact around
-_FILLERS = frozenset(
+_FILLER_TEXT = (
     "a an the of to in on at by for from with and or is are was were be been it its this that these those as has have "
-    "had".split()
+    "had"
 )
+_FILLERS = frozenset(_FILLER_TEXT.split())
 
 
 def reference_score(reference: str, reply: str) -> float:
@@ -65,6 +66,6 @@ def _content(text: str) -> set[str]:
 
 @cache
 def _chrf() -> Any:
-    from sacrebleu.metrics import CHRF
+    from sacrebleu.metrics.chrf import CHRF
 
     return CHRF()

@@ -31,7 +31,9 @@ class SubTask(NamedTuple):
 
 
 SUBTASKS = {
-    "insurance_intent": SubTask("understanding", "保险意图理解", "下面是保险客户说的一句话。请选出最符合其意图的一项。"),
+    "insurance_intent": SubTask(
+        "understanding", "保险意图理解", "下面是保险客户说的一句话。请选出最符合其意图的一项。"
+    ),
     "insurance_slot": SubTask(
         "understanding", "保险槽位识别", "下面是一句与保险有关的话。请选出其中所说的保险产品或险种。"
     ),
