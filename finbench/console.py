@@ -16,7 +16,7 @@ from finbench.records import UNREADABLE_REASONS, Grade, Response
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from finbench.run import Outcome, Plan
+    from finbench.conductor import Outcome, Plan
 
 PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
 LIVE_INTERVAL = 0.25

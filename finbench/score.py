@@ -79,7 +79,7 @@ class Tally:
         credits = [verdict.metrics.get("score", float(verdict.correct)) for _, verdict, _ in samples]
         strict = sum(credits) / len(credits)
         lenient = sum(max(c, float(v.lenient)) for c, (_, v, _) in zip(credits, samples, strict=True)) / len(samples)
-        cluster = document.cluster or document.id
+        cluster = document.cluster
         self.strict.add(strict, cluster)
         self.lenient.add(lenient, cluster)
         if "known_conflict" not in document.flags:
@@ -125,7 +125,7 @@ class Tally:
 
     def headline(self) -> tuple[Estimate, str]:
         """The estimate that stands for the task, and whose verdict it is: judge, reference or grader."""
-        if self.judged and self.verdicts.n == self.n:
+        if self.judged and self.verdicts.estimate().n == self.n:
             return self.verdicts.estimate(), "judge"
         return self.strict.estimate(), "grader"
 
@@ -176,9 +176,10 @@ class Tally:
             metrics["conversations"] = len(every)
             metrics["conversation_acc"] = round(sum(every) / len(every), 6)
             metrics["final_turn_acc"] = round(sum(final) / len(final), 6)
-        if self.clean.n != self.n and self.clean.n:
-            metrics["acc_without_conflicts"] = round(self.clean.estimate().mean, 6)
-            metrics["n_without_conflicts"] = self.clean.n
+        clean = self.clean.estimate()
+        if 0 < clean.n < self.n:
+            metrics["acc_without_conflicts"] = round(clean.mean, 6)
+            metrics["n_without_conflicts"] = clean.n
         if len(self.golds) > 1 or (self.golds and "gold" not in self.golds):
             metrics["gold_hit"] = dict(self.golds)
         own = {name: values for name, values in self.own.items() if "," in name}

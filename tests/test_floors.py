@@ -17,7 +17,7 @@ FLOORS = {
     4: {"grading", "tasks", "packs"},
     5: {"engines", "store"},
     6: {"score", "leaderboard", "judge", "feed"},
-    7: {"run", "report", "compare", "lm_eval", "grade"},
+    7: {"conductor", "report", "compare", "lm_eval", "grade"},
     8: {"console", "api"},
     9: {"cli", "__main__", "__init__"},
 }

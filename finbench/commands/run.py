@@ -107,20 +107,22 @@ def _flag(name: str) -> str:
 
 def main(args: argparse.Namespace) -> int:
     """Run; the exit code."""
-    from finbench import console, run
+    from finbench import conductor, console
 
     if args.save_config:
-        _save_config(args)
+        _write_config(args.save_config, args)
     settings = settings_of(args)
-    planned = run.plan(settings)
+    planned = conductor.plan(settings)
     if not args.quiet:
         console.show_plan(planned, sys.stdout if args.dry_run and not args.json else sys.stderr)
     if args.dry_run:
         if args.json:
             print(json.dumps(console.plan_document(planned)))
         return 0
+    if not (planned.folder / "config.yaml").exists():
+        _write_config(planned.folder / "config.yaml", args)
     with console.Progress(planned, quiet=args.quiet) as progress:
-        outcome = run.execute(planned, progress)
+        outcome = conductor.execute(planned, progress)
     files = [] if args.no_report else _reports(outcome.folder)
     if args.json:
         print(json.dumps(outcome.document))
@@ -147,7 +149,7 @@ def _exit_code(outcome: Any, fail_under: float | None) -> int:
 
 def settings_of(args: argparse.Namespace) -> Any:
     """The flags as run.Settings."""
-    from finbench.run import Settings
+    from finbench.conductor import Settings
 
     if args.resume:
         return _resumed(args)
@@ -213,7 +215,9 @@ def config_of(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _save_config(args: argparse.Namespace) -> None:
+def _write_config(path: Path, args: argparse.Namespace) -> None:
+    """What `--config` and `--resume` read."""
     import yaml
 
-    args.save_config.write_text(yaml.safe_dump(config_of(args), allow_unicode=True), encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(config_of(args), allow_unicode=True), encoding="utf-8")

@@ -15,7 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
-from finbench import engines, judge, leaderboard, profiles, score, tasks
+from finbench import judge, leaderboard, profiles, score, tasks
+from finbench.engines import create as engines
 from finbench.errors import EngineError, UsageError
 from finbench.feed import Choice, Feed
 from finbench.names import slug
@@ -120,7 +121,7 @@ def plan(settings: Settings) -> Plan:
         settings=settings.task_settings,
         trust=settings.trust_task_code,
     )
-    engine, why = engines.choose(settings.model, settings.engine, settings.base_urls)
+    engine, why = engines.choose(settings.model, settings.engine, settings.base_urls, settings.engine_options)
     asking = {task.name: _asking(task, settings, profile) for task in selection.tasks}
     identity = _identity(settings, profile, engine, selection, asking)
     folder = settings.output or settings.reports / slug(settings.model) / _run_name(settings, identity)
@@ -233,11 +234,15 @@ def _ask(planned: Plan, feed: Feed, store: Store, listener: Listener) -> dict[st
     engine = engines.create(
         planned.engine,
         settings.model,
+        engine=settings.engine,
         base_urls=settings.base_urls,
-        max_concurrency=settings.max_concurrency,
-        revision=settings.revision,
-        chat=settings.chat,
-        **settings.engine_options,
+        common={
+            "max_concurrency": settings.max_concurrency,
+            "revision": settings.revision,
+            "chat": settings.chat,
+            "seed": settings.seed,
+        },
+        options=settings.engine_options,
     )
     try:
         if hasattr(engine, "prepare"):
@@ -283,14 +288,17 @@ def _judge(planned: Plan, store: Store, listener: Listener, interrupted: list[in
     """Ask the judge about every stored reply that it has not judged yet."""
     settings = planned.settings
     assert settings.judge is not None
-    name, _ = engines.choose(settings.judge, "auto", settings.judge_base_urls)
+    name, _ = engines.choose(settings.judge, "auto", settings.judge_base_urls, {})
     listener.stage(f"judge {settings.judge}")
     open_questions = judge.Questions(store, [task.name for task in planned.tasks], settings.judge)
     first = next(open_questions, None)
     if first is None:
         return
     engine = engines.create(
-        name, settings.judge, base_urls=settings.judge_base_urls, max_concurrency=settings.max_concurrency
+        name,
+        settings.judge,
+        base_urls=settings.judge_base_urls,
+        common={"max_concurrency": settings.max_concurrency},
     )
     try:
         for response in engine.stream(_judging(first, open_questions, interrupted)):
