@@ -1,0 +1,277 @@
+"""What a question asks for: its unit, scale, direction, currency and precision, read from its wording.
+
+The gold's unit is not in the gold (FinQA's executed answer is a fraction where the question asks for a percentage), so
+either the task declares it or the question is read for it. Accepting every factor of 100 instead costs 13 to 28 % false
+positives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from finbench.characters import normalise, plain
+from finbench.quantity import Quantity, scan, whole
+from finbench.records import Answer, Gold
+
+_SCALE_WORDS = {
+    "hundred": 100,
+    "thousand": 10**3,
+    "k": 10**3,
+    "million": 10**6,
+    "m": 10**6,
+    "mm": 10**6,
+    "mn": 10**6,
+    "billion": 10**9,
+    "bn": 10**9,
+    "b": 10**9,
+    "trillion": 10**12,
+    "百": 100,
+    "千": 10**3,
+    "万": 10**4,
+    "百万": 10**6,
+    "千万": 10**7,
+    "亿": 10**8,
+    "十亿": 10**9,
+    "万亿": 10**12,
+}
+_WORD = r"(hundred|thousand|million|billion|trillion)s?"
+_HAN = r"(万亿|十亿|千万|百万|亿|万|千)"
+_SCALE = re.compile(
+    rf"\(?\b(?:in|of)\s+(?:\$|us\$|usd|u\.s\.|us|the)?\s*{_WORD}\b|\$\s*{_WORD}\b|\b(?:how many|number of|many)\s+{_WORD}\b|\b{_WORD}\s+of\s+(?:u\.?s\.?\s+)?(?:dollars|usd|\$|euros|shares|units|pounds|yuan)\b|"
+    rf"\(\s*(?:\$|usd|us\$|€|rmb)?\s*(?:in\s+)?{_WORD}\b|\({{1}}\s*(?:in\s+)?\$?\s*(mm|mn|m|bn|b|k)\s*\)|\bin\s+(?:usd|rmb|\$)\s*(mm|mn|m|bn|b|k)\b",
+    re.I,
+)
+_SCALE_HAN = re.compile(
+    rf"(?:多少|几|单位[:是为]?\s*(?:人民币)?|以|按|用)\s*(?:个)?{_HAN}(?:元|美元|股|吨|人|港元|欧元|户)?|\({_HAN}(?:元|美元|股|人民币|港元)?\)|(?:是|为)\s*[(]?\s*[)]?\s*{_HAN}元"
+)
+_PERCENT = re.compile(
+    r"\bpercent(?:age|ages|ual|ile)?\b(?!\s+points?\s+of)|(?<!\d)(?<!\d )%|\bpct\b|\bproportion\b|\bwhat (?:portion|share|fraction)\b|\b(?:portion|fraction) of\b|"
+    r"\bgrowth rate\b|\b(?:gross|net|profit|operating|ebitda?|contribution)?\s*margin\b|\brate of (?:growth|change|increase|decrease|decline|return)\b|\bas a share of\b|\bcagr\b|"
+    r"百分之几|百分之多少|百分比|百分点|占比|比例|比重|增长率|增速|增幅|降幅|跌幅|涨幅|收益率|利润率|毛利率|净利率|税率|利率|回报率|费用率|比率|率(?:是|为|约|达)|率多少|率\?|率$",
+    re.I,
+)
+_WEAK_PERCENT = re.compile(
+    r"\b(?:what|which|calculate|compute|determine|find|find out|the)\b[^?.,]{0,60}?\b(?:(?:tax|interest|discount|effective|statutory|unemployment|inflation|default|dividend|depreciation|vacancy|occupancy|retention|conversion|attrition|coupon|borrowing|"
+    r"weighted[- ]average|return|forfeiture|volatility|yield|growth|loss|payout|utilization|charge-off|savings|annual|annualized|capitalization)\s+rates?|yield|volatility|(?:total |cumulative |average |annual |expected )*(?:shareholder |investment )?returns?(?! of capital)(?!s? on plan assets were)|market share|growth)\b",
+    re.I,
+)
+_NOT_PERCENT = re.compile(r"\bexchange rate|\bper share\b|\bshares?\b.{0,20}\b(?:repurchas|issu|outstanding|grant|vest)|\bgrowth (?:in dollars|amount)", re.I)
+_RATIO = re.compile(r"\bratio\b|\btimes\b|\bmultiple\b|\bturnover\b|\bhow many x\b|倍|周转率|比值|市盈率|市净率|流动比率|速动比率", re.I)
+_COUNT = re.compile(r"\bhow many\b|\bnumber of\b|多少(?:个|家|人|次|年|天|股|位|名|种|项)|几(?:个|家|人|次|年|天|种|项)", re.I)
+_AMOUNT = re.compile(
+    r"\bhow much\b|\$|\bdollars?\b|\busd\b|\bprice\b|\bcosts?\b|\brevenues?\b|\bincome\b|\bexpenses?\b|\bcash\b|\bassets?\b|\bvalue\b|\bamounts?\b|\btotal\b|\bbalance\b|\bsales\b|\bdebt\b|\bearnings\b|\bper share\b|\bpayments?\b|\bprofits?\b|\bliabilit|"
+    r"多少元|多少钱|金额|万元|亿元|美元|价格|收入|利润|成本|费用",
+    re.I,
+)
+_DOWN = re.compile(
+    r"\b(?:declin(?:e|ed|es|ing)|decreas(?:e|ed|es|ing)|reduc(?:e|ed|tion|tions)|drop(?:ped|s)?|fall|fell|fallen|los[se]|lost|losses|shr(?:ink|ank|unk)|lower(?:ed)?|savings?|shortfall|deficit|outflows?|write-?(?:down|off)s?|impairments?)\b|下降|下跌|减少|降低|亏损|跌幅|降幅|下滑|损失",
+    re.I,
+)
+_CHANGE = re.compile(
+    r"\b(?:chang(?:e|es|ed)|growth|grew|grow|difference|differ|variation|variance|fluctuat\w+|increas(?:e|ed|es|ing)|rise|rose|gain|movement|swing|impact|effect|return|performance|delta|net (?:income|earnings|profit)|exceed)\b|变化|变动|增长|增加|上升|差额|差异|同比|环比|涨幅|收益|波动|增减",
+    re.I,
+)
+_UP_OR_DOWN = re.compile(r"increase\s*(?:or|/|\()\s*\(?decrease|decrease\s*(?:or|/|\()\s*\(?increase|gain\s*(?:or|/|\()\s*\(?loss|profit\s*(?:or|/)\s*loss|增减", re.I)
+_ASKED_CHANGE = re.compile(r"\b(?:change|difference|growth|variation|variance|increase|fluctuation|movement)\b|变化|变动|差额|增长|同比|环比|增加", re.I)
+_DECIMALS = re.compile(
+    r"(?:(\d{1,2}|zero|one|two|three|four|five|six)|(nearest|closest))[\s-]+(?:(decimal|dp\b|d\.p\.|digits? after)|(hundredth|tenth|thousandth|whole|integer|percent|cent|dollar|million|basis))",
+    re.I,
+)
+_DECIMALS_HAN = re.compile(r"(?:保留|精确到|四舍五入(?:到|至|保留)?|取|小数点后|至|到)(?:小数点?后?)?\s*([一二两三四五六\d])\s*(?:位小数|位|个小数)|(保留整数|取整数?|精确到整数|精确到个位)")
+_PRECISION_WORDS = {"hundredth": 2, "tenth": 1, "thousandth": 3, "whole": 0, "integer": 0, "percent": 0, "cent": 2, "dollar": 0, "million": 0}
+_COUNT_WORDS = {"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6}
+_CURRENCY = (
+    (re.compile(r"\b(?:us\$|usd|u\.?s\.? dollars?|dollars?)\b|(?<![A-Za-z])\$|美元|美金", re.I), "USD"),
+    (re.compile(r"\beuros?\b|€|\beur\b|欧元", re.I), "EUR"),
+    (re.compile(r"£|\bgbp\b|\bsterling\b|英镑", re.I), "GBP"),
+    (re.compile(r"\bjpy\b|\byen\b|日元", re.I), "JPY"),
+    (re.compile(r"\brmb\b|\bcny\b|\byuan\b|人民币|(?<![美欧日港])元", re.I), "CNY"),
+    (re.compile(r"\bhkd\b|hk\$|港元|港币", re.I), "HKD"),
+)
+_TIME = re.compile(
+    r"\b(?:how many|number of|in)\s+(?:\w+\s+){0,2}?(years?|months?|days?|quarters?|weeks?)\b|多少(?:个)?(年|月|天|季度|周)|几(?:个)?(年|月|天|季度)|\b(?:life|term|maturity|period|payback)\b[^?]{0,30}\bin\s+(years?|months?|days?)\b", re.I
+)
+_TIMES = {"年": "year", "月": "month", "天": "day", "季度": "quarter", "周": "week"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a question wants of a number.
+
+    `unit` is "" where neither task nor question tells; `either` allows both percent readings of the gold. `scale` is
+    the factor of the unit that a bare number is in, None when unknown. `direction`: "down" when the question itself
+    speaks of a decline, "change" when it asks for a change, "" else. `decimals` is a demanded precision.
+    """
+
+    unit: Literal["percent", "ratio", "amount", "count", ""] = ""
+    gold_form: Literal["fraction", "percent", ""] = ""
+    scale: int | None = None
+    direction: Literal["down", "change", ""] = ""
+    currency: str = ""
+    noun: str = ""
+    decimals: int | None = None
+    either: bool = False
+    year: bool = False
+    loss: bool = False
+
+
+def asked(question: str, answer: Answer, golds: Sequence[Gold], *, either: bool = False, home: str = "") -> Asked:
+    """What the question wants, the task's declaration first.
+
+    `home` is the currency of a task whose questions leave it out (USD for FinQA's filings).
+
+    >>> asked("what was the growth rate in net revenue in 2015?", Answer("number"), ()).unit
+    'percent'
+    >>> asked("what was the net change, in millions?", Answer("number"), ()).scale
+    1000000
+    """
+    words = _words(question)
+    shown = [q for gold in golds if (q := _gold_quantity(gold.text)) is not None]
+    unit = answer.unit or _unit(words, golds, shown)
+    scale = _SCALE_WORDS.get((answer.scale or "").lower()) or words.scale
+    if scale is None:
+        scale = next((q.scale for q in shown if q.scale != 1), None)
+    currency = words.currency or next((q.currency for q in shown if q.currency), "") or home
+    decimals = answer.decimals if answer.decimals is not None else words.decimals
+    noun = words.noun or next((q.noun for q in shown if q.noun and q.noun != "share"), "")
+    return Asked(
+        unit=unit,
+        gold_form=answer.gold_form or "",
+        scale=scale,
+        direction=words.direction,
+        currency=currency,
+        noun=noun,
+        decimals=decimals,
+        either=either,
+        year=words.year,
+        loss=words.loss,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    percent: bool
+    weak_percent: bool
+    ratio: bool
+    count: bool
+    amount: bool
+    scale: int | None
+    direction: Literal["down", "change", ""]
+    currency: str
+    noun: str
+    decimals: int | None
+    year: bool
+    loss: bool
+
+
+@lru_cache(maxsize=4096)
+def _words(question: str) -> _Words:
+    """Everything that the wording alone tells (a question is graded many times: repeats, several models)."""
+    text = plain(normalise(question[:4000]))
+    if len(text) > 700:
+        text = text[:100] + " \n " + text[-600:]  # a context pasted before the question says little about it
+    scale = None
+    for pattern in (_SCALE, _SCALE_HAN):
+        if match := pattern.search(text):
+            scale = _SCALE_WORDS[next(group for group in match.groups() if group).lower().rstrip("s")]
+            break
+    either_way = bool(_UP_OR_DOWN.search(text))
+    down = bool(_DOWN.search(text)) and not either_way and not _ASKED_CHANGE.search(text)
+    if re.search(r"\bpercent(?:age)? (?:decline|decrease|drop|reduction|loss)", text, re.I) and not either_way:
+        down = True
+    change = bool(_CHANGE.search(text)) or either_way
+    currency = next((code for pattern, code in _CURRENCY if pattern.search(text)), "")
+    time = _TIME.search(text)
+    noun = ""
+    if time:
+        word = next(group for group in time.groups() if group).lower()
+        noun = _TIMES.get(word) or word.rstrip("s")
+    return _Words(
+        percent=bool(_PERCENT.search(text)),
+        weak_percent=bool(_WEAK_PERCENT.search(text)) and not _NOT_PERCENT.search(text),
+        ratio=bool(_RATIO.search(text)),
+        count=bool(_COUNT.search(text)),
+        amount=bool(_AMOUNT.search(text)) or scale is not None,
+        scale=scale,
+        direction="down" if down else "change" if change else "",
+        currency=currency,
+        noun=noun,
+        decimals=_decimals(text),
+        year=bool(re.search(r"\b(?:which|what) (?:fiscal )?year\b|哪一?年|\bwhen (?:did|was|will|is)\b", text, re.I)),
+        loss=bool(re.search(r"\bloss(?:es)?\b|亏损", text, re.I)),
+    )
+
+
+def _decimals(text: str) -> int | None:
+    if match := _DECIMALS.search(text):
+        count, nearest, decimal, place = match.groups()
+        if decimal and count:
+            return _COUNT_WORDS[count.lower()] if count.lower() in _COUNT_WORDS else min(12, int(count))
+        if nearest and place:
+            return _PRECISION_WORDS.get(place.lower())
+    if match := _DECIMALS_HAN.search(text):
+        if match.group(2):
+            return 0
+        digit = match.group(1)
+        return _COUNT_WORDS[digit] if digit in _COUNT_WORDS else min(12, int(digit))
+    return None
+
+
+@lru_cache(maxsize=8192)
+def gold_quantity(text: str) -> Quantity | None:
+    """The number a gold text gives: all of it, or the only one with a unit in a sentence.
+
+    >>> gold_quantity("the total balance in 2018 is $ 56.7 million .").shown
+    '56.7 million'
+    """
+    shown = plain(normalise(text[:2000])).strip().rstrip(",;")
+    shown = re.sub(r"(?<=[$€£¥-])\s+(?=[\d.-])", "", shown)
+    found = whole(shown)
+    if found is not None:
+        return None if found.absurd else found
+    found_all = [q for q in scan(shown) if not q.year and not q.reference and not q.absurd]
+    with_unit = [q for q in found_all if q.unit or q.currency or q.scale != 1]
+    for some in (with_unit, found_all):
+        if len(some) == 1:
+            only = some[0]
+            return only if only.direction >= 0 or only.number < 0 else Quantity(**{**_fields(only), "number": -only.number})
+    return None
+
+
+def _fields(quantity: Quantity) -> dict[str, object]:
+    return {name: getattr(quantity, name) for name in quantity.__slots__}
+
+
+_gold_quantity = gold_quantity
+
+
+def _unit(words: _Words, golds: Sequence[Gold], shown: Sequence[Quantity]) -> Literal["percent", "ratio", "amount", "count", ""]:
+    """The unit: a percent sign among the golds is the best evidence, then the wording, then the kind of display."""
+    if any(q.unit in ("percent", "points", "bp") for q in shown):
+        return "percent"
+    if any(q.currency or q.scale != 1 for q in shown):
+        return "amount"
+    if any(q.unit == "times" for q in shown):
+        return "ratio"
+    if words.ratio and not words.percent:
+        return "ratio"
+    if words.percent:
+        return "percent"
+    if words.count:
+        return "count"
+    if len(shown) >= 2 and abs(shown[0].number) < 2 and _hundredfold(shown[0], shown[1:]):
+        return "percent"
+    small = bool(shown) and abs(shown[0].number) < 1 and not words.scale and not words.currency
+    if words.weak_percent and not words.scale and not words.currency and (small or not shown or not words.amount):
+        return "percent"
+    if words.amount or words.noun:
+        return "amount"
+    return ""
+
+
+def _hundredfold(executed: Quantity, others: Sequence[Quantity]) -> bool:
+    return any(o.number and 99 < abs(o.number / executed.number) < 101 for o in others if executed.number)

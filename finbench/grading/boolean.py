@@ -1,0 +1,193 @@
+"""Judgements and yes/no questions: the polarity of the final statement, in English and Chinese."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from finbench.characters import normalise
+from finbench.extract import REFUSAL, Reading, Reply, Statement, find
+from finbench.records import Document, Grade
+
+_WORDS = {
+    "yes": True,
+    "no": False,
+    "true": True,
+    "false": False,
+    "correct": True,
+    "incorrect": False,
+    "right": True,
+    "wrong": False,
+    "affirmative": True,
+    "negative": False,
+    "是": True,
+    "否": False,
+    "是的": True,
+    "对": True,
+    "对的": True,
+    "错": False,
+    "错的": False,
+    "正确": True,
+    "正确的": True,
+    "错误": False,
+    "错误的": False,
+    "不是": False,
+    "不是的": False,
+    "不对": False,
+    "不正确": False,
+    "不正确的": False,
+    "√": True,
+    "×": False,
+    "✗": False,
+    "x": False,
+    "y": True,
+    "n": False,
+    "成立": True,
+    "不成立": False,
+    "属实": True,
+    "不属实": False,
+    "肯定": True,
+    "肯定的": True,
+    "否定": False,
+    "否定的": False,
+    "合规": True,
+    "不合规": False,
+    "准确": True,
+    "不准确": False,
+    "会": True,
+    "不会": False,
+    "可以": True,
+    "不可以": False,
+    "有": True,
+    "没有": False,
+    "能": True,
+    "不能": False,
+    "没错": True,
+}
+_LEAD = re.compile(r"[\s\"'(*\[“]*(yes|no(?! (?:of|one|more|less|change|difference|significant|longer|matter|data|information|answer|doubt))|true|false|correct|incorrect|right|wrong|是的|不是的?|是|否|不对|不正确|不成立|不会|不能|不可以|没错|对的?|错误的?|错的?|正确的?|成立|√|×|✗)(?![a-z])(?=[\s\"',.;:!)*\]”。—-]|$|[\u4e00-\u9fff]{0}(?:,|。))", re.I)
+_HEDGE = re.compile(
+    r"\b(?:it )?depends\b|\bpartl?y\b|\bpartial(?:ly)?\b|\bin some (?:cases|ways|respects)\b|\bboth yes and no\b|\byes and no\b|\bneither\b|\bmaybe\b|\bperhaps\b|\bmixed\b|\bsometimes\b|\bto some extent\b|\bnot (?:entirely|necessarily|always|fully|completely)\b|\bhalf[- ]true\b|"
+    r"不一定|部分|视情况|取决于|可能|或许|有时|既是|半对|不完全|一定程度|有待|因情况",
+    re.I,
+)
+_JUDGED = re.compile(
+    r"(?:(?:statement|claim|assertion|sentence|proposition|it|this|that|answer)\s+(?:is|was)\s+(?:therefore\s+|thus\s+|indeed\s+|clearly\s+)?(not\s+|in)?(true|false|correct|right|wrong|accurate|valid))"
+    r"|(?:(?:说法|陈述|表述|判断|命题|观点|描述|论述|句子|结论|题目|这句话|本题|该题|此题|这)(?:应该|应当|应)?(?:是|为|属于|算是)?(?:完全|基本|显然|明显)?(不|并不|并非|不太)?(正确|对|错误|错|成立|准确|属实|合规|合理|真|假|不对))"
+    r"|(?:是|为)(不|并不)?(正确|对|错误|错|成立|准确|属实|合规|合法|真实|真|假)的",
+    re.I,
+)
+_NEGATIVE = {"false", "wrong", "错误", "错", "假", "不对"}
+_ANTONYMS = (
+    ({"great", "high", "more", "larg", "exceed", "abov", "bigg", "outperform", "outpac", "surpass", "better", "over"}, {"less", "low", "small", "fewe", "belo", "underperform", "lagg", "wors", "under"}),
+    ({"incr", "grow", "grew", "rise", "rose", "gain", "up", "improv", "climb", "higher", "expand"}, {"decr", "decl", "fall", "fell", "drop", "loss", "down", "reduc", "worsen", "lower", "shrank", "shrunk"}),
+)
+_NEGATION = re.compile(r"\b(?:not|n't|never|no longer|failed to|did not|does not|doesn't|didn't|wasn't|isn't|weren't|aren't|hasn't|neither)\b|n't\b|没有|未(?!来)|不(?!过|同|断|仅|但|良)|并非", re.I)
+_YES_NO = re.compile(r"\b(yes|no)\b(?![\w ]{0,12}\b(?:matter|doubt)\b)", re.I)
+
+
+class BooleanReader:
+    """Reads statements for a polarity."""
+
+    def __init__(self, question: str) -> None:
+        self.question = normalise(question[:4000]).lower()
+
+    def read(self, statement: Statement) -> Reading | None:
+        """True or False, "two_answers" for a hedge, or None."""
+        text = statement.text.strip()
+        if not text:
+            return None
+        bare = re.sub(r"[\s.,;:!?。、\"'()*\[\]]+", " ", text).strip().lower()
+        if bare in _WORDS:
+            return Reading(_WORDS[bare], bare, whole=True)
+        explicit = statement.rule not in ("conclusion", "sentence")
+        if REFUSAL.search(text) and not _LEAD.match(text):
+            return Reading(problem="refusal")
+        lead = _LEAD.match(text)
+        if _HEDGE.search(text[:200] if explicit else text) and (not lead or re.match(r"\s*(?:and|,? but|,? partly|/)", text[lead.end() :], re.I)):
+            return Reading(problem="two_answers")
+        judged = _last_judgement(text)
+        if lead and re.match(r"\W*(?:and|or|/|和|或)\W*(?:yes|no|是|否|对|错|true|false)\b", text[lead.end() :], re.I):
+            return Reading(problem="two_answers")
+        if lead:
+            value = _WORDS[lead.group(1).lower()]
+            if lead.group(1).lower() in ("是", "对", "错", "否") and re.match(r"[\u4e00-\u9fff]", text[lead.end() :]) and judged is not None:
+                value = judged
+            return Reading(value, lead.group(1), whole=len(bare) < 12, fit=2)
+        if judged is not None:
+            return Reading(judged, "yes" if judged else "no", fit=2)
+        named = {m.lower() for m in _YES_NO.findall(text)}
+        if len(named) == 1:
+            return Reading("yes" in named, named.pop())
+        if len(named) == 2:
+            return Reading(problem="two_answers") if explicit else None
+        if not explicit and statement.rule != "conclusion":
+            return self._by_wording(text) if len(text) < 400 else None
+        return self._by_wording(text)
+
+    def same(self, one: Any, other: Any) -> bool:
+        """Polarities are the same or not."""
+        return bool(one == other)
+
+    def merge(self, values: Sequence[Any]) -> Reading | None:
+        """Yes and no are never one answer."""
+        return None
+
+    def _by_wording(self, text: str) -> Reading | None:
+        """A sentence that answers by repeating the question's words ("it did not exceed 2013's")."""
+        asked = set(re.findall(r"[a-z]{4,}", self.question))
+        said = re.findall(r"[a-z]{2,}", text.lower())
+        if len({w[:5] for w in said if len(w) > 4} & {w[:5] for w in asked if len(w) > 4}) < 2:
+            return None
+        negated = bool(_NEGATION.search(text))
+        for up, down in _ANTONYMS:
+            for one, other in ((up, down), (down, up)):
+                if _any(asked, one) and not _any(asked, other):
+                    if _any(said, one) and not _any(said, other):
+                        return Reading(not negated, "no" if negated else "yes", fit=0)
+                    if _any(said, other) and not _any(said, one):
+                        return Reading(negated, "yes" if negated else "no", fit=0)
+        return None
+
+
+def _any(words: Sequence[str] | set[str], stems: set[str]) -> bool:
+    return any(word.startswith(stem) for word in words for stem in stems if len(stem) > 2)
+
+
+def _last_judgement(text: str) -> bool | None:
+    last = None
+    for last in _JUDGED.finditer(text):
+        pass
+    if last is None:
+        return None
+    groups = [group for group in last.groups()]
+    negation, word = next(((groups[i], groups[i + 1]) for i in (0, 2, 4) if groups[i + 1]), ("", ""))
+    value = word.lower() not in _NEGATIVE
+    return value != bool(negation)
+
+
+def polarity(text: str) -> bool | None:
+    """The polarity of a gold text; None when it is none.
+
+    >>> polarity("Yes"), polarity("否"), polarity("maybe")
+    (True, False, None)
+    """
+    return _WORDS.get(normalise(text).strip(" .。").lower())
+
+
+def grade_boolean(document: Document, reply: Reply) -> Grade:
+    """Right when the final statement has the gold's polarity."""
+    found = find(reply, BooleanReader(document.question), document.question)
+    if found is None:
+        return Grade(False, "no_answer")
+    rule = found.statement.rule
+    if found.reading.problem:
+        return Grade(False, found.reading.problem, rule=rule)
+    value = bool(found.reading.value)
+    gold = document.golds[0] if document.golds else None
+    chinese = gold is not None and not gold.text.isascii()
+    shown = ("是" if value else "否") if chinese else ("yes" if value else "no")
+    for gold in document.golds:
+        if polarity(gold.text) == value:
+            return Grade(True, "equal", shown, shown, rule, gold=gold.source, lenient=True)
+    return Grade(False, "different", shown, shown, rule)

@@ -1,0 +1,168 @@
+"""Single and several choice: the letters, in any wrapping, or the exact text of an option."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from finbench.characters import normalise, plain
+from finbench.extract import REFUSAL, Reading, Reply, Statement, find
+from finbench.records import Document, Grade
+
+_OPTION = re.compile(
+    r"(?:^|\n|[\s,;。(?])\(?([A-H])\s?(?:[.、:)]|\)\s?[.:]?)\s*([^\n]*?)(?=\s*(?:\n|$|[\s,;。]\(?[A-H]\s?[.、:)]))"
+)
+_SET = re.compile(r"[\s(\[\"'*]*(?:选项?|选择|options?|choices?|answers?|items?|letters?)?[\s(\[\"'*:]*((?:\(?[A-H](?![a-z])\)?[\s,、;/+&和与及.]*(?:and\s|以及|和)?\s*){1,8})(?:项|选项)?[\s)\].。\"'*!,]*", re.I)
+_LEADING = re.compile(r"[\s(\[\"'*]*(?:(?:选项?|选择|option|choice|answer|letter)\s*:?\s*)?[\s(\[\"'*]*([A-H])[\])\"'*]*\s*(?:[.、:,;)。\-—]|项|选项|(?=\s*$)|\s(?=[^a-z])|(?=[\u4e00-\u9fff(]))", re.I)
+_LETTER = re.compile(r"(?<![A-Za-z0-9&$])([A-H])(?![A-Za-z0-9'&+]|\s?股|\s?轮|级|类|座|[-]share)")
+_GROUP = re.compile(r"(?<![A-Za-z])([A-H]{2,8})(?![A-Za-z])")
+_REJECT_BEFORE = re.compile(r"(?:\b(?:not|rather than|instead of|excluding?|eliminat\w+|rul(?:e|ed|ing) out|unlike|except|reject\w*|neither|nor)\s+(?:options?\s+|choices?\s+)?[\s(*\"']*|不是|不选|排除(?:了|选项|掉)?|而不是|而非|不能选|不应选|并非|不包括|除了)\s*(?:选项)?[\s(*\"']*(?:[A-H][\s,、和与及or]*)*$", re.I)
+_REJECT_AFTER = re.compile(
+    r"[\s)*\"'.项选]*(?:(?:are|is|was|were|can be|option|choice)\s+(?:therefore\s+|clearly\s+|also\s+|all\s+|both\s+)?(?:not|in(?:correct|valid|accurate)|wrong|false|eliminated|excluded|ruled out|unlikely)|isn't|aren't|doesn't|(?:选项|项)?[^,。;A-H]{0,14}?(?:不正确|错误|不对|不符|排除|有误|错(?!误)|不是|不属于|不选|不合))",
+    re.I,
+)
+_HAS_WORD = re.compile(r"[a-z]{3,}")
+
+
+@lru_cache(maxsize=2048)
+def options_of(question: str) -> Mapping[str, str]:
+    """The options a question lists ("A. ...", "(B) ...", "C、..."); empty when it lists fewer than two.
+
+    >>> dict(options_of("利率上升时债券价格?\\nA. 上涨\\nB. 下跌"))
+    {'A': '上涨', 'B': '下跌'}
+    """
+    found: dict[str, str] = {}
+    for match in _OPTION.finditer(normalise(question[:20_000])):
+        expected = chr(ord("A") + len(found))
+        if match.group(1) == expected:
+            found[expected] = match.group(2).strip(" ;,。")
+        elif match.group(1) == "A":
+            found = {"A": match.group(2).strip(" ;,。")}
+    return found if len(found) >= 2 else {}
+
+
+def letters_in(text: str) -> str:
+    """The letters of a gold such as "A", "ABD", "A, C" or "a、c": sorted, upper case; "" when it is something else.
+
+    >>> letters_in("B, A"), letters_in("ABD"), letters_in("是")
+    ('AB', 'ABD', '')
+    """
+    bare = re.sub(r"[\s,、;/.()&]|and|和", "", normalise(text.strip()))
+    return "".join(sorted(set(bare.upper()))) if re.fullmatch(r"[A-Ha-h]{1,8}", bare) else ""
+
+
+class ChoiceReader:
+    """Reads statements for option letters."""
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        self.options = {letter: _bare(text) for letter, text in options.items()}
+
+    def read(self, statement: Statement) -> Reading | None:
+        """The sorted letters a statement gives."""
+        text = statement.text.strip()
+        if not text:
+            return None
+        explicit = statement.rule not in ("conclusion", "sentence")
+        found = _SET.fullmatch(text)
+        if found:
+            return self._letters(re.findall(r"[A-H]", found.group(1).upper()), whole=True)
+        by_text = self._by_text(text, explicit)
+        if by_text and not _LEADING.match(text):
+            return Reading(by_text, by_text, whole=True)
+        refusal = REFUSAL.search(text)
+        head = _LEADING.match(text)
+        if head and (explicit or len(text) <= 60 or text[head.end() - 1] in ".、:)项") and not _REJECT_AFTER.match(text, head.end(1)):
+            # "B. Liquidity risk", "B 流动性风险"; "A, C and D" goes on below
+            rest = text[head.end(1) :]
+            more = _LETTER.search(rest[:12])
+            if not more and not _GROUP.match(text, head.start(1)):
+                return self._letters([head.group(1).upper()], whole=True)
+        if refusal:
+            return Reading(problem="refusal")
+        return self._in_prose(text, statement, explicit)
+
+    def same(self, one: Any, other: Any) -> bool:
+        """Sets of letters are the same or not."""
+        return bool(one == other)
+
+    def merge(self, values: Sequence[Any]) -> Reading | None:
+        """Letters in boxes side by side make one set."""
+        letters = "".join(sorted(set("".join(values))))
+        return Reading(letters, letters)
+
+    def _letters(self, letters: Sequence[str], *, whole: bool = False, fit: int = 1) -> Reading | None:
+        kept = sorted(set(letters))
+        if self.options and any(letter not in self.options for letter in kept):
+            kept = [letter for letter in kept if letter in self.options]
+        return Reading("".join(kept), "".join(kept), whole=whole, fit=fit) if kept else None
+
+    def _by_text(self, text: str, explicit: bool) -> str:
+        bare = _bare(text)
+        exact = [letter for letter, option in self.options.items() if option and bare == option]
+        if len(exact) == 1:
+            return exact[0]
+        if not explicit or len(text) > 160:
+            return ""
+        inside = [letter for letter, option in self.options.items() if len(option) >= 2 and option in bare]
+        inside = [a for a in inside if not any(a != b and self.options[a] in self.options[b] for b in inside)]
+        if len(inside) != 1 or _GROUP.search(text) or _LETTER.search(text):
+            return ""
+        at = bare.find(self.options[inside[0]])
+        return "" if re.search(r"(?:不是|并非|不属于|not|isn't)$", bare[max(0, at - 6) : at]) else inside[0]
+
+    def _in_prose(self, text: str, statement: Statement, explicit: bool) -> Reading | None:
+        found: list[tuple[int, str]] = []
+        for match in _GROUP.finditer(text):
+            group = match.group(1)
+            if group == "".join(sorted(set(group))) and (not self.options or set(group) <= set(self.options)):
+                if not _REJECT_AFTER.match(text, match.end()) and not _REJECT_BEFORE.search(text[: match.start()][-30:]):
+                    found += [(match.start(), letter) for letter in group]
+        for match in _LETTER.finditer(text):
+            letter = match.group(1)
+            following = text[match.end() : match.end() + 12]
+            if letter == "A" and re.match(r"\s+[a-z]", following) and not re.match(r"\s+(?:is|and|or|because|since|as|best|would|states|correct)\b", following):
+                continue  # the article
+            if _REJECT_AFTER.match(text, match.end()) or _REJECT_BEFORE.search(text[max(0, match.start() - 40) : match.start()]):
+                continue
+            found.append((match.start(), letter))
+        if not found:
+            return None
+        letters = [letter for _, letter in sorted(found)]
+        if len(set(letters)) > 1:
+            first, last = min(found)[0], max(found)[0]
+            if re.search(r"\bor\b|或者?|要么", text[first:last]):
+                return Reading(problem="two_answers")
+            if not explicit and not re.search(r"(?:[,、和与及&]|and|都|均)", text[first:last]):
+                return None
+        return self._letters(letters, fit=2 if statement.rule == "conclusion" else 1)
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[\s.,;:。、!?\"'()*_]+", "", plain(normalise(text))).lower()
+
+
+def grade_choice(document: Document, reply: Reply) -> Grade:
+    """Right when the letters given are the gold's, as a set."""
+    options = document.answer.choices or options_of(document.question)
+    gold = next((letters for g in document.golds if (letters := letters_in(g.text))), "")
+    found = find(reply, ChoiceReader(options), document.question)
+    if found is None:
+        return Grade(False, "no_answer")
+    rule = found.statement.rule
+    if found.reading.problem:
+        return Grade(False, found.reading.problem, rule=rule)
+    given = str(found.reading.value)
+    if given == gold:
+        source = document.golds[0].source if document.golds else ""
+        return Grade(True, "equal", given, given, rule, gold=source, lenient=True)
+    if len(given) > 1 and len(gold) == 1:
+        reason = "extra_choice" if gold in given else "different"
+    elif set(given) < set(gold):
+        reason = "missing_choice"
+    elif set(given) > set(gold):
+        reason = "extra_choice"
+    else:
+        reason = "different"
+    return Grade(False, reason, given, given, rule)

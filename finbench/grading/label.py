@@ -1,0 +1,135 @@
+"""Labels: the class a reply names as its conclusion (bearish, bullish, neutral)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from finbench.characters import normalise
+from finbench.extract import REFUSAL, Reading, Reply, Statement, find
+from finbench.records import Document, Grade
+
+TFNS_CLASSES = ("bearish", "bullish", "neutral")
+TFNS_CODES = {"0": "bearish", "1": "bullish", "2": "neutral"}
+# Words that stand for a class only where the question offers them.
+TFNS_SYNONYMS = {
+    "positive": "bullish",
+    "negative": "bearish",
+    "积极": "bullish",
+    "消极": "bearish",
+    "正面": "bullish",
+    "负面": "bearish",
+    "中立": "neutral",
+    "利好": "bullish",
+    "利空": "bearish",
+    "看多": "bullish",
+    "看空": "bearish",
+    "看涨": "bullish",
+    "看跌": "bearish",
+    "中性": "neutral",
+}
+_NEGATED = re.compile(
+    r"(?:\b(?:not|n't|never|no|neither|nor|rather than|instead of|without|far from|less|hardly|than|opposed to|anything but|rules? out|ruled out|unlike|isn't|exclude[sd]?)\s+(?:(?:a|an|the|any|be|is|being|necessarily|really|strictly|clearly|purely|outright|either|strongly|explicitly|particularly|of|very|overly|entirely)\s+){0,3}[\"'*(]*"
+    r"|(?:不是|并非|不属于|非|而不是|没有|不算|排除))$",
+    re.I,
+)
+_HYPOTHETICAL = re.compile(r"\b(?:if|could be|might be|may be|would be|some|although|though|despite|while|whereas|even if|but a|seem|initially|at first|but some)\b[^.;]{0,40}$", re.I)
+
+
+class LabelReader:
+    """Reads statements for class names; `words` maps every accepted word to its class."""
+
+    def __init__(self, words: Mapping[str, str], codes: Mapping[str, str]) -> None:
+        self.words = {word.lower(): name for word, name in words.items()}
+        self.codes = codes
+        each = sorted(self.words, key=len, reverse=True)
+        self.pattern = re.compile("|".join(rf"(?<![A-Za-z]){re.escape(w)}(?:ness|ly)?(?![A-Za-z])" if w.isascii() else re.escape(w) for w in each), re.I)
+
+    def read(self, statement: Statement) -> Reading | None:
+        """The class a statement names, "two_answers", or None."""
+        text = statement.text.strip()
+        code = re.fullmatch(r"[\s(\"'\[]*(?:label|class|code|标签|类别)?[\s:]*([0-9A-Za-z]{1,2})[\s)\"'\].]*(?:[(:=\-–—]\s*(\w+)\)?\W*)?", text)
+        named = self._named(text)
+        if code and code.group(1) in self.codes and not named:
+            return Reading(self.codes[code.group(1)], code.group(1), whole=True)
+        if code and code.group(1) in self.codes and len(set(named)) == 1 and self.codes[code.group(1)] != named[0]:
+            return Reading(problem="two_answers")
+        classes = list(dict.fromkeys(named))
+        if not classes:
+            return Reading(problem="refusal") if REFUSAL.search(text) and len(text) < 400 else None
+        if len(classes) > 1:
+            sure = list(dict.fromkeys(self._named(text, sure=True)))
+            if len(sure) == 1 and not re.search(r"\b(?:or|and|both)\b|/|或|和", _between(text, self.pattern)):
+                classes = sure
+            else:
+                return Reading(problem="two_answers")
+        bare = re.sub(r"\W+", "", text).lower()
+        return Reading(classes[0], classes[0], whole=bare in self.words, fit=1)
+
+    def same(self, one: Any, other: Any) -> bool:
+        """Classes are the same or not."""
+        return bool(one == other)
+
+    def merge(self, values: Sequence[Any]) -> Reading | None:
+        """Two classes are never one answer."""
+        return None
+
+    def _named(self, text: str, *, sure: bool = False) -> list[str]:
+        names = []
+        neither = re.search(r"\bneither\b", text, re.I)
+        for match in self.pattern.finditer(text):
+            before = text[max(0, match.start() - 60) : match.start()]
+            if _NEGATED.search(before) or (neither and re.search(r"\bnor\b|\bneither\b[^.,;]*$", before, re.I)):
+                continue
+            if sure and _HYPOTHETICAL.search(before):
+                continue
+            names.append(self._class(match.group()))
+        return names
+
+    def _class(self, word: str) -> str:
+        word = word.lower()
+        return self.words.get(word) or self.words.get(re.sub(r"(?:ness|ly)$", "", word)) or word
+
+
+def _between(text: str, pattern: re.Pattern[str]) -> str:
+    found = list(pattern.finditer(text))
+    return text[found[0].end() : found[-1].start()] if len(found) > 1 else ""
+
+
+def vocabulary(document: Document) -> tuple[dict[str, str], dict[str, str]]:
+    """Accepted words and codes of a labelled question; synonyms and codes only where the question offers them."""
+    answer = document.answer
+    classes = answer.classes or TFNS_CLASSES
+    words = {name.lower(): name.lower() for name in classes}
+    question = normalise(document.question).lower()
+    if answer.synonyms:
+        words |= {word.lower(): name.lower() for word, name in answer.synonyms.items()}
+    elif set(classes) == set(TFNS_CLASSES):
+        words |= {word: name for word, name in TFNS_SYNONYMS.items() if word in question}
+        if re.search(r"[\u4e00-\u9fff]", question):
+            words |= {"看涨": "bullish", "看跌": "bearish", "中性": "neutral"}
+    codes = {code: name.lower() for code, name in answer.codes.items()}
+    if not codes and set(classes) == set(TFNS_CLASSES):
+        offered = all(re.search(rf"(?<!\d){code}\s*[^\w\s]*\s*(?:for|is|means|表示|代表)?\s*[\"'(]?{name}|{name}[\"')]?\s*[:=(\-]?\s*\(?{code}", question) for code, name in TFNS_CODES.items())
+        if offered or any(gold.text.strip() in TFNS_CODES for gold in document.golds):
+            codes = dict(TFNS_CODES)
+    return words, codes
+
+
+def grade_label(document: Document, reply: Reply) -> Grade:
+    """Right when exactly one class is named as the conclusion and it is the gold's."""
+    words, codes = vocabulary(document)
+    found = find(reply, LabelReader(words, codes), document.question)
+    if found is None:
+        return Grade(False, "no_answer")
+    rule = found.statement.rule
+    if found.reading.problem:
+        return Grade(False, found.reading.problem, rule=rule)
+    given = str(found.reading.value)
+    for gold in document.golds:
+        name = normalise(gold.text.strip()).lower()
+        name = codes.get(name) or words.get(name) or name
+        if given == name:
+            return Grade(True, "equal", found.reading.shown, given, rule, gold=gold.source, lenient=True)
+    return Grade(False, "different", found.reading.shown, given, rule)

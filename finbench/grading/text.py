@@ -1,0 +1,126 @@
+"""Free text with a short gold: the key fact or figure must be stated and not contradicted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from finbench import closed_form, quantity
+from finbench.characters import normalise, plain
+from finbench.extract import REFUSAL, Reading, Reply, Statement, find
+from finbench.grading.asked import Asked
+from finbench.grading.compare import answer_points, equal, point
+from finbench.records import Document, Grade
+
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u4e00-\u9fff]|\d[\d.,]*%?")
+_IDLE = {"the", "a", "an", "of", "to", "in", "on", "for", "and", "is", "are", "was", "be", "by", "it", "its", "that", "this", "as", "with", "or", "at", "的", "了", "是"}
+_NEGATED = re.compile(
+    r"(?:\b(?:not|n't|never|no|neither|nor|rather than|instead of|isn't|wasn't|unlike|incorrect(?:ly)?|except|other than|as opposed to)\s+(?:(?:a|an|the|be|is|called|known as|considered|simply|just|actually|really)\s+){0,3}[\"'*(]*|不是|并非|而非|而不是|不属于|非)$",
+    re.I,
+)
+_HEDGED = re.compile(r"\b(?:either|might be|could be|may be|or possibly|possibly)\b|或者|可能是", re.I)
+
+
+class TextReader:
+    """Takes every statement as it stands; only refusals are problems."""
+
+    def read(self, statement: Statement) -> Reading | None:
+        """The statement itself."""
+        text = statement.text.strip()
+        if not text:
+            return None
+        if REFUSAL.search(text) and len(text) < 300:
+            return Reading(problem="refusal")
+        return Reading(text, text[:200])
+
+    def same(self, one: Any, other: Any) -> bool:
+        """Every later text replaces an earlier one."""
+        return True
+
+    def merge(self, values: Sequence[Any]) -> Reading | None:
+        """Nothing to merge."""
+        return None
+
+
+def grade_text(document: Document, reply: Reply) -> Grade:
+    """Right when the final statement, or else the answer as a whole, states a gold or alias and does not deny it."""
+    found = find(reply, TextReader(), document.question)
+    if found is None:
+        return Grade(False, "no_answer")
+    rule = found.statement.rule
+    if found.reading.problem:
+        return Grade(False, found.reading.problem, rule=rule)
+    stated = str(found.reading.value)
+    final = rule not in ("conclusion", "sentence")
+    golds = [(gold.text, gold.source) for gold in document.golds] + [(alias, "alias") for alias in document.answer.aliases]
+    denied = False
+    for text in [stated] if final else [stated, plain(reply.text)]:
+        for gold, source in golds:
+            verdict = states(text, gold)
+            if verdict:
+                shown = gold if gold.lower() in text.lower() else stated[:200]
+                return Grade(True, "alias" if source == "alias" else "equal", shown, shown, rule, gold=source, lenient=True)
+            denied = denied or verdict is False
+    return Grade(False, "contradicted" if denied else "different", stated[:200], None, rule)
+
+
+def states(text: str, gold: str) -> bool | None:
+    """True when the text states the gold, False when it denies it, None when it does not mention it.
+
+    >>> states("This is liquidity risk.", "Liquidity risk"), states("It is not liquidity risk.", "Liquidity risk")
+    (True, False)
+    """
+    tree = closed_form.parse(gold, symbols=True) if re.search(r"[-+*/^()=]", gold) else None
+    if tree is not None and closed_form.symbols_of(tree):
+        return _same_formula(text, tree)
+    folded, wanted = plain(normalise(text)).lower(), plain(normalise(gold)).lower().strip(" .。")
+    if not wanted:
+        return None
+    figures = [q for q in quantity.scan(wanted) if not q.reference]
+    if figures and not _figures_stated(folded, figures):
+        return None
+    pattern = re.compile(rf"(?<![a-z0-9]){re.escape(wanted)}(?![a-z0-9])") if wanted[:1].isascii() else re.compile(re.escape(wanted))
+    seen = [m.start() for m in pattern.finditer(folded)]
+    if not seen:
+        return _words_stated(folded, wanted, bool(figures))
+    plainly = [at for at in seen if not _NEGATED.search(folded[max(0, at - 50) : at])]
+    if not plainly:
+        return False
+    return None if _HEDGED.search(folded[max(0, plainly[-1] - 40) : plainly[-1]]) else True
+
+
+def _figures_stated(text: str, figures: Sequence[quantity.Quantity]) -> bool:
+    asked = Asked(either=True)
+    said = quantity.scan(text)
+    for figure in figures:
+        target = answer_points(figure, asked)
+        if isinstance(target, str):
+            target = [point(figure)]
+        hits = [q for q in said if not isinstance(points := answer_points(q, asked), str) and any(equal(a, b) for a in points for b in target)]
+        if not hits or (figure.number < 0) != (hits[0].number < 0 or hits[0].direction < 0 and figure.number < 0):
+            return False
+    return True
+
+
+def _words_stated(text: str, wanted: str, figures: bool) -> bool | None:
+    """Every telling word of the gold close together in one sentence."""
+    words = [w for w in _WORD.findall(wanted) if w not in _IDLE and not w[0].isdigit()]
+    if not words:
+        return True if figures else None
+    for sentence in re.split(r"[.!?。!?\n;]+\s*", text):
+        said = {_stem(w) for w in _WORD.findall(sentence)}
+        if all(_stem(w) in said for w in words):
+            return not re.search(r"\bnot\b|n't\b|\bnever\b|不是|并非", sentence) or None
+    return None
+
+
+def _stem(word: str) -> str:
+    return re.sub(r"(?:ies|es|s|ing|ed|ly)$", "", word) if len(word) > 4 else word
+
+
+def _same_formula(text: str, gold: closed_form.Tree) -> bool | None:
+    body = plain(normalise(text)).strip(" .$")
+    body = body.rpartition("=")[2] if "=" in body else body
+    tree = closed_form.parse(body, symbols=True)
+    return (closed_form.equivalent(gold, tree) or None) if tree is not None else None
