@@ -41,6 +41,7 @@ OPERATION_WORDS = word_set(
     "declined difference average mean ratio portion proportion sum combined cumulative rate total compared relative "
     "represent represented represents related relate relates due made make up comprised attributable"
 )
+LONGEST = 1_000  # characters of a question that are read; the longest in FinQA's test set has 259
 # How much a series' name loses for what it says besides the question's words, and a sentence against a table.
 TABLE_SPARE, TEXT_SHARED, TEXT_SPARE = 0.12, 0.7, 0.02
 
@@ -84,7 +85,7 @@ class Asked:
 
     @classmethod
     def read(cls, question: str) -> Asked:
-        text = " ".join(question.lower().split())
+        text = " ".join(question[:LONGEST].lower().split())
         years = list(dict.fromkeys(_YEAR.findall(text)))
         if span := _SPAN.search(text):
             first, last = int(span[1]), int(span[2])
@@ -130,7 +131,7 @@ class Page:
         self.weight = {word: math.log(1 + count / seen) for word, seen in spread.items()}
 
     def weigh(self, words: Iterable[str]) -> float:
-        """The summed weight of words; exact, so that the order of a set (it changes between processes) cannot matter."""
+        """The summed weight of words; exact, because the order of a set differs from process to process."""
         return math.fsum(self.weight.get(word, 0.0) for word in words)
 
     def fit(self, words: Iterable[str], series: Series) -> float:

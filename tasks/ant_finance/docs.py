@@ -134,7 +134,7 @@ def _choices(line: Row) -> dict[str, str]:
 
 
 def _flags(raw: Sequence[Row]) -> Iterator[list[str]]:
-    """What is known to be wrong with each row: see README.md, Defects."""
+    """What a reader of a score has to know about each row: see README.md, Defects."""
     keys = [_key(line) for line in raw]
     seen = Counter(keys)
     golds: dict[tuple[str, ...], set[str]] = {}
@@ -149,6 +149,7 @@ def _flags(raw: Sequence[Row]) -> Iterator[list[str]]:
             "conflicting_gold": len(golds[key]) > 1,
             "equal_options": len(set(choices.values())) < len(choices),
             "constant_subtask": constant,
+            "sample": bool(line.get("sample")),
         }
         yield [name for name, found in tests.items() if found]
 

@@ -25,8 +25,8 @@ DRAWN = 1000
 log = logging.getLogger("finbench")
 
 
-def load(draw: int | None = DRAWN, seed: int = SEED, **settings: Any) -> dict[str, Rows]:
-    """{"test": `draw` rows chosen by `seed`, in file order}; `draw: null` streams every row that has a reference.
+def load(draw: int | None = DRAWN, draw_seed: int = SEED, **settings: Any) -> dict[str, Rows]:
+    """{"test": `draw` rows chosen by `draw_seed`, in file order}; `draw: null` streams every row that has a reference.
 
     `settings["data"]` is "sample", a folder, or absent (sources.locate). Rows without question or reference are left
     out, and their number is logged.
@@ -35,7 +35,7 @@ def load(draw: int | None = DRAWN, seed: int = SEED, **settings: Any) -> dict[st
     overlaps = Overlaps.found(settings) if path.name != "sample.jsonl" else Overlaps({})
     if draw is None:
         return {"test": Rows(_count(path, path.stat().st_mtime_ns), lambda: _all(path, overlaps))}
-    chosen = [_row(index, line, overlaps) for index, line in _draw(path, seed, draw)]
+    chosen = [_row(index, line, overlaps) for index, line in _draw(path, draw_seed, draw)]
     return {"test": Rows(len(chosen), lambda: chosen)}
 
 
@@ -121,7 +121,7 @@ def _row(index: int, line: Row, overlaps: Overlaps) -> Row:
         "gold": reference,
         "answer": {"kind": "text"},
         "cluster": "",
-        "flags": [f"overlap_{task}" for task in overlaps.of(question)],
+        "flags": [f"overlap_{task}" for task in overlaps.of(question)] + (["sample"] if line.get("sample") else []),
         "facets": {"reference": _size(reference)},
     }
 

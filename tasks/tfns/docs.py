@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from finbench.errors import DataError
-from finbench.sources import Row, Rows, for_task, read
+from finbench.sources import Row, Rows, for_task, read, selected
 
 HERE = Path(__file__).parent
 FILES = ["tfns/sent_valid.csv"]
@@ -21,10 +21,10 @@ ANSWER = {
 }
 
 
-def load(first: int | None = None, **settings: Any) -> dict[str, Rows]:
-    """{"test": the tweets in file order}, all of them or the `first` ones.
+def load(**settings: Any) -> dict[str, Rows]:
+    """{"test": the tweets in file order}. Settings: `data` (sources.locate), `rows` (sources.selected).
 
-    `settings["data"]` is "sample", a folder, or absent (sources.locate). Raises DataError for an unknown label.
+    Raises DataError for an unknown label.
     """
     path = for_task(FILES, settings, task_dir=HERE)
 
@@ -32,8 +32,7 @@ def load(first: int | None = None, **settings: Any) -> dict[str, Rows]:
         for number, line in enumerate(read(path)):
             yield _row(number, line, path)
 
-    length = sum(1 for _ in read(path))
-    return {"test": Rows(min(length, first or length), rows)}
+    return {"test": selected(Rows(sum(1 for _ in read(path)), rows), settings)}
 
 
 def _row(number: int, line: Row, path: Path) -> Row:
@@ -47,5 +46,6 @@ def _row(number: int, line: Row, path: Path) -> Row:
         "gold": CLASSES[code],
         "answer": ANSWER,
         "cluster": "",
+        "flags": ["sample"] if line.get("sample") else [],
         "facets": {"class": CLASSES[code]},
     }
