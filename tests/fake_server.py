@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import email.utils
+import functools
 import gzip
 import hashlib
 import json
 import math
 import re
-import sys
 import threading
 import time
 from collections import Counter
@@ -36,11 +37,32 @@ from typing import Any
 
 # status codes with their body, then faults of the connection, then faults of the content
 MODES = (
-    "ok 401 403 404 400 400-context 400-max-tokens 400-structured 402 429 429-retry-after 429-date quota 500 502 503 "
-    "reset early-close truncated-json malformed hang slow-loris huge-header endless-headers gzip-bomb huge-body gzip "
-    "finish-length content-filter null-content no-choices list nan-usage error-200 secret-echo secret-content "
-    "redirect-away reasoning reasoning-content other-model surrogate no-logprobs"
-).split()
+    *("ok", "400", "400-context", "400-max-tokens", "400-structured", "400-top-k", "401", "402", "403", "404", "500"),
+    *(
+        "429",
+        "429-retry-after",
+        "429-date",
+        "quota",
+        "502",
+        "503",
+        "reset",
+        "early-close",
+        "truncated-json",
+        "malformed",
+    ),
+    *("hang", "slow-loris", "huge-header", "endless-headers", "gzip-bomb", "huge-body", "gzip", "finish-length"),
+    *(
+        "content-filter",
+        "null-content",
+        "no-choices",
+        "list",
+        "nan-usage",
+        "error-200",
+        "secret-echo",
+        "secret-content",
+    ),
+    *("redirect-away", "reasoning", "reasoning-content", "other-model", "surrogate", "no-logprobs", "deep-json"),
+)
 
 Answer = str | dict[str, Any]
 
@@ -128,8 +150,8 @@ class FakeServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def arrived(self, prompt: str, path: str, body: dict[str, Any]) -> tuple[str, int, int]:
-        """Counts a request; gives its fault mode, its ask number and its hash."""
+    def arrived(self, prompt: str, path: str, body: dict[str, Any]) -> tuple[str, int]:
+        """Counts a request; gives its fault mode and its hash."""
         now = time.monotonic()
         self.first = self.first or now
         self.total += 1
@@ -138,13 +160,15 @@ class FakeServer:
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
         if len(self.bodies) < 1000:
             self.bodies.append(body)
-        digest = int.from_bytes(hashlib.blake2b(f"{self.seed}\0{prompt}".encode("utf-8", "replace"), digest_size=8).digest(), "big")
+        digest = int.from_bytes(
+            hashlib.blake2b(f"{self.seed}\0{prompt}".encode("utf-8", "replace"), digest_size=8).digest(), "big"
+        )
         ask = self.asked[prompt]
         mode = self._fault(ask, digest)
         if self._log:
             record = {"n": self.total, "ask": ask, "mode": mode, "path": path, "time": now, "key": f"{digest:016x}"}
             self._log.write(json.dumps(record | {"prompt": prompt[-200:]}) + "\n")
-        return mode, ask, digest
+        return mode, digest
 
     def _fault(self, ask: int, digest: int) -> str:
         if self.mode == "ok" or digest % self.every:
@@ -203,13 +227,15 @@ class _Connection(asyncio.Protocol):
         if path.endswith("/models") and server.mode in ("401", "503"):  # a whole server in trouble, not one reply
             return self.reply(_error("trouble"), int(server.mode))
         if path.endswith("/models"):
-            rows = [{"id": m, "object": "model", "owned_by": server.owned_by, "max_model_len": 4096} for m in server.models]
+            rows = [
+                {"id": m, "object": "model", "owned_by": server.owned_by, "max_model_len": 4096} for m in server.models
+            ]
             return self.reply(json.dumps({"object": "list", "data": rows}).encode())
         if method != "POST" or not path.endswith("/completions"):
             return self.reply(_error(f"no such path {path}"), 404)
         body = json.loads(raw)
         prompt = str(body["messages"][-1]["content"] if "messages" in body else body["prompt"])
-        mode, ask, digest = server.arrived(prompt, path, body)
+        mode, digest = server.arrived(prompt, path, body)
         self.open = True
         delay = server.delay(digest)
         arguments = (mode, prompt, body, authorization, digest)
@@ -233,6 +259,8 @@ class _Connection(asyncio.Protocol):
             return self.reply(_error("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."), 400)
         if mode == "400-structured" and "structured_outputs" in body:
             return self.reply(_error("Unrecognized request argument supplied: structured_outputs"), 400)
+        if mode == "400-top-k" and "top_k" in body:
+            return self.reply(_error("Unrecognized request argument supplied: top_k"), 400)
         if mode == "secret-echo":
             return self.reply(_error(f"cannot serve a request with {authorization}"), 400)
         if mode == "redirect-away":
@@ -321,7 +349,7 @@ class _Connection(asyncio.Protocol):
         self.reply(b"{}", 200, "X-Huge: " + "h" * 1_000_000 + "\r\n")
 
     def gzip_bomb(self) -> None:
-        self.reply(_BOMB, 200, "Content-Encoding: gzip\r\n")
+        self.reply(_bomb(), 200, "Content-Encoding: gzip\r\n")
 
     def huge_body(self) -> None:
         piece = b" " * (1 << 20)
@@ -333,7 +361,10 @@ class _Connection(asyncio.Protocol):
 
 STATUS: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "400": (400, ("something is wrong with this request",)),
-    "400-context": (400, ("This model's maximum context length is 4096 tokens. Your prompt has 9000.", "context_length_exceeded")),
+    "400-context": (
+        400,
+        ("This model's maximum context length is 4096 tokens. Your prompt has 9000.", "context_length_exceeded"),
+    ),
     "401": (401, ("Incorrect API key provided", "invalid_api_key")),
     "402": (402, ("Insufficient Balance",)),
     "403": (403, ("not for you",)),
@@ -359,15 +390,22 @@ CONTENT: dict[str, bytes] = {
     "no-choices": b'{"choices": [], "usage": {}}',
     "list": b'[{"message": "a list where an object should be"}]',
     "error-200": b'{"error": {"message": "upstream fell over", "code": 502}}',
+    "deep-json": b"[" * 200_000,
     "content-filter": b'{"choices": [{"message": {"content": "as I was"}, "finish_reason": "content_filter"}]}',
 }
 _REASONS = {200: "OK", 307: "Temporary Redirect", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"}
-_BOMB = gzip.compress(b" " * (256 << 20), 1) if "--no-bomb" not in sys.argv else b""
+
+
+@functools.cache
+def _bomb() -> bytes:
+    """A megabyte that unpacks to a gigabyte: gzip members may follow each other."""
+    return gzip.compress(b" " * (64 << 20), 6) * 16
 
 
 def _head(status: int, length: int, extra: str = "") -> bytes:
     reason = _REASONS.get(status, "Status")
-    return f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{extra}\r\n".encode()
+    fixed = f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
+    return f"{fixed}{extra}\r\n".encode()
 
 
 def _error(message: str, code: str = "") -> bytes:
@@ -393,7 +431,7 @@ def _lookup(answers: list[dict[str, Any]]) -> Callable[[str], Answer | None]:
 
 def _logprobs(prompt: str) -> dict[str, Any]:
     """Words as tokens, with log-probabilities that depend on the word; one generated token at the end."""
-    tokens = re.findall(r"\s*\S+|\s+$", prompt) + [" x"]
+    tokens = [*re.findall(r"\s*\S+|\s+$", prompt), " x"]
     offsets = [sum(map(len, tokens[:i])) for i in range(len(tokens))]
     scores = [None] + [-len(t.strip()) / 4 for t in tokens[1:]]
     tops = [None] + [{t: s} if len(t.strip()) < 6 else {"better": -0.01, t: s} for t, s in zip(tokens[1:], scores[1:])]
@@ -432,10 +470,8 @@ def main() -> None:
     loop = _new_loop()
     loop.run_until_complete(server.serve())
     print(server.url, flush=True)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         loop.run_forever()
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

@@ -1,0 +1,120 @@
+"""The engines: ways to get text from a model, one class each, imported only when used.
+
+An engine is asked with an iterator of requests and answers with an iterator of responses. `choose` picks one for
+`--engine auto` and says why, `engine_class` gives what makes it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from typing import NamedTuple, Protocol
+
+from finbench.errors import EngineError, UsageError
+from finbench.records import Request, Response
+
+ENGINES = {
+    "openai_api": "finbench.engines.openai_api:OpenAIEngine",
+    "served_vllm": "finbench.engines.served_vllm:ServedVLLM",
+    "local_vllm": "finbench.engines.local_vllm:LocalVLLM",
+    "local_hf": "finbench.engines.local_hf:LocalHF",
+    "ray_cluster": "finbench.engines.ray_cluster:RayCluster",
+    "lm_eval_model": "finbench.engines.lm_eval_model:LmEvalModel",
+    "offline": "finbench.engines.offline:open_offline",
+}
+SHORT_NAMES = {
+    "openai": "openai_api",
+    "serve": "served_vllm",
+    "vllm": "local_vllm",
+    "hf": "local_hf",
+    "ray": "ray_cluster",
+}
+INSTALL = {
+    "openai_api": "pip install aiohttp",
+    "served_vllm": "pip install 'finbench[vllm]'",
+    "local_vllm": "pip install 'finbench[vllm]'",
+    "local_hf": "pip install 'finbench[hf]'",
+    "ray_cluster": "pip install 'finbench[ray]'",
+}
+
+
+class Engine(Protocol):
+    """What the conductor needs of an engine."""
+
+    name: str
+
+    def stream(self, requests: Iterator[Request | None]) -> Iterator[Response]:
+        """Pulls requests lazily within a bounded window and yields exactly one Response for each, as they finish.
+
+        A None among the requests means that nothing can be asked until a reply has been taken. A failed request is a
+        Response with finish "error"; only an engine that cannot go on at all raises EngineError.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees what the engine holds; safe to call twice."""
+        ...
+
+    def describe(self) -> dict[str, object]:
+        """Facts for the manifest (versions, revision, hardware, servers); no secrets."""
+        ...
+
+
+class Choice(NamedTuple):
+    """An engine's name in ENGINES, and why it was taken, in words for the plan."""
+
+    engine: str
+    why: str
+
+
+def choose(
+    model: str, engine: str = "auto", *, base_urls: Sequence[str] = (), ray_address: str | None = None
+) -> Choice:
+    """The engine for a model; UsageError when the flags contradict each other or nothing that could run it is here.
+
+    >>> choose("baseline/oracle")
+    Choice(engine='offline', why='baseline/oracle is built in')
+    >>> choose("m", base_urls=["http://localhost:8000/v1"]).engine
+    'openai_api'
+    """
+    if engine != "auto":
+        name = SHORT_NAMES.get(engine, engine)
+        if name not in ENGINES:
+            raise UsageError(
+                f"--engine {engine}: no such engine; there are auto, {', '.join((*SHORT_NAMES, *ENGINES))}"
+            )
+        if base_urls and name != "openai_api":
+            raise UsageError(f"--base-url goes with --engine openai, not with {engine}; leave one of the two out")
+        if name == "openai_api" and not base_urls:
+            raise UsageError("--engine openai needs the server's address: --base-url http://HOST:PORT/v1")
+        return Choice(name, f"asked for with --engine {engine}")
+    if model.startswith(("baseline/", "replay:")):
+        return Choice("offline", f"{model} is built in")
+    if base_urls:
+        return Choice("openai_api", "--base-url is given")
+    if ray_address:
+        return Choice("ray_cluster", "--ray-address is given")
+    if _installed("vllm"):
+        return Choice("local_vllm", "vLLM is installed and no --base-url is given")
+    if _installed("torch") and _installed("transformers"):
+        return Choice("local_hf", f"transformers is installed, vLLM is not (faster on a GPU: {INSTALL['local_vllm']})")
+    raise UsageError(
+        f"nothing here can run {model}: neither vLLM nor transformers is installed. Give the address of a running server "
+        f"with --base-url, or {INSTALL['local_vllm']}, or try --model baseline/heuristic --data sample."
+    )
+
+
+def engine_class(name: str) -> Callable[..., Engine]:
+    """What makes the engine of that name in ENGINES, imported now; EngineError when a package it needs is missing."""
+    module, _, attribute = ENGINES[name].partition(":")
+    try:
+        make: Callable[..., Engine] = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        how = f"; install it with: {INSTALL[name]}" if name in INSTALL else ""
+        raise EngineError(f"the engine {name} needs the package {error.name}, which is not installed{how}") from error
+    return make
+
+
+def _installed(package: str) -> bool:
+    return find_spec(package) is not None

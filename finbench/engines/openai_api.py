@@ -105,10 +105,13 @@ class OpenAIEngine:
         self._names: set[str] = set()  # model names that replies carried
         self._connected = False
         self._aiohttp = aiohttp
-        # Not uvloop: it is fast while it runs, but loses milliseconds at every stop and start (measured: 3 x the floor).
-        self._loop = asyncio.SelectorEventLoop()
+        self._loop = (
+            asyncio.SelectorEventLoop()
+        )  # uvloop gained nothing here: the caller's work and the sockets dominate
         self._session = self._loop.run_until_complete(self._open())
-        self._tasks: set[asyncio.Task[Response]] = set()
+        self._requests: Iterator[Request | None] = iter(())
+        self._exhausted = self._blocked = False
+        self._slots: set[asyncio.Task[None]] = set()
         self._done: deque[Response] = deque()
         self._failure: BaseException | None = None
         self._streaming = False  # the loop runs on behalf of `stream`, and stops at every reply
@@ -118,28 +121,22 @@ class OpenAIEngine:
     def stream(self, requests: Iterator[Request | None]) -> Iterator[Response]:
         """Yields one Response per request, in order of completion; EngineError when no server can be used at all."""
         self.connect()
-        exhausted = False
+        self._requests, self._exhausted, self._blocked = requests, False, False
         try:
             while True:
-                while not exhausted and len(self._tasks) < self.max_concurrency:
-                    try:
-                        request = next(requests)
-                    except StopIteration:
-                        exhausted = True
-                        break
-                    if request is None:
-                        break
-                    task = self._loop.create_task(self._ask(request))
-                    self._tasks.add(task)
-                    task.add_done_callback(self._finished)
-                if self._tasks and not self._done:
+                self._blocked = False  # what was done has been taken: the caller may have something to ask again
+                while len(self._slots) < self.max_concurrency and (request := self._next()):
+                    slot = self._loop.create_task(self._slot(request))
+                    self._slots.add(slot)
+                    slot.add_done_callback(self._left)
+                if self._slots and not self._done:
                     self._streaming = True
                     self._loop.run_forever()  # until a reply, or a failure of the whole engine
                 while self._done:
                     yield self._done.popleft()
                 if self._failure:
                     raise self._failure
-                if exhausted and not self._tasks:
+                if self._exhausted and not self._slots:
                     return
         finally:
             self._abandon()
@@ -177,7 +174,26 @@ class OpenAIEngine:
         self._run(self._session.close())
         self._loop.close()
 
-    # one request
+    # one slot of the window, and one request
+
+    def _next(self) -> Request | None:
+        """The next request, or None when there is none now (a None in the iterator) or none any more."""
+        if self._exhausted or self._blocked or self._failure:
+            return None
+        try:
+            request = next(self._requests)
+        except StopIteration:
+            self._exhausted = True
+            return None
+        self._blocked = request is None
+        return request
+
+    async def _slot(self, request: Request | None) -> None:
+        """Asks one request after the other. Pulling here keeps the servers busy while replies wait to be yielded."""
+        while request:
+            self._done.append(await self._ask(request))
+            self._wake()
+            request = self._next()
 
     async def _ask(self, request: Request) -> Response:
         loop = self._loop
@@ -203,7 +219,9 @@ class OpenAIEngine:
             except TimeoutError:
                 message = f"no complete reply within {self.timeout:g} s"
                 self._endpoints.failed(endpoint, message)
-                return ended(error=f"{endpoint.url}: {message} ({attempts} attempts); raise --timeout if the model needs longer")
+                return ended(
+                    error=f"{endpoint.url}: {message} ({attempts} attempts); raise --timeout if the model needs longer"
+                )
             except _Refused as refusal:
                 return ended(error=self._redact(f"{endpoint.url}: {refusal}"))
             except _Retry as failure:
@@ -229,7 +247,8 @@ class OpenAIEngine:
                 payload = wire.encode(request, self.model, self._dialect, self._extra)
                 continue
             failures += 1
-            pause = random.uniform(0, min(BACKOFF_CAP, self.backoff * 2 ** (failures - 1)))  # full jitter
+            ceiling = min(BACKOFF_CAP, self.backoff * 2 ** (failures - 1))
+            pause = random.uniform(0, ceiling)  # noqa: S311  # full jitter, not a secret
             if failures > self.retries or loop.time() - started - waited + pause > self.timeout:
                 return ended(error=self._redact(f"{endpoint.url}: {error} (gave up after {attempts} attempts)"))
             await asyncio.sleep(pause)
@@ -267,8 +286,8 @@ class OpenAIEngine:
             place = f"{target.scheme}://{target.hostname}{target.path}" if target.hostname else target.path
             return EngineError(
                 self._redact(
-                    f"{endpoint.url} redirects to {place}; finbench does not follow, because the key would travel along. "
-                    "Give the final address as --base-url."
+                    f"{endpoint.url} redirects to {place}; finbench does not follow, because the key would travel "
+                    "along. Give the final address as --base-url."
                 )
             )
         message, code = wire.error_of(raw)
@@ -279,7 +298,8 @@ class OpenAIEngine:
                 return _Retry(said, counted=False)
         hint = wire.hint(status, message, code, succeeded=endpoint.succeeded, extra=self._extra)
         if status == 404:
-            hint = f"Check --base-url and --model: asked for {self.model!r}, it offers {', '.join(endpoint.offers) or 'no list'}."
+            offers = ", ".join(endpoint.offers) or "no list of models"
+            hint = f"Check --base-url and --model: asked for {self.model!r}, it offers {offers}."
         if hint:
             return EngineError(self._redact(f"{endpoint.url} answers {said}. {hint}"))
         if status not in TRANSIENT:
@@ -366,30 +386,30 @@ class OpenAIEngine:
             auto_decompress=False,  # unpacked by hand, with a limit
         )
 
-    def _finished(self, task: asyncio.Task[Response]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled():
-            return
-        error = task.exception()
-        if error is None:
-            self._done.append(task.result())
-        elif self._failure is None:
+    def _left(self, slot: asyncio.Task[None]) -> None:
+        self._slots.discard(slot)
+        if not slot.cancelled() and (error := slot.exception()) and self._failure is None:
             self._failure = error
+        self._wake()
+
+    def _wake(self) -> None:
+        """Gives `stream` its turn, once: a second stop would be kept for the next run of the loop."""
         if self._streaming:
+            self._streaming = False
             self._loop.stop()
 
     def _abandon(self) -> None:
-        """Drops what is under way; their requests count as never answered."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            self._run(asyncio.wait(tasks))
+        """Drops what is under way; those requests count as never answered."""
+        self._exhausted = True
+        self._streaming = False
+        for slot in self._slots:
+            slot.cancel()
+        while self._slots:
+            self._run(asyncio.sleep(0))
         self._done.clear()
         self._failure = None
 
     def _run(self, work: Any) -> Any:
-        self._streaming = False
         return self._loop.run_until_complete(work)
 
     def _redact(self, text: str) -> str:
@@ -447,4 +467,3 @@ def _socket(address: tuple[Any, ...]) -> socket.socket:
         if hasattr(socket, option):
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     return connection
-

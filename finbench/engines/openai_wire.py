@@ -27,13 +27,20 @@ from finbench.records import Finish, Request
 STOPS = {"stop", "eos", "end_turn", "tool_calls", "function_call", None}
 LENGTHS = {"length", "max_tokens"}
 
-# These servers fill what a request leaves out from the model's own generation_config.json, so they must be told all of it.
+# These servers fill what a request leaves out from the model's generation_config.json, so they must be told all of it.
 # vLLM: docs, "OpenAI-Compatible Server", `--generation-config`; SGLang: `--sampling-defaults model`.
 FILLING_SERVERS = {"vllm", "sglang"}
 
 QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
 COMPLAINT = r"(?i)unsupported|unrecogni[sz]ed|unknown|not supported|not permitted|extra"
 FIELDS = ("temperature", "top_p", "top_k", "repetition_penalty", "seed", "stop", "echo", "logprobs")
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+DECODER = json.JSONDecoder(parse_constant=_no_constant)  # NaN and Infinity are not JSON
 
 
 class BadReply(Exception):
@@ -81,7 +88,7 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
     if request.kind == "loglikelihood":
         if request.messages:
             raise EngineError(
-                "chat servers give no log-probabilities of a prompt; run this task with --no-chat, or with a local engine"
+                "chat servers give no log-probabilities of a prompt: run this task with --no-chat, or a local engine"
             )
         # One token is generated because servers refuse zero; it is cut off again by its offset.
         body |= {"prompt": request.prompt + request.continuation, "echo": True, "logprobs": 1, "max_tokens": 1}
@@ -103,7 +110,7 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
     if sampling.stop:
         body["stop"] = list(sampling.stop)
     if sampling.choices and dialect.structured:
-        # vLLM's name since 0.12 (before: guided_choice). Servers that ignore it answer freely; those that refuse it teach `Dialect`.
+        # vLLM's name since 0.12 (guided_choice before). Servers that ignore it answer freely, a refusal teaches Dialect.
         body["structured_outputs"] = {"choice": list(sampling.choices)}
     if extra:
         body = {k: v for k, v in {**body, **extra}.items() if v is not None}
@@ -113,7 +120,7 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
 def read(request: Request, raw: bytes) -> Reply:
     """The reply in a 200 body; BadReply when it is not one."""
     try:
-        data = json.loads(raw, parse_constant=_no_constant)
+        data = DECODER.decode(raw.decode())
     except (ValueError, RecursionError):
         raise BadReply(f"not JSON: {head(raw)}") from None
     if not isinstance(data, dict):
@@ -138,7 +145,7 @@ def read(request: Request, raw: bytes) -> Reply:
     reason = choice.get("finish_reason")
     if reason == "content_filter":
         raise BadReply("the server's content filter stopped the reply (finish_reason content_filter)", final=True)
-    if reason is not None and not isinstance(reason, str) or reason not in STOPS | LENGTHS:
+    if not isinstance(reason, str | None) or reason not in STOPS | LENGTHS:
         raise BadReply(f"finish_reason {reason!r}: {head(raw)}")
     finish: Finish = "length" if reason in LENGTHS else "stop"
     text, reasoning = _texts(choice)
@@ -282,7 +289,3 @@ def inflate(raw: bytes, encoding: str, limit: int) -> bytes:
 
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
