@@ -19,6 +19,16 @@ from finbench.records import Kind
 from finbench.rows import document_from_row
 
 
+def rows(**settings: Any) -> dict[str, Any]:
+    """{"test": the rows of a table file beside the YAML}: a `custom_dataset` for tasks without Python of their own.
+
+    `dataset_kwargs` of the YAML name the file and what its columns mean; see tables.py and docs/custom-tasks.md.
+    """
+    from finbench import tables
+
+    return {"test": tables.load(settings)}
+
+
 def number(row: Mapping[str, Any], replies: Sequence[str]) -> dict[str, Any]:
     """Grade a numeric answer (docs/grading.md, Numbers)."""
     return _metrics(row, replies, "number")
