@@ -19,7 +19,6 @@ from finbench.names import slug
 
 SCRIPTS = ("core.js", "paired.js", "board.js", "samples.js", "versus.js", "main.js")
 BENCHMARKS = ("finqa", "convfinqa", "ant_finance", "tfns", "finance_instruct")
-Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,8 @@ def build(runs: Sequence[Path], output: Path, *, reported: bool = True, max_mb: 
         for name, source in (row.sources or {}).items()
         if name in tasks
     }
-    room = int(max_mb * 1e6) - 250_000 - 4_000 * len(rows)
+    shell = page(rows, tasks, drill.Packed({}, {}, 0, 0), {}, {})
+    room = int(max_mb * 1e6) - len(shell.encode()) - 300 * (len(sources) * 3 + len(tasks) * 4)
     made = drill.pack(sources, room)
     inline, outside = _placed(made.chunks, room)
     sidecars = _sidecars(outside, output)
@@ -158,7 +158,7 @@ T_QUANTILES = (
 
 
 def _row_data(index: int, row: Row, tasks: Sequence[str], made: drill.Packed) -> dict[str, Any]:
-    """What the script knows of a row: scores as [score, standard error, n], tasks with samples and their prompts."""
+    """What the script knows of a row: scores as [score, low, high, n], tasks with samples and their prompts."""
     cells = [task for task, name in enumerate(tasks) if (index, task) in made.variants]
     return {
         "key": row.key,
@@ -176,7 +176,11 @@ def _row_data(index: int, row: Row, tasks: Sequence[str], made: drill.Packed) ->
 def _numbers(score: Score | None) -> list[float | None] | None:
     if score is None:
         return None
-    return [round(score.score, 4), None if score.half is None else round(score.half / Z, 4), score.n]
+    return [_rounded(score.score), _rounded(score.low), _rounded(score.high), score.n]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 COST = (

@@ -138,29 +138,28 @@ function difference(mine, theirs, task, index, reference, verdicts) {
   const x = mine.scores[task], y = theirs.scores[task];
   if (!x || !y) return null;
   const paired = compare(verdicts, index, reference, task);
-  if (paired) return { ...paired, paired: true };
-  const se = Math.hypot(x[1] ?? NaN, y[1] ?? NaN);
-  return { delta: x[0] - y[0], se, half: 1.959963984540054 * se, paired: false };
+  return paired ? { ...paired, paired: true } : { ...apart(x, y), paired: false };
 }
 
 function writeDelta(slot, result) {
   slot.className = "delta";
   slot.removeAttribute("title");
   if (!result) { slot.textContent = ""; return; }
-  const [kind, words] = verdict(result.delta, result.half);
+  const [kind, words] = verdict(result);
   const mark = kind === "better" ? "▲ " : kind === "worse" ? "▼ " : "";
-  slot.textContent = mark + signed(result.delta) + (result.half >= 0 ? " ±" + points(result.half) : "");
+  slot.textContent = mark + signed(result.delta) + (Number.isNaN(result.low) ? "" : " ±" + points((result.high - result.low) / 2));
   if (kind) slot.classList.add(kind);
-  slot.title = words + " than the reference row (" + (result.paired ? "paired, same questions" : "not paired: no samples on one side") + ")";
+  const interval = Number.isNaN(result.low) ? "" : ", 95 % interval " + signed(result.low) + " to " + signed(result.high);
+  slot.title = words + (kind ? " than the reference row" : "") + interval + (result.paired ? ", paired on the same questions" : ", not paired: no samples on one side");
 }
 
 // What is visible, in the order it is shown, as a file.
 function visible() {
   const list = all("tr[data-row]", board).filter((row) => !row.hidden).map((row) => data.rows[row.dataset.row]);
   const head = ["model", "kind", "protocol", "average", "average ±", ...data.tasks.flatMap((task) => [task.title, task.title + " ±", task.title + " n"]), "source"];
-  const half = (pair) => pair?.[1] >= 0 ? (1.959963984540054 * pair[1]).toFixed(1) : "";
+  const half = (score) => score && score[1] !== null ? ((score[2] - score[1]) / 2).toFixed(1) : "";
   const lines = list.map((row) => [row.model, row.kind, row.protocol, row.average?.[0]?.toFixed(1) ?? "", half(row.average),
-    ...row.scores.flatMap((score) => score ? [score[0].toFixed(1), half(score), score[2] ?? ""] : ["", "", ""]), row.source]);
+    ...row.scores.flatMap((score) => score ? [score[0].toFixed(1), half(score), score[3] ?? ""] : ["", "", ""]), row.source]);
   return { head, lines };
 }
 

@@ -41,18 +41,20 @@ function pickers(able, a, b) {
 const cells = (...values) => values.map((value) => el("td", { class: "num" }, value));
 
 function summary(results, a, b, chosen) {
-  const head = el("tr", {}, el("th", { scope: "col" }, "Task"), ...["questions", "A", "B", "A − B", "95 % interval", "only A right", "only B right", "McNemar p"].map((text) => el("th", { scope: "col", class: "num" }, text)), el("th", { scope: "col" }, "Verdict"));
-  const line = (name, one, button) => {
-    const [kind, words] = verdict(one.delta, one.half);
-    return el("tr", {}, el("th", { scope: "row" }, button ?? name), ...cells(one.n ? count(one.n) : "", one.n ? points(one.scoreA) : "", one.n ? points(one.scoreB) : "", signed(one.delta),
-      one.half >= 0 ? signed(one.delta - one.half) + " to " + signed(one.delta + one.half) : "–", one.n ? count(one.onlyA) : "", one.n ? count(one.onlyB) : "", one.n ? pValue(one.p) : ""),
+  const adjusted = holm([...results.values()].map((one) => one.p));
+  const columns = ["questions", "A", "B", "A − B", "95 % interval", "only A right", "only B right", "p", "p, Holm"];
+  const head = el("tr", {}, el("th", { scope: "col" }, "Task"), ...columns.map((text) => el("th", { scope: "col", class: "num" }, text)), el("th", { scope: "col" }, "Verdict"));
+  const line = (name, one, counted, p) => {
+    const [kind, words] = verdict({ ...one, p });
+    return el("tr", {}, el("th", { scope: "row" }, name), ...(counted ? cells(count(one.n), points(one.scoreA), points(one.scoreB)) : cells("", "", "")),
+      ...cells(signed(one.delta), signed(one.low) + " to " + signed(one.high)), ...(counted ? cells(count(one.wins), count(one.losses), pValue(one.p), pValue(p)) : cells("", "", "", "")),
       el("td", { class: kind === "better" ? "good" : kind === "worse" ? "bad" : "muted" }, kind === "better" ? "▲ A is better" : kind === "worse" ? "▼ A is worse" : words));
   };
-  const lines = [...results].map(([task, one]) => line(data.tasks[task].title, one,
-    el("button", { type: "button", "aria-pressed": String(task === chosen), onclick: () => go({ task }) }, foreign(data.tasks[task].title))));
-  if (results.size > 1) lines.push(line("Average of these tasks", averageOf([...results.values()])));
+  const lines = [...results].map(([task, one], at) => line(
+    el("button", { type: "button", class: "pick", "aria-pressed": String(task === chosen), onclick: () => go({ task }) }, foreign(data.tasks[task].title)), one, true, adjusted[at]));
+  if (results.size > 1) lines.push(line("Average of these tasks", averageOf([...results.values()]), false, 0));
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Differences by task" }, el("table", {},
-    el("caption", {}, "Same questions only. Intervals are paired and follow conversations and filing pages; p is exact and not corrected for the number of tasks."),
+    el("caption", {}, "Same questions only. Intervals are paired and follow conversations and filing pages; p is McNemar's exact test, or a t test where questions come in clusters. Verdicts use Holm's correction for the number of tasks."),
     el("thead", {}, head), el("tbody", {}, ...lines)));
 }
 

@@ -1,0 +1,401 @@
+"""The report of one run, `report.html` and `report.md`: scores against reported rows, why answers fail, what it took.
+
+Everything is read from the run folder (run.json, results.json, samples_*.jsonl); writing it again gives the same bytes.
+`comparison_html` draws the comparison of two runs on the same paper.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from finbench import drill, pages, plots
+from finbench.errors import StoreError
+from finbench.names import slug
+from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS
+from finbench.stats import Accumulator, Estimate, estimate
+
+EXAMPLES = 3  # wrong samples shown per reason and task
+DISAGREEMENTS = 20  # samples listed where judge and grader differ
+COSTLY = 8  # samples listed as slowest and as longest
+TAIL = 700  # characters of a reply's end that an example shows
+FACET_VALUES = 24  # parts drawn per breakdown, the largest ones
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What one pass over a task's samples leaves."""
+
+    tokens: array[int] = field(default_factory=lambda: array("q"))
+    lengths: list[tuple[int, bool, str]] = field(default_factory=list)  # output tokens, right or not, cluster
+    facets: dict[str, dict[str, Accumulator]] = field(default_factory=dict)  # facet -> value -> scores
+    examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    disputed: list[dict[str, Any]] = field(default_factory=list)
+    errors: dict[str, int] = field(default_factory=dict)  # error text -> count
+
+
+def write(run_dir: Path, *, plots_dir: Path | None = None) -> list[Path]:
+    """Write report.html and report.md into the run folder; with `plots_dir` the figures as SVG files too.
+
+    The paths that were written. Raises StoreError when the folder has no readable results.
+    """
+    report = gather(run_dir)
+    style = pages.template_text("base.css") + pages.template_text("report.css")
+    figures = {plot.name: plots.inline(plot) for plot in report["plots"]}
+    html = pages.render("report.html.jinja", report=report, figures=figures, style=style, policy=pages.policy())
+    written = [run_dir / "report.html", run_dir / "report.md"]
+    written[0].write_text(html, encoding="utf-8", newline="\n")
+    written[1].write_text(pages.render("report.md.jinja", report=report), encoding="utf-8", newline="\n")
+    if plots_dir is not None:
+        plots_dir.mkdir(parents=True, exist_ok=True)
+        for plot in report["plots"]:
+            path = plots_dir / f"{plot.name}.svg"
+            path.write_text(plot.svg, encoding="utf-8", newline="\n")
+            written.append(path)
+    return written
+
+
+def read(run_dir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(run.json, the finbench part of results.json) of a run folder."""
+    try:
+        manifest = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
+        return manifest, json.loads((run_dir / "results.json").read_text(encoding="utf-8"))["finbench"]
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(f"{run_dir}: no readable run.json and results.json ({error}); `finbench score` writes them") from error
+
+
+def gather(run_dir: Path) -> dict[str, Any]:
+    """Everything the templates print, worked out: they do no arithmetic."""
+    manifest, results = read(run_dir)
+    entries = results["tasks"]
+    costly: list[dict[str, Any]] = []
+    gathered = {name: _gather(run_dir, name, entry, costly) for name, entry in entries.items()}
+    tasks = [_task(name, entry) for name, entry in entries.items()]
+    return {
+        "model": manifest["model"],
+        "protocol": manifest["protocol"],
+        "status": manifest.get("status", ""),
+        "date": pages.day(manifest.get("created")),
+        "sample_data": bool(results.get("sampled")) or results.get("data") == "sample",
+        "average": _average(results.get("average")),
+        "tasks": tasks,
+        "summary": _sentences(entries),
+        "reported": _reported(results, entries),
+        "plots": _plots(entries, gathered, results),
+        "breakdowns": [plot.name for plot in _breakdowns(entries, gathered)],
+        "examples": _examples(gathered, entries),
+        "judged": _judged(entries, gathered),
+        "errors": [
+            {"task": pages.task_title(name), "text": text, "count": count}
+            for name, one in gathered.items()
+            for text, count in sorted(one.errors.items(), key=lambda item: (-item[1], item[0]))[:5]
+        ],
+        "slowest": heapq.nlargest(COSTLY, costly, key=lambda row: (row["seconds"] or 0, row["id"])),
+        "longest": heapq.nlargest(COSTLY, costly, key=lambda row: (row["tokens"] or 0, row["id"])),
+        "provenance": provenance(manifest),
+        "command": command(manifest.get("command") or ()),
+    }
+
+
+def samples_files(run_dir: Path, name: str, entry: Mapping[str, Any]) -> list[Path]:
+    """The samples files of a task; a group has one per sub-task."""
+    parts = entry.get("subtasks") or [name]
+    return [path for part in parts if (path := run_dir / f"samples_{slug(part)}.jsonl").exists()]
+
+
+def _gather(run_dir: Path, name: str, entry: Mapping[str, Any], costly: list[dict[str, Any]]) -> Gathered:
+    """One pass over the samples of a task; the candidates for slowest and longest are kept in `costly`."""
+    out = Gathered()
+    judged = entry.get("verdict_by") == "judge"
+    for path in samples_files(run_dir, name, entry):
+        for _, line in drill.lines(path):
+            sample = drill.graded(line)
+            right = drill.verdict_of(sample, judged)
+            _count(out, sample, right)
+            costly.append(_cost(name, sample, right))
+            if len(costly) > 4096:
+                costly[:] = _dearest(costly)
+            wanted = out.examples.setdefault(sample["reason"], []) if not right else None
+            if wanted is not None and len(wanted) < EXAMPLES:
+                wanted.append(_example(sample, line))
+            judge = sample.get("judge")
+            if judge and judge.get("verdict") in ("right", "wrong") and len(out.disputed) < DISAGREEMENTS:
+                if (judge["verdict"] == "right") != bool(sample["correct"]):
+                    out.disputed.append(_example(sample, line) | {"judge": judge["verdict"]})
+    costly[:] = _dearest(costly)
+    return out
+
+
+def _count(out: Gathered, sample: Mapping[str, Any], right: bool) -> None:
+    written = sample.get("output_tokens")
+    if written is not None:
+        out.tokens.append(written)
+        out.lengths.append((written, right, sample.get("cluster") or ""))
+    for facet, value in (sample.get("facets") or {}).items():
+        out.facets.setdefault(facet, {}).setdefault(str(value), Accumulator()).add(right, sample.get("cluster") or "")
+    if sample.get("error"):
+        text = str(sample["error"])[:300]
+        out.errors[text] = out.errors.get(text, 0) + 1
+
+
+def _cost(task: str, sample: Mapping[str, Any], right: bool) -> dict[str, Any]:
+    return {
+        "task": pages.task_title(task),
+        "id": sample["id"],
+        "seconds": sample.get("seconds"),
+        "tokens": sample.get("output_tokens"),
+        "finish": sample.get("finish"),
+        "right": right,
+        "reason": sample["reason"],
+    }
+
+
+def _dearest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that can still be among the slowest or the longest."""
+    slow = heapq.nlargest(COSTLY, rows, key=lambda row: (row["seconds"] or 0, row["id"]))
+    long = heapq.nlargest(COSTLY, rows, key=lambda row: (row["tokens"] or 0, row["id"]))
+    return slow + [row for row in long if row not in slow]
+
+
+def _example(sample: Mapping[str, Any], line: bytes) -> dict[str, Any]:
+    text = drill.first_reply(json.loads(line))
+    answer = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
+    answer = answer.strip()
+    return {
+        "id": sample["id"],
+        "question": sample["question"],
+        "golds": "  or  ".join(gold["text"] for gold in sample["golds"]),
+        "extracted": sample.get("extracted"),
+        "reason": sample["reason"],
+        "correct": bool(sample["correct"]),
+        "tail": ("…" if len(answer) > TAIL else "") + answer[-TAIL:],
+    }
+
+
+def _task(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """One line of the summary table."""
+    replies = entry.get("replies") or sum(entry["reasons"].values()) or entry["n"]
+    unreadable = sum(count for reason, count in entry["reasons"].items() if reason in UNREADABLE_REASONS and reason != "error")
+    share = {"unreadable": unreadable, "truncated": entry["truncated"], "errors": entry["errors"]}
+    return {
+        "name": name,
+        "title": pages.task_title(name),
+        "n": f"{entry['n']:,}",
+        "score": f"{entry['score']:.1f}",
+        "half": f"±{_half(entry['ci']):.1f}",
+        "interval": f"{entry['ci'][0]:.1f} to {entry['ci'][1]:.1f}",
+        "lenient": pages.number(entry.get("lenient")),
+        "by": entry.get("verdict_by", "grader"),
+        "design_effect": f"{entry['design_effect']:.2f}",
+        "tokens": pages.number(entry.get("output_tokens_mean"), 0),
+        "metrics": [(pages.readable(key), _plain(value)) for key, value in entry["metrics"].items() if key != "acc"],
+        "subtasks": [_task(part, one) for part, one in (entry.get("subtasks") or {}).items()],
+        **{key: f"{100 * count / replies:.1f}" for key, count in share.items()},
+    }
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {count}" for key, count in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _half(interval: Sequence[float]) -> float:
+    return (interval[1] - interval[0]) / 2
+
+
+def _average(average: Mapping[str, Any] | None) -> dict[str, str] | None:
+    if not average:
+        return None
+    interval = f"{average['ci'][0]:.1f} to {average['ci'][1]:.1f}"
+    return {"score": f"{average['score']:.1f}", "half": f"±{_half(average['ci']):.1f}", "interval": interval}
+
+
+def _sentences(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What stands out, in words, one sentence per finding with the benchmarks it is true of."""
+    failed, cut, form, common = [], [], [], []
+    for name, entry in entries.items():
+        title, n = pages.task_title(name), max(1, sum(entry["reasons"].values()))
+        if entry["errors"]:
+            failed.append(f"{title} {entry['errors']:,} of {n:,}")
+        if entry["truncated"] / n >= 0.01:
+            cut.append(f"{title} {100 * entry['truncated'] / n:.1f} %")
+        lenient = entry.get("lenient")
+        if lenient is not None and lenient - entry["score"] >= 2 and entry.get("verdict_by") != "judge":
+            form.append(f"{title} {lenient - entry['score']:.1f}")
+        wrong = {reason: count for reason, count in entry["reasons"].items() if reason not in RIGHT_REASONS}
+        reason = max(wrong, key=lambda key: (wrong[key], key), default="")
+        if reason and reason != "different" and wrong[reason] / n >= 0.03:
+            common.append(f"{title} {pages.reason_words(reason)} ({100 * wrong[reason] / n:.0f} %)")
+    findings = (
+        ("Failed requests, counted as wrong (run again to ask them once more): ", failed),
+        ("Replies cut off at the token limit (a larger --max-tokens may help): ", cut),
+        ("Points lost to form alone, that is scale, sign by wording or conflicting golds: ", form),
+        ("Most frequent failure: ", common),
+    )
+    return [words + ", ".join(found) + "." for words, found in findings if found]
+
+
+def _reported(results: Mapping[str, Any], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(results.get("reported") or ())
+
+
+def _plots(
+    entries: Mapping[str, Mapping[str, Any]], gathered: Mapping[str, Gathered], results: Mapping[str, Any]
+) -> list[plots.Plot]:
+    """The figures, in the order of the report; those without values are left out."""
+    titles = {name: pages.task_title(name) for name in entries}
+    points = [plots.Point(titles[name], e["score"], e["ci"][0], e["ci"][1], e["n"]) for name, e in entries.items()]
+    average = results.get("average")
+    if average:
+        points.append(plots.Point("average", average["score"], *average["ci"]))
+    wrong = {
+        titles[name]: {reason: count for reason, count in entry["reasons"].items() if reason not in RIGHT_REASONS}
+        for name, entry in entries.items()
+    }
+    sizes = {titles[name]: sum(entry["reasons"].values()) for name, entry in entries.items()}
+    out = [plots.forest(points, _reported_points(results)), plots.reasons(wrong, sizes, pages.short_reason)]
+    both = [(titles[n], e["score"], e["lenient"]) for n, e in entries.items() if e.get("lenient") is not None]
+    if both:
+        out.append(plots.strictness(both))
+    counted = {titles[n]: (one.tokens, entries[n]["truncated"]) for n, one in gathered.items() if one.tokens}
+    if counted:
+        out.append(plots.tokens(counted))
+    bins = {titles[n]: made for n, one in gathered.items() if (made := _bins(one.lengths))}
+    if bins:
+        out.append(plots.by_length(bins))
+    return out + _breakdowns(entries, gathered)
+
+
+def _reported_points(results: Mapping[str, Any]) -> dict[str, list[plots.Point]]:
+    return {}
+
+
+def _bins(lengths: Sequence[tuple[int, bool, str]], count: int = 5) -> list[tuple[int, int, plots.Point]]:
+    """Equally filled bins of output tokens with their accuracy; empty when all replies are of one length.
+
+    >>> four = [(1, True, ""), (2, False, ""), (3, True, ""), (4, True, "")]
+    >>> [(low, high, point.score) for low, high, point in _bins(four, 2)]
+    [(1, 2, 50.0), (3, 4, 100.0)]
+    """
+    ordered = sorted(lengths)
+    starts = sorted({ordered[len(ordered) * part // count][0] for part in range(count)}) if ordered else []
+    if len(starts) < 2:
+        return []
+    out = []
+    for low, after in zip(starts, [*starts[1:], ordered[-1][0] + 1], strict=True):
+        inside = [one for one in ordered if low <= one[0] < after]
+        found = estimate([right for _, right, _ in inside], [cluster for _, _, cluster in inside])
+        out.append((low, inside[-1][0], _point("", found)))
+    return out
+
+
+def _point(label: str, found: Estimate) -> plots.Point:
+    return plots.Point(label, 100 * found.mean, 100 * found.low, 100 * found.high, found.n)
+
+
+FACET_TITLES = {
+    "question_type": "type of question",
+    "steps": "number of program steps",
+    "turn": "turn of the conversation",
+    "category": "category",
+}
+
+
+def _breakdowns(entries: Mapping[str, Any], gathered: Mapping[str, Gathered]) -> list[plots.Plot]:
+    """A figure per task and facet with more than one value; sub-tasks of a group are one more facet."""
+    out = []
+    for name, one in gathered.items():
+        parts: dict[str, list[plots.Point]] = {}
+        for facet, values in sorted(one.facets.items()):
+            if 1 < len(values) <= 60:
+                parts[FACET_TITLES.get(facet, pages.readable(facet))] = [
+                    _point(value, scores.estimate()) for value, scores in sorted(values.items(), key=_natural)
+                ]
+        subtasks = entries[name].get("subtasks") or {}
+        if len(subtasks) > 1:
+            parts["sub-task"] = [
+                plots.Point(part, e["score"], e["ci"][0], e["ci"][1], e["n"]) for part, e in sorted(subtasks.items())
+            ]
+        for words, points in parts.items():
+            title = f"{pages.task_title(name)} by {words}"
+            shown = points if len(points) <= FACET_VALUES else sorted(points, key=lambda p: -(p.n or 0))[:FACET_VALUES]
+            out.append(plots.breakdown(slug(f"{name} by {words}"), title, shown))
+    return out
+
+
+def _natural(item: tuple[str, Any]) -> tuple[bool, int, str]:
+    """Numbers by size, before words."""
+    return not item[0].isdecimal(), int(item[0]) if item[0].isdecimal() else 0, item[0]
+
+
+def _examples(gathered: Mapping[str, Gathered], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Wrong samples by task and reason, the most frequent reason first."""
+    out = []
+    for name, one in gathered.items():
+        tally = entries[name]["reasons"]
+        reasons = sorted(one.examples, key=lambda reason: (-tally.get(reason, 0), reason))
+        if reasons:
+            groups = [{"reason": r, "count": f"{tally.get(r, 0):,}", "samples": one.examples[r]} for r in reasons]
+            out.append({"task": pages.task_title(name), "groups": groups})
+    return out
+
+
+def _judged(entries: Mapping[str, Any], gathered: Mapping[str, Gathered]) -> list[dict[str, Any]]:
+    """Where a judge was asked: its 2x2 table with the grader, kappa, and samples on which they differ."""
+    return [
+        {"task": pages.task_title(name), **entry["judge"], "disputed": gathered[name].disputed}
+        for name, entry in entries.items()
+        if entry.get("judge")
+    ]
+
+
+def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What somebody needs to repeat the run, as (name, value) lines."""
+    versions = manifest.get("versions") or {}
+    tokens = manifest.get("tokens") or {}
+    lines = [
+        ("run", manifest.get("run_id")),
+        ("model", manifest.get("model")),
+        ("model revision", manifest.get("model_revision")),
+        ("engine", manifest.get("engine")),
+        ("protocol", manifest.get("protocol")),
+        ("judge", manifest.get("judge")),
+        ("status", manifest.get("status")),
+        ("started", manifest.get("created")),
+        ("finished", manifest.get("finished")),
+        ("versions", ", ".join(f"{name} {value}" for name, value in versions.items())),
+        ("finbench commit", manifest.get("git_commit")),
+        ("hardware", _flat(manifest.get("hardware"))),
+        ("engine details", _flat(manifest.get("engine_details"))),
+        ("settings", _flat(manifest.get("settings"))),
+        ("timings", _flat(manifest.get("timings"))),
+        ("tokens", ", ".join(f"{name} {count:,}" for name, count in tokens.items() if isinstance(count, int))),
+    ]
+    for name, task in (manifest.get("tasks") or {}).items():
+        lines.append((f"task {name}", _flat(task)))
+    return [(name, str(value)) for name, value in lines if value not in (None, "")]
+
+
+def _flat(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_flat(one)}" for key, one in value.items() if one not in (None, "", [], {}))
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_flat, value)) + "]"
+    return "" if value is None else str(value)
+
+
+def command(words: Sequence[str]) -> str:
+    """The command line to type, quoted for a shell.
+
+    >>> command(["finbench", "run", "--model", "a b"])
+    "finbench run --model 'a b'"
+    """
+    import shlex
+
+    return shlex.join(str(word) for word in words)
