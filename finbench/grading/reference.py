@@ -23,7 +23,7 @@ _FILLERS = frozenset(_FILLER_TEXT.split())
 
 
 def reference_score(reference: str, reply: str) -> float:
-    """Between 0 (nothing of the reference) and 1: the mean of two parts, or the second alone without figures.
+    """Between 0 (nothing of the reference) and 1: the mean of two parts, or one of them where the other has nothing.
 
     Figures: the share of the reference's numbers that the reply states. Wording: for a short reference the share of
     its content words in the reply, for a longer one chrF (character n-grams up to 6, beta 2; sacrebleu).
@@ -36,15 +36,14 @@ def reference_score(reference: str, reply: str) -> float:
     wanted, given = reference[:LONGEST].strip(), reply[:LONGEST].strip()
     if not wanted or not given:
         return 0.0
-    wording = _wording(wanted, given)
-    figures = _figures(wanted)
-    if not figures:
-        return wording
-    return (len(figures & _figures(given)) / len(figures) + wording) / 2
+    figures, words = _figures(wanted), _content(wanted)
+    parts = [len(figures & _figures(given)) / len(figures)] if figures else []
+    if words or not figures:
+        parts.append(_wording(wanted, given, words))
+    return sum(parts) / len(parts)
 
 
-def _wording(wanted: str, given: str) -> float:
-    words = _content(wanted)
+def _wording(wanted: str, given: str, words: set[str]) -> float:
     if words and len(words) <= SHORT:
         return len(words & _content(given)) / len(words)
     return float(_chrf().sentence_score(given, [wanted]).score) / 100
