@@ -69,8 +69,8 @@ class Table:
 
     def document(self, cells: Mapping[str, Any], position: int) -> Row:
         """The document of one row; ValueError in words when a cell is missing or no answer of the declared kind."""
-        question = _text(self._cell(cells, self.question))
-        answer = _text(self._cell(cells, self.answer))
+        question = cell_text(self._cell(cells, self.question))
+        answer = cell_text(self._cell(cells, self.answer))
         if not question:
             raise ValueError(f"no question in column {self.question!r}")
         if not answer:
@@ -83,15 +83,15 @@ class Table:
             declared["choices"] = choices
             answer = letters_of(answer, choices, first=self.first_option, multi=bool(declared.get("multi")))
         return {
-            "id": (_text(self._cell(cells, self.id)) if self.id else "") or str(position),
+            "id": (cell_text(self._cell(cells, self.id)) if self.id else "") or str(position),
             "question": question,
-            "context": "\n\n".join(text for name in self.context if (text := _text(self._cell(cells, name)))),
+            "context": "\n\n".join(text for name in self.context if (text := cell_text(self._cell(cells, name)))),
             "options": "\n".join(f"{letter}. {text}" for letter, text in choices.items()),
             "labels": ", ".join(map(str, declared.get("classes", ()))),
             "gold": answer,
             "answer": declared,
-            "cluster": _text(self._cell(cells, self.cluster)) if self.cluster else "",
-            "facets": {name: _text(self._cell(cells, name)) for name in self.facets},
+            "cluster": cell_text(self._cell(cells, self.cluster)) if self.cluster else "",
+            "facets": {name: cell_text(self._cell(cells, name)) for name in self.facets},
             "fields": dict(cells),
         }
 
@@ -103,7 +103,7 @@ class Table:
     def _choices(self, cells: Mapping[str, Any]) -> dict[str, str]:
         if len(self.choices) == 1:
             return options(self._cell(cells, self.choices[0]))
-        return lettered([_text(self._cell(cells, name)) for name in self.choices])
+        return lettered([cell_text(self._cell(cells, name)) for name in self.choices])
 
 
 def table(settings: Mapping[str, Any]) -> Table:
@@ -150,9 +150,9 @@ def _declared(answer: Mapping[str, Any], path: Path) -> dict[str, Any]:
     declared = dict(answer)
     for key, value in answer.items():
         if isinstance(value, dict):
-            declared[key] = {_text(name): _text(item) for name, item in value.items()}
+            declared[key] = {cell_text(name): cell_text(item) for name, item in value.items()}
         elif isinstance(value, list):
-            declared[key] = [_text(item) for item in value]
+            declared[key] = [cell_text(item) for item in value]
     return declared
 
 
@@ -187,10 +187,10 @@ def _file(settings: Mapping[str, Any], yaml_path: Path) -> Path:
 # -- cells -----------------------------------------------------------------------------------------------------------
 
 
-def _text(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """A cell as text: numbers without exponents, yes and no for booleans, tables as Markdown lines.
 
-    >>> _text(1e-05), _text(True), _text(None), _text([["a", 1], ["b", 2]])
+    >>> cell_text(1e-05), cell_text(True), cell_text(None), cell_text([["a", 1], ["b", 2]])
     ('0.00001', 'yes', '', '| a | 1 |\\n| b | 2 |')
     """
     if value is None:
@@ -201,9 +201,9 @@ def _text(value: Any) -> str:
         decimal = Decimal(repr(value))
         return f"{decimal:f}" if decimal.is_finite() and -20 < decimal.adjusted() < 40 else str(value)
     if isinstance(value, list) and value and all(isinstance(item, list) for item in value):
-        return "\n".join("| " + " | ".join(map(_text, line)) + " |" for line in value)
+        return "\n".join("| " + " | ".join(map(cell_text, line)) + " |" for line in value)
     if isinstance(value, list):
-        return "\n".join(map(_text, value))
+        return "\n".join(map(cell_text, value))
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value).strip()
 
 
@@ -222,17 +222,17 @@ def options(cell: Any) -> dict[str, str]:
         with suppress(ValueError, RecursionError):  # a text that only begins with a bracket
             cell = json.loads(cell)
     if isinstance(cell, dict) and isinstance(cell.get("text"), list):
-        return lettered([_text(item) for item in cell["text"]])
+        return lettered([cell_text(item) for item in cell["text"]])
     if isinstance(cell, dict):
-        return {str(key).upper(): _text(value) for key, value in cell.items() if str(key).upper() in LETTERS}
+        return {str(key).upper(): cell_text(value) for key, value in cell.items() if str(key).upper() in set(LETTERS)}
     if isinstance(cell, list):
-        return lettered([_text(item) for item in cell])
-    lines = [line for line in _text(cell).splitlines() if line.strip()]
+        return lettered([cell_text(item) for item in cell])
+    lines = [line for line in cell_text(cell).splitlines() if line.strip()]
     found = [_OPTION.match(line) for line in lines]
     if len(lines) > 1 and all(found):
         return {match[1].upper(): match[2].strip() for match in found if match}
-    separator = "|" if "|" in _text(cell) else ";"
-    return lettered([part.strip() for part in (lines if len(lines) > 1 else _text(cell).split(separator))])
+    separator = "|" if "|" in cell_text(cell) else ";"
+    return lettered([part.strip() for part in (lines if len(lines) > 1 else cell_text(cell).split(separator))])
 
 
 def letters_of(answer: str, choices: Mapping[str, str], *, first: int | None = None, multi: bool = False) -> str:
@@ -261,14 +261,15 @@ def letters_of(answer: str, choices: Mapping[str, str], *, first: int | None = N
 # -- files -----------------------------------------------------------------------------------------------------------
 
 
-def numbered(path: Path) -> Iterator[tuple[int, Row]]:
+def numbered(path: Path, separator: str = ",") -> Iterator[tuple[int, Row]]:
     """(line that the row begins on, cells) of a .csv, .jsonl or .json file (there: the number of the row)."""
+    suffix = path.suffix.lower()
     try:
-        if path.suffix == ".csv":
-            yield from _csv(path)
-        elif path.suffix == ".jsonl":
+        if suffix in (".csv", ".tsv"):
+            yield from _csv(path, separator)
+        elif suffix == ".jsonl":
             yield from _jsonl(path)
-        elif path.suffix == ".json":
+        elif suffix == ".json":
             yield from enumerate(sources.read_json(path), start=1)
         else:
             raise DataError(f"{path}: rows are read from {', '.join(SUFFIXES)} files")
@@ -280,10 +281,10 @@ def numbered(path: Path) -> Iterator[tuple[int, Row]]:
         raise DataError(f"{path}: cannot be read ({err.strerror})") from err
 
 
-def _csv(path: Path) -> Iterator[tuple[int, Row]]:
+def _csv(path: Path, separator: str) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(sources.MAX_ROW)  # the default refuses a filing page of more than 128 kB
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, restval="")
+        reader = csv.DictReader(file, restval="", delimiter=separator)
         header = reader.fieldnames or []
         repeated = sorted({name for name in header if header.count(name) > 1})
         if repeated:
