@@ -16,6 +16,7 @@ from typing import Literal
 
 from finbench.stats import Z95, Estimate, cluster_codes, t_quantile, wilson
 
+MARGIN = 0.05  # how close "agrees" is: with 3 points, no published cell of n = 1,000 could ever agree with a full split
 Z90 = 1.6448536269514722
 Z80 = 0.8416212335729143  # the quantile for 80 % power
 Test = Literal["mcnemar", "paired t", "clustered t", "unpaired z", "average z"]
@@ -227,7 +228,7 @@ def versus_reported(
     n: int | None = None,
     full: int | None = None,
     half_unit: float = 0.005,
-    margin: float = 0.03,
+    margin: float = MARGIN,
 ) -> Versus:
     """Does a published score agree with ours? All numbers on the 0..1 scale.
 
@@ -237,27 +238,48 @@ def versus_reported(
     chance explains it, but would also explain more than the margin.
     """
     size = n or full or ours.n
-    difference = ours.mean - reported
 
     def chance(n_reported: float) -> float:
         low, high = wilson(reported, n_reported / max(1.0, ours.design_effect))
-        if difference >= 0:  # the sides of the two intervals that face each other
-            return math.hypot(ours.mean - ours.low, high - reported)
-        return math.hypot(ours.high - ours.mean, reported - low)
+        return _facing(ours, Estimate(reported, low, high, size, 0.0, size))
 
-    uncertainty = chance(size) + half_unit
+    # What chance explains falls with n: little enough from some n on, and enough for the difference up to another.
+    start = _first(lambda k: chance(k) + half_unit <= margin)
+    end = _first(lambda k: chance(k) + half_unit < abs(ours.mean - reported))
+    if start is None or (end is not None and end <= start):
+        start, end = None, None
+    stop = None if end is None else end - 1
+    return _verdict(ours.mean - reported, chance(size), half_unit, margin, size, n is not None, start, stop)
+
+
+def versus_average(ours: Estimate, theirs: Estimate, *, half_unit: float = 0.005, margin: float = MARGIN) -> Versus:
+    """`versus_reported` for an average, whose interval is known but which has no single n."""
+    return _verdict(ours.mean - theirs.mean, _facing(ours, theirs), half_unit, margin, theirs.n, False, None, None)
+
+
+def _facing(ours: Estimate, theirs: Estimate) -> float:
+    """The 95 % half-width of the difference, from the sides of the two intervals that face each other."""
+    if ours.mean >= theirs.mean:
+        return math.hypot(ours.mean - ours.low, theirs.high - theirs.mean)
+    return math.hypot(ours.high - ours.mean, theirs.mean - theirs.low)
+
+
+def _verdict(
+    difference: float,
+    chance: float,
+    half_unit: float,
+    margin: float,
+    n: int,
+    known: bool,
+    start: int | None,
+    end: int | None,
+) -> Versus:
+    uncertainty = chance + half_unit
     verdict: Verdict = "differs"
     if abs(difference) <= uncertainty:
         verdict = "agrees" if uncertainty <= margin else "cannot tell"
-    # The uncertainty falls with n: small enough from some n on, large enough to explain the difference up to another.
-    start = _first(lambda k: chance(k) + half_unit <= margin)
-    end = _first(lambda k: chance(k) + half_unit < abs(difference))
-    if start is None or (end is not None and end <= start):
-        start, end = None, None
-    reproduced = abs(difference) + Z90 / Z95 * chance(size) + half_unit <= margin
-    return Versus(
-        verdict, difference, uncertainty, size, n is not None, start, None if end is None else end - 1, reproduced
-    )
+    reproduced = abs(difference) + Z90 / Z95 * chance + half_unit <= margin
+    return Versus(verdict, difference, uncertainty, n, known, start, end, reproduced)
 
 
 def _first(holds: Callable[[int], bool], limit: int = 10**8) -> int | None:
