@@ -76,6 +76,11 @@ class Plan:
     def tasks(self) -> tuple[Task, ...]:
         return self.selection.tasks
 
+    @property
+    def opened(self) -> bool:
+        """Does the model's chat template open the thinking?"""
+        return self.profile.thinking is not None and self.profile.thinking.opened
+
 
 class Listener(Protocol):
     """What a run reports on its way; `console.Progress` is the one that people see."""
@@ -249,7 +254,7 @@ def _ask(planned: Plan, feed: Feed, store: Store, listener: Listener) -> dict[st
             engine.prepare({task.name: _documents(task, settings) for task in planned.tasks})
         listener.stage("asking")
         for response in engine.stream(_after(first, feed)):
-            _take(feed, store, listener, response)
+            _take(feed, store, listener, response, planned.opened)
         return dict(engine.describe())
     finally:
         engine.close()
@@ -264,14 +269,14 @@ def _after(first: Any, feed: Feed) -> Iterator[Any]:
     yield from feed
 
 
-def _take(feed: Feed, store: Store, listener: Listener, response: Response) -> None:
+def _take(feed: Feed, store: Store, listener: Listener, response: Response, opened: bool) -> None:
     """Grade and keep one reply, and release what waited for it."""
     found = feed.take(response)
     if found is None:
         raise EngineError(f"the engine replied to {response.request_id!r}, which was not asked or already answered")
     document = found.request.document
     together = feed.complete(found, response)
-    verdict = score.grade(document, together, found.task) if together else None
+    verdict = score.grade(document, together, found.task, opened=opened) if together else None
     if found.request.kind == "generate":
         store.append(found.position, found.request, response, verdict)
     else:

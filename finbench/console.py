@@ -280,3 +280,57 @@ def failures(document: Mapping[str, Any]) -> list[str]:
                 replies = "1 reply" if count == 1 else f"{count:,} replies"
                 sentences.append(f"{shown(name)}: {replies} {WORDS[reason]}")
     return sentences
+
+
+def _show_reported(document: Mapping[str, Any], out: Console) -> None:
+    """Ours beside the published rows: one column per benchmark, reported rows marked, differences in words."""
+    from rich.table import Table
+
+    rows = document["reported"]
+    columns = [name for name in document["tasks"] if any(name in row["cells"] for row in rows)]
+    if not columns:
+        return
+    table = Table(title="Beside published results (reported, not measured here)", title_justify="left", pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for name in columns:
+        table.add_column(shown(name.removesuffix("_paper")), justify="right", no_wrap=True)
+    table.add_column("average", justify="right", no_wrap=True)
+    ours = [_with_half_width(document["tasks"][name]) for name in columns]
+    average = document["average"]
+    table.add_row(shown(document["model"]), "measured", *ours, _with_half_width(average) if average else "")
+    for row in rows:
+        cells = [_reported_cell(row["cells"].get(name)) for name in columns]
+        table.add_row(shown(row["model"]), "reported", *cells, _reported_cell(row["average"]))
+    out.print(table)
+    out.print("+ we are higher, - lower, = not distinguishable at 95 %; * a printed value with a known flag")
+    own = [row for row in rows if row["same_model"]]
+    for row in own[:1]:
+        for name in columns:
+            if name in row["cells"]:
+                out.print(f"{shown(name)}: {shown(row['cells'][name]['sentence'])}")
+    if document["protocol"] == "finbench":
+        out.print("protocols differ: these rows come from the paper's own evaluation; --protocol paper is nearer to it")
+
+
+def _with_half_width(entry: Mapping[str, Any]) -> str:
+    return f"{entry['score']:.1f} ±{(entry['ci'][1] - entry['ci'][0]) / 2:.1f}"
+
+
+_MARKS = {"better": "+", "worse": "-", "not distinguishable": "=", "agrees": "=", "cannot tell": "?"}
+
+
+def _reported_cell(cell: Mapping[str, Any] | None) -> str:
+    """The printed value, a mark for our difference, and * for a flag beyond rounding."""
+    if cell is None:
+        return ""
+    flagged = "*" if set(cell["flags"]) - {"integer_rounded", "n_unknown"} else ""
+    mark = _MARKS.get(cell["verdict"]) or ("+" if cell["delta"] > 0 else "-")
+    return f"{cell['printed'] or cell['score']}{flagged} {mark}"
+
+
+def show_sample(document: Any, response: Response, verdict: Grade) -> None:
+    """One line of `finbench score --table`."""
+    golds = " | ".join(dict.fromkeys(gold.text for gold in document.golds))
+    mark = "right" if verdict.correct else "lenient" if verdict.lenient else "wrong"
+    print(f"{shown(document.id)}\t{mark}\t{verdict.reason}\t{shown(verdict.extracted or '')}\t{shown(golds)}")

@@ -62,7 +62,9 @@ class Reading:
 
 
 class Reader(Protocol):
-    """How one kind of answer is read."""
+    """How one kind of answer is read; `plans` says that sentences which only announce a step state no answer."""
+
+    plans: bool
 
     def read(self, statement: Statement) -> Reading | None:
         """What the statement says; None when it states no answer to this kind of question."""
@@ -92,7 +94,7 @@ _CHAT = re.compile(
 )
 _NEXT = re.compile(
     r"(?:^|\n)[ \t]*(?:#{1,6}[ \t]*|\*\*|>[ \t]*)?(?:(?:next|new|another|follow-up|additional|similar)[ \t]+)?"
-    r"(?:question|q|user|human|instruction|exercise|问题|题目|问|用户|下一题|下一个问题|新问题|例题|练习题?|追问)[ \t]*(?:#?\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*[:.、]",
+    r"(?:question|q|user|human|instruction|exercise|tweet|headline|sentence|推文|新闻|问题|题目|问|用户|下一题|下一个问题|新问题|例题|练习题?|追问)[ \t]*(?:#?\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*[:.、]",
     re.I,
 )
 _MARKS_IN_LONG_TEXT = ("oxed{", "</answer", "nswer", "答案", "####", "因此", "herefore")
@@ -124,6 +126,16 @@ def open_reply(text: str) -> Reply:
         here += len(part) + 1
     joined = "".join(out)[:-1] if out else ""
     return Reply(normalise(joined), tuple(pieces), unclosed)
+
+
+def without_thinking(text: str) -> str:
+    """A reply as it was written, less its thinking.
+
+    >>> without_thinking("<think>7</think> 5 "), without_thinking("<think>7")
+    (' 5 ', '')
+    """
+    spans, _ = _outside_thinking(text)
+    return "".join(text[start:end] for start, end in spans)
 
 
 def _outside_thinking(text: str) -> tuple[list[tuple[int, int]], bool]:
@@ -196,7 +208,7 @@ _CUE = re.compile(
     re.I,
 )
 _CUE_HAN = re.compile(
-    r"(?P<final>最终|最后|正确|参考|标准|本题|该题|此题|这道题|所以|因此|故)?(?:的)?(?:正确)?(?:答案|最终结果|最后结果|最终结论|正确选项|正确的选项)(?:应该|应当|应|就)?(?:选择|选|是|为|即|:|=|\s*\n|[\s*]*(?=[A-H\d$\\-]))[\s*\":是为]{0,8}"
+    r"(?P<final>最终|最后|正确|参考|标准|本题|该题|此题|这道题|所以|因此|故)?(?:的)?(?:正确)?(?:答案|最终结果|最后结果|最终结论|正确选项|正确的选项)(?:应该|应当|应|就)?(?:选择|选|是|为|即|:|=|\s*\n|[\s*\]]*(?=[A-H\d$\\-])|\][\s:]*)[\s*\":]{0,8}"
     r"|(?:故|应|因此|所以|答案|综上|本题|我|可|则|得|需|正确的?|应该|最终|故本题|应当)(?:应)?选(?:择)?(?:项|:|的是|为)?[\s*\":]{0,6}"
     r"|选(?:择|项)?[\s*\":]{0,4}(?=[A-H](?![A-Za-z]))"
     r"|(?:^|\n)[\s*]*(?:答|结论|判断|回答|判断结果|结果)[\s*]*:[\s*]{0,6}"
@@ -368,7 +380,7 @@ _ALTERNATIVE = re.compile(r"^[\s.,;:)*$\\\]]*(?:or\b|alternatively\b|or else\b|a
 _JOIN = re.compile(r"[\s$.,;&/*\\()、和与及或]*(?:or|and|alternatively|either|和|或者?|以及)?[\s$.,;:&/*\\()]*", re.I)
 _EITHER = re.compile(r"\b(?:or|alternatively|could also be|another possible)\b|或者?|也可能", re.I)
 
-REFUSAL = re.compile(
+_REFUSAL = re.compile(
     r"\b(?:cannot|can't|can not|could not|couldn't|unable to|impossible to|not possible to|no way to|not able to|(?:is|are)n't able to|difficult to)\s+(?:\w+\s+){0,3}?(?:be\s+)?(?:\w+ly\s+)?"
     r"(?:determin|calculat|comput|answer|provid|deriv|find|infer|ascertain|identif|assess|establish|give|help|assist|conclude|estimat|predict|decid|complet|comply|fulfil|obtain|judge|tell|say\b|classif|be made|be known)\w*"
     r"|\b(?:not|n't|no|without|lacks?|insufficient|inadequate|lack of)\s+(?:\w+\s+)?(?:enough|sufficient|adequate|necessary|required|relevant)?\s*(?:information|data|details?|context)\b(?:\s+(?:is|are|was|were|to|provided|given|available|in|for))?"
@@ -380,6 +392,23 @@ REFUSAL = re.compile(
     r"没有(?:提供|给出|足够|相关)|未(?:提供|给出|披露|提及|说明)|不知道|不清楚|不确定|抱歉|对不起",
     re.I,
 )
+
+
+# A hesitation that is overcome ("at first it seems that this cannot be determined, but ..."), not a refusal.
+_HESITATION = re.compile(r"\b(?:at first|initially|might|may|seems?|appears?|not (?:explicitly|directly|separately)|although|though|while|even though|if)\b|虽然|尽管|似乎|看似", re.I)
+_OVERCOME = re.compile(r"\b(?:but|however|yet|still|nevertheless|nonetheless|we can|can be)\b|但|不过|然而|可以", re.I)
+
+
+def refuses(text: str) -> re.Match[str] | None:
+    """The words in which a text declines to answer; None when it does not, or overcomes its doubt.
+
+    >>> bool(refuses("This cannot be determined.")), refuses("It may seem that this cannot be determined, but it can be")
+    (True, None)
+    """
+    match = _REFUSAL.search(text)
+    if match and _OVERCOME.search(text, match.end()) and _HESITATION.search(text, 0, match.end()):
+        return None
+    return match
 
 
 def find(reply: Reply, reader: Reader, question: str = "") -> Found | None:
@@ -534,16 +563,20 @@ _CONTEXT = re.compile(
 _CONTEXT_INSIDE = re.compile(r"\b(?:on|see|from|at) p(?:age|\.)\s?\d|\bsample of\b|第\s?\d+\s?页|\b10-[KQ]\b|\bannual report\b|\bdisclaimer\b|\bnot (?:financial|investment) advice\b", re.I)
 _PLAN = re.compile(
     r"^[\W_]*(?:(?:now|so|okay|ok|then|and|well|alright|sure),?\s+)?(?:to (?:find|calculate|determine|compute|answer|get|solve|do|evaluate|obtain|classify|assess|figure)|we (?:need|can|should|must|will|have to|first|then|are asked|are given|want)|i(?:'ll| will| need| should| would| can| must|'m going| am going| have to| first)|let(?:'s| us| me)\b|"
-    r"first\b|firstly|second\b|secondly|third\b|next\b|then\b|step\b|the (?:formula|plan|approach|steps?|method|question|first step|next step|calculation|process)\b|start|begin|given\b|subtract|divide|multiply|add\b|take\b|find\b|calculate|compute|look\b|identify|using|from the|according to|recall|"
-    r"我(?:们)?(?:需要|将|会|可以|应该|先|首先)|首先|其次|接下来|然后|第[一二三四五]步?|让我|为了|要(?:计算|求)|需要|计划|步骤|先|根据|已知|题目|计算公式|公式)",
+    r"first\b|firstly|second\b|secondly|third\b|next\b|then\b|step\b|the (?:formula|plan|approach|steps?|method|question|first step|next step|calculation|process)\b|start\b|begin\b|subtract\b|divide\b|multiply\b|add\b|take\b|find\b|calculate\b|compute\b|look\b|identify|recall|"
+    r"我(?:们)?(?:需要|将|会|可以|应该|先|首先)|首先|其次|接下来|然后|第[一二三四五]步?|让我|为了|要(?:计算|求)|需要|计划|步骤|先|已知|题目|计算公式|公式)",
     re.I,
 )
-_RESULT = re.compile(r"[=≈→]|\b(?:gives|yields|equals|is|was|amounts|totals|comes)\b|得到|等于|得出|为|是", re.I)
-_EQUATION = re.compile(r"[=≈→]")
+_RESULT = re.compile(r"[=≈→]|\b(?:gives|yields|equals|giving|yielding|resulting|to get|which is|we get)\b|得到|等于|得出", re.I)
+_STUB = re.compile(r"\W*(?:now|next|so|then|therefore|thus|hence|the|this|we|i|and|but|finally|in|step|first|since|因此|所以|接下来|最后|综上)(?:\s+\w{1,12}){0,2}\W{0,2}(?<![.!?。%\d])", re.I)
 _UNFINISHED = re.compile(
     r"(?:[=+×*/(,÷≈:\\-]|\\frac\{?[^{}]*\}?|\b(?:the|of|is|to|and|by|a|an|was|are|were|in|for|from|with|at|that|which|approximately|about|as|be|than|on|will|would|equals|divided|therefore|thus|so|or|if)|等于|约|为|是|的|则|和|与|除以|乘以|减去|因此|所以)$",
     re.I,
 )
+
+
+_LIST_NUMBER = re.compile(r"\s*[*_#(]{0,4}\d{1,2}[.)]\s*")
+_BOTH = re.compile(r"\bboth\b[^.\n]{0,40}\b(?:answers?|values?|valid|correct|acceptable|possible|plausible)\b|\beither\b[^.\n]{0,30}\b(?:answer|value|acceptable|correct)\b|两(?:个|种|者)[^。\n]{0,10}(?:都|均|皆)", re.I)
 
 
 def _sentences(text: str) -> list[tuple[int, int]]:
@@ -553,7 +586,13 @@ def _sentences(text: str) -> list[tuple[int, int]]:
         spans.append((start, match.end()))
         start = match.end()
     spans.append((start, len(text)))
-    return [(a, b) for a, b in spans if text[a:b].strip(" \t\n*_-#>|.。")]
+    kept: list[tuple[int, int]] = []
+    for a, b in spans:
+        if kept and _LIST_NUMBER.fullmatch(text[kept[-1][0] : kept[-1][1]]):
+            kept[-1] = (kept[-1][0], b)  # "1. Find ..." is one sentence
+        elif text[a:b].strip(" \t\n*_-#>|.。"):
+            kept.append((a, b))
+    return kept
 
 
 def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) -> Found | None:
@@ -564,9 +603,8 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         return None
     spans = [(a + offset, b + offset) for a, b in spans]
     last = text[spans[-1][0] : spans[-1][1]].strip()
-    many = len(spans) > 2 or len(text) > 160
-    if not only_cued and many and _UNFINISHED.search(last.rstrip("$ *")) and not re.search(r"[:]$", last):
-        return Found(Reading(problem="truncated"), Statement("", base, base + len(text), "cut"))
+    many = len(spans) > 1 or len(text) > 100
+    cut_off = many and bool(_UNFINISHED.search(last.rstrip("$ *")) or _STUB.fullmatch(last))
     readable: list[tuple[bool, Found]] = []
     refused: Found | None = None
     for index, (start, end) in enumerate(spans):
@@ -575,9 +613,9 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         if not content or content.startswith("|"):
             continue
         cued = bool(_CONCLUSION.match(content)) or bool(_CONCLUSION_INSIDE.search(content))
-        if not cued and (readable or index) and (_CONTEXT.match(content) or _CONTEXT_INSIDE.search(content)) and not REFUSAL.search(content):
+        if not cued and (readable or index) and (_CONTEXT.match(content) or _CONTEXT_INSIDE.search(content)) and not refuses(content):
             continue
-        if not cued and _PLAN.match(content) and not _EQUATION.search(content):
+        if not cued and reader.plans and _PLAN.match(content) and not _RESULT.search(content):
             continue
         lead = text[max(0, start - 300) : start]
         statement = Statement(content, base + start, base + end, "conclusion" if cued else "sentence", lead=plain(lead))
@@ -595,12 +633,16 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         readable.append((cued, Found(reading, statement)))
     if refused is not None:
         return refused
-    if not readable:
-        return None
+    if len(readable) > 1 and _BOTH.search(last) and not any(reader.same(readable[-1][1].reading.value, f.reading.value) for _, f in readable[-2:-1]):
+        return Found(Reading(problem="two_answers"), readable[-1][1].statement)
     cued_ones = [found for cued, found in readable if cued]
     if only_cued:
         return cued_ones[-1] if cued_ones else None
-    return _choose(readable)
+    if cut_off:
+        # Cut before the conclusion: only a conclusion that came earlier counts.
+        earlier = [found for found in cued_ones if found.statement.end < base + spans[-1][0] + 1]
+        return earlier[-1] if earlier else Found(Reading(problem="truncated"), Statement("", base, base + len(text), "cut"))
+    return _choose(readable) if readable else None
 
 
 def _choose(readable: list[tuple[bool, Found]]) -> Found:

@@ -49,14 +49,20 @@ def _bounded(digits: str) -> int | str:
 
 def grade_row(row: Mapping[str, Any]) -> Grade:
     """The verdict on one decoded row; ValueError names what is missing or unknown."""
-    task = row.get("task")
-    if task not in TASKS:
-        raise ValueError(f"task {task!r} is none of {', '.join(TASKS)}")
+    document = document_of(row)
     output = row.get("output")
     if output is None:
         output = ""
     if not isinstance(output, str):
         raise ValueError(f"output must be a string, found {type(output).__name__}")
+    return grade(document, output)
+
+
+def document_of(row: Mapping[str, Any]) -> Document:
+    """The document that a row of the protocol describes; ValueError names what is missing or unknown."""
+    task = row.get("task")
+    if task not in TASKS:
+        raise ValueError(f"task {task!r} is none of {', '.join(TASKS)}")
     golds = [Gold(_text(row.get("gold")), "executed")]
     display = _text(row.get("gold_display"))
     if display and display != golds[0].text:
@@ -67,8 +73,7 @@ def grade_row(row: Mapping[str, Any]) -> Grade:
     question = _text(row.get("question"))
     kind = _kind(str(task), golds, question)
     answer = Answer(kind, classes=TFNS_CLASSES if kind == "label" else ())  # type: ignore[arg-type]
-    document = Document(id=_text(row.get("id")), task=str(task), question=question, answer=answer, golds=tuple(golds))
-    return grade(document, output)
+    return Document(id=_text(row.get("id")), task=str(task), question=question, answer=answer, golds=tuple(golds))
 
 
 def _text(value: Any) -> str:

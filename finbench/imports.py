@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finbench import grading, score
+from finbench import score
 from finbench.errors import DataError, StoreError
+from finbench.grade import document_of
 from finbench.records import Document, Finish, Grade, Response
 from finbench.rows import document_from_row
 from finbench.store import Store
@@ -31,7 +32,7 @@ class Columns:
 
 def rescore(folder: Path) -> tuple[dict[str, Any], int]:
     """Grade every reply of a run again and write its result files; the new document and how many verdicts changed."""
-    from finbench.run import results_document, write_results
+    from finbench.conductor import results_document, write_results
 
     manifest_path = folder / "run.json"
     if not (folder / "responses.sqlite").is_file() or not manifest_path.is_file():
@@ -40,7 +41,8 @@ def rescore(folder: Path) -> tuple[dict[str, Any], int]:
     before = read_object(folder / "results.json")
     infos = [_info(name, entry, before) for name, entry in manifest["tasks"].items()]
     with Store(folder) as store:
-        changed = sum(score.regrade(store, info.name) for info in infos)
+        opened = bool((manifest["profile"].get("thinking") or {}).get("opened"))
+        changed = sum(score.regrade(store, info.name, opened=opened) for info in infos)
         summary = score.summarize(store, folder, infos, manifest["groups"], manifest["suite"])
     document = results_document(folder, manifest["model"], manifest["protocol"], summary, before["finbench"]["sampled"])
     document |= {"data": before["finbench"]["data"]} if "data" in before["finbench"] else {}
@@ -81,6 +83,8 @@ def read(path: Path, form: str, task: str, columns: Columns) -> Iterator[Sample]
         where = f"{path}:{number}"
         try:
             yield _plain(row, task, columns, number) if form == "generic" else _logged(row, task, number)
+        except ValueError as err:
+            raise DataError(f"{where}: {err}") from err
         except (KeyError, IndexError, TypeError, AttributeError) as err:
             hint = "--question, --gold and --reply name its columns" if form == "generic" else "--format generic reads columns"
             raise DataError(f"{where}: has no {err}; found {', '.join(map(str, row))[:300]}; {hint}") from err
@@ -93,10 +97,9 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _plain(row: Mapping[str, Any], task: str, columns: Columns, number: int) -> Sample:
-    display = str(row[columns.gold_display] or "") if columns.gold_display else ""
-    document = grading.document_for(
-        task, str(row.get(columns.id, number)), str(row[columns.question]), str(row[columns.gold]), display
-    )
+    display = row[columns.gold_display] if columns.gold_display else None
+    named = {"id": row.get(columns.id, number), "question": row[columns.question], "gold": row[columns.gold]}
+    document = document_of({"task": task, **named, "gold_display": display})
     return document, Response(document.id, str(row[columns.reply] or ""), "stop")
 
 
@@ -109,7 +112,8 @@ def _logged(row: Mapping[str, Any], task: str, number: int) -> Sample:
         document = document_from_row(inner, task)
     else:
         question = str(inner.get("question", "")) if isinstance(inner, Mapping) else ""
-        document = grading.document_for(task, str(row.get("doc_id", number)), question, str(row["target"]), "")
+        named = {"id": row.get("doc_id", number), "question": question, "gold": row["target"]}
+        document = document_of({"task": task, **named})
     finish: Finish = ours.get("finish", "stop") if ours.get("finish") in ("stop", "length", "error") else "stop"
     return document, Response(document.id, str(reply), finish, reasoning=str(ours.get("reasoning", "")))
 

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from finbench.grading import answer_part
+from finbench.extract import without_thinking
 from finbench.records import Answer, Document, Gold, Message, Request, Response, Sampling, content_hash
 from finbench.score import stored_document
 from finbench.store import Store, Stored
@@ -49,7 +49,7 @@ def verdict(text: str) -> str:
     >>> verdict('Either {"verdict": "right"} or {"verdict": "wrong"}')
     'unparsed'
     """
-    found = {match.group(1).lower() for match in _OBJECT.finditer(answer_part(text)[-20_000:])}
+    found = {match.group(1).lower() for match in _OBJECT.finditer(without_thinking(text)[-20_000:])}
     return found.pop() if len(found) == 1 and found <= set(VERDICTS) else "unparsed"
 
 
@@ -92,11 +92,11 @@ class Questions:
                 if document.answer.kind == "lm_eval" or not stored.responses:
                     continue
                 reply = stored.responses[0]
-                asked = messages(document, answer_part(reply.text))
+                asked = messages(document, without_thinking(reply.text))
                 identity = content_hash("judge", self._model, [m.content for m in asked], SAMPLING)
                 if stored.judgement and stored.judgement["request_id"] == identity:
                     continue
-                if reply.finish == "error" or not answer_part(reply.text).strip():
+                if reply.finish == "error" or not without_thinking(reply.text).strip():
                     said = Response(identity, "", "stop")
                     self._store.add_judgement(
                         task, stored.position, stored.repeat, identity, self._model, "wrong", said

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from finbench import grading
+from finbench.extract import without_thinking
 from finbench.names import slug
 from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response, content_hash
 from finbench.rows import document_from_row
@@ -22,22 +23,28 @@ if TYPE_CHECKING:
     from finbench.tasks import Task
 
 SCHEMA = 1
+CLOSE = "</think>"
 
 
-def grade(document: Document, responses: Sequence[Response], task: Task | None = None) -> Grade:
+def grade(
+    document: Document, responses: Sequence[Response], task: Task | None = None, *, opened: bool = False
+) -> Grade:
     """The verdict on the replies to one document (one reply, or one per choice for log-likelihood tasks).
 
-    `task` is needed for tasks that bring lm-eval's own scoring.
+    `task` is needed for tasks that bring lm-eval's own scoring. `opened` says that the model's chat template writes the
+    opening think tag: a reply that was cut off before the closing one never came to an answer.
     """
     failed = next((response for response in responses if response.finish == "error"), None)
     if failed is not None or not responses:
         return Grade(correct=False, reason="error")
     first = responses[0]
+    if opened and first.finish == "length" and not first.reasoning and CLOSE not in first.text:
+        return Grade(correct=False, reason="truncated")
     if document.answer.kind != "lm_eval":
         return grading.grade(document, first.text, finish=first.finish, reasoning=first.reasoning)
     if task is None:
         raise ValueError(f"{document.task} is scored by lm-eval's own code, which needs the task")
-    return task.own_grade(document, responses, grading.answer_part(first.text))
+    return task.own_grade(document, responses, without_thinking(first.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +241,8 @@ def stored_document(task: str, stored: Stored) -> Document:
     return Document(stored.id, task, question, Answer(kind="lm_eval"), (Gold(stored.target),), row=row)
 
 
-def regrade(store: Store, task: str) -> int:
-    """Grade every stored reply of a task again; the number of verdicts that changed."""
+def regrade(store: Store, task: str, *, opened: bool = False) -> int:
+    """Grade every stored reply of a task again; the number of verdicts that changed. `opened` as in `grade`."""
     changed = 0
     for stored in store.scan(task):
         if not stored.responses:
@@ -243,7 +250,7 @@ def regrade(store: Store, task: str) -> int:
         document = stored_document(task, stored)
         if document.answer.kind == "lm_eval":
             continue  # scored by lm-eval's own code when the run was made
-        verdict = grade(document, stored.responses)
+        verdict = grade(document, stored.responses, opened=opened)
         before = stored.grade or {}
         if (before.get("correct"), before.get("reason")) != (verdict.correct, verdict.reason):
             changed += 1

@@ -21,7 +21,7 @@ ENGINES = {
     "local_hf": "finbench.engines.local_hf:LocalHF",
     "ray_cluster": "finbench.engines.ray_cluster:RayCluster",
     "lm_eval_model": "finbench.engines.lm_eval_model:LmEvalModel",
-    "offline": "finbench.engines.offline:open_offline",
+    "offline": "finbench.engines.offline:OfflineEngine",
 }
 SHORT_NAMES = {
     "openai": "openai_api",
@@ -100,7 +100,7 @@ def choose(
     if _installed("torch") and _installed("transformers"):
         return Choice("local_hf", f"transformers is installed, vLLM is not (faster on a GPU: {INSTALL['local_vllm']})")
     raise UsageError(
-        f"nothing here can run {model}: neither vLLM nor transformers is installed. Give the address of a running server "
+        f"nothing here can run {model}: neither vLLM nor transformers is installed. Give a running server "
         f"with --base-url, or {INSTALL['local_vllm']}, or try --model baseline/heuristic --data sample."
     )
 
