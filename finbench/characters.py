@@ -126,7 +126,9 @@ _NAMED = {
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _SPACING = re.compile(r"\\[,;: ]|~(?=\\)")
 _MATH = re.compile(r"\$\$?(?=[^\s$])([^$\n]{1,300}?)(?<=[^\s$])\$\$?(?!\d)")
-_TAG = re.compile(r"</?(?:b|i|u|p|em|strong|span|code|br|div|font|sub|mark|answer|final|final_answer|result)\b[^<>]{0,60}>", re.I)
+_TAG = re.compile(
+    r"</?(?:b|i|u|p|em|strong|span|code|br|div|font|sub|mark|answer|final|final_answer|result)\b[^<>]{0,60}>", re.I
+)
 _STARS = re.compile(r"\*\*+|__+|`+|(?<![\w)\s])\*(?=\S)|(?<=\S)\*(?![\w(\s])")
 _CELL = re.compile(r"\s*\\\\\s*|\s*&\s*")
 
@@ -137,7 +139,7 @@ def plain(text: str) -> str:
     >>> plain(r"$\\boxed{\\text{-}\\$1{,}234.5\\%}$"), plain(r"**\\frac{211}{292}**"), plain(r"2,\\!424")
     ('-$1,234.5%', '211/292', '2,424')
     """
-    if "\\" in text:
+    if "\\" in text or "{" in text:
         text = _without_latex(text)
     if "$" in text:
         text = _MATH.sub(r"\1", text)

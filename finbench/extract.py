@@ -225,7 +225,9 @@ _FORMAT = re.compile(
     r"write|wrap|enclose|present|give|use|output|format|respond|reply)\b|\bplease (?:put|end|give|write|provide|reason)|\binstructions?\b|\btemplate|\bplaceholder|\bexample\b|例如|比如|格式|形如|模板|示例|要求.{0,6}(?:写|放|用|以)|需要?(?:写|放|用)|请将|放在|放入)[^\n.!?。]{0,60}$",
     re.I,
 )
-_SENTENCE_END = re.compile(r"(?<!\bInc\.)(?<!\bCorp\.)(?<!\bCo\.)(?<!\bvs\.)(?<!\bNo\.)(?<!U\.S\.)(?<!approx\.)(?<=[.!?])[\"')*\]]{0,4}\s+(?=[A-Z\"'(\[*$\\\d\u4e00-\u9fff])|(?<=\w)\.(?=[A-Z][a-z]+ )|[。!?;](?=[\s\"')*]|[\u4e00-\u9fff]|$)|。|\n")
+_SENTENCE_END = re.compile(
+    r"(?<!\bInc\.)(?<!\bCorp\.)(?<!\bCo\.)(?<!\bvs\.)(?<!\bNo\.)(?<!U\.S\.)(?<!approx\.)(?<=[.!?])[\"')*\]]{0,4}\s+(?=[A-Z\"'(\[*$\\\d\u4e00-\u9fff])|(?<=\w)\.(?=[A-Z][a-z]+ )|[。!?;](?=[\s\"')*]|[\u4e00-\u9fff]|$)|。|\n"
+)
 
 
 def statements(text: str) -> list[Statement]:
@@ -349,7 +351,11 @@ def _cues(text: str) -> list[Statement]:
 
 
 def _next_text(text: str, start: int) -> int:
-    while start < len(text) and text[start] in " \t\n*#:>-=_" and not (text[start] == "-" and text[start + 1 : start + 2] in "0123456789.$("):
+    while (
+        start < len(text)
+        and text[start] in " \t\n*#:>-=_"
+        and not (text[start] == "-" and text[start + 1 : start + 2] in "0123456789.$(")
+    ):
         start += 1
     return start
 
@@ -375,8 +381,13 @@ _AFFIRM = re.compile(
     r"无误|没有错|没错|是正确的|计算正确|一致|不变",
     re.I,
 )
-_NOT_AFFIRM = re.compile(r"\b(?:not|n't|isn't|never)\s+(?:\w+\s+)?(?:correct|right|consistent|match|hold|stand)|不正确|不一致", re.I)
-_ALTERNATIVE = re.compile(r"^[\s.,;:)*$\\\]]*(?:or\b|alternatively\b|or else\b|another (?:possible )?answer\b|it could also be\b|或者?|也可能|也可以是)", re.I)
+_NOT_AFFIRM = re.compile(
+    r"\b(?:not|n't|isn't|never)\s+(?:\w+\s+)?(?:correct|right|consistent|match|hold|stand)|不正确|不一致", re.I
+)
+_ALTERNATIVE = re.compile(
+    r"^[\s.,;:)*$\\\]]*(?:or\b|alternatively\b|or else\b|another (?:possible )?answer\b|it could also be\b|或者?|也可能|也可以是)",
+    re.I,
+)
 _JOIN = re.compile(r"[\s$.,;&/*\\()、和与及或]*(?:or|and|alternatively|either|和|或者?|以及)?[\s$.,;:&/*\\()]*", re.I)
 _EITHER = re.compile(r"\b(?:or|alternatively|could also be|another possible)\b|或者?|也可能", re.I)
 
@@ -395,7 +406,10 @@ _REFUSAL = re.compile(
 
 
 # A hesitation that is overcome ("at first it seems that this cannot be determined, but ..."), not a refusal.
-_HESITATION = re.compile(r"\b(?:at first|initially|might|may|seems?|appears?|not (?:explicitly|directly|separately)|although|though|while|even though|if)\b|虽然|尽管|似乎|看似", re.I)
+_HESITATION = re.compile(
+    r"\b(?:at first|initially|might|may|seems?|appears?|not (?:explicitly|directly|separately)|although|though|while|even though|if)\b|虽然|尽管|似乎|看似",
+    re.I,
+)
 _OVERCOME = re.compile(r"\b(?:but|however|yet|still|nevertheless|nonetheless|we can|can be)\b|但|不过|然而|可以", re.I)
 
 
@@ -485,7 +499,12 @@ def _cut_box(text: str, explicit: list[Statement], reader: Reader) -> Found | No
     start = explicit[-1].start
     begun = plain(text[start:].partition("{")[2]).strip()
     found = _find(text[:start], reader)
-    if found and found.reading.shown and begun and found.reading.shown.lstrip("$").startswith(begun.lstrip("$").rstrip("%\\ ")):
+    if (
+        found
+        and found.reading.shown
+        and begun
+        and found.reading.shown.lstrip("$").startswith(begun.lstrip("$").rstrip("%\\ "))
+    ):
         return found
     return None
 
@@ -537,7 +556,11 @@ def _revised(text: str, found: Found, reader: Reader) -> Found | None:
     if later is not None:
         if later.reading.problem == "refusal" and match.group("weak") and not match.group("strong"):
             return later
-        if not later.reading.problem and not found.reading.problem and reader.same(later.reading.value, found.reading.value):
+        if (
+            not later.reading.problem
+            and not found.reading.problem
+            and reader.same(later.reading.value, found.reading.value)
+        ):
             return None
         return Found(later.reading, replace(later.statement, rule="correction"))
     if match.group("strong"):
@@ -550,7 +573,9 @@ _CONCLUSION = re.compile(
     r"which (?:means|gives|yields)|we (?:get|obtain|find|conclude)|it follows|putting|taken together|因此|所以|综上(?:所述)?|由此|故|总之|总的来说|可见|可得|得出|综合|最终|即|于是|从而|则|总结|结果)",
     re.I,
 )
-_CONCLUSION_INSIDE = re.compile(r"[,;—]\s*(?:therefore|thus|hence|so|which means)\b|(?:因此|所以|故|由此可知|从而)", re.I)
+_CONCLUSION_INSIDE = re.compile(
+    r"[,;—]\s*(?:therefore|thus|hence|so|which means)\b|(?:因此|所以|故|由此可知|从而)", re.I
+)
 _CONTEXT = re.compile(
     r"^[\W_]*(?:\(?sources?\b|\(?notes?\b|\*?note\b|references?\b|ref\b|disclaimer|caveat|data (?:from|source|is|are|was)|\(?see\b|\(?refer|for (?:reference|context|comparison|your)|(?:sanity |cross[- ]?|double[- ]?|quick )?checks?\b|verification|verify|to (?:verify|check)|as (?:a|an) (?:\w+ )?check|"
     r"this (?:is|was|figure|value|number|calculation|result|answer|analysis|uses?|assumes?|data|information) (?:is |was |were )?(?:based|calculated|derived|computed|drawn|taken|from|reported|using|assumes?|uses?|excludes?|includes?|covers?|rounded|compar|according|not|for)|"
@@ -560,15 +585,23 @@ _CONTEXT = re.compile(
     r"注|备注|数据来源|来源|资料来源|参考|说明|验算|检验|验证|免责|样本|以上数据|数据|上述数据|计算依据|依据|其中|需要注意|请注意|但|不过|如有|希望|投资有风险|提示|风险)",
     re.I,
 )
-_CONTEXT_INSIDE = re.compile(r"\b(?:on|see|from|at) p(?:age|\.)\s?\d|\bsample of\b|第\s?\d+\s?页|\b10-[KQ]\b|\bannual report\b|\bdisclaimer\b|\bnot (?:financial|investment) advice\b", re.I)
+_CONTEXT_INSIDE = re.compile(
+    r"\b(?:on|see|from|at) p(?:age|\.)\s?\d|\bsample of\b|第\s?\d+\s?页|\b10-[KQ]\b|\bannual report\b|\bdisclaimer\b|\bnot (?:financial|investment) advice\b",
+    re.I,
+)
 _PLAN = re.compile(
-    r"^[\W_]*(?:(?:now|so|okay|ok|then|and|well|alright|sure),?\s+)?(?:to (?:find|calculate|determine|compute|answer|get|solve|do|evaluate|obtain|classify|assess|figure)|we (?:need|can|should|must|will|have to|first|then|are asked|are given|want)|i(?:'ll| will| need| should| would| can| must|'m going| am going| have to| first)|let(?:'s| us| me)\b|"
+    r"^[\W_]*(?:\d{1,2}[.):]\s*)?[\W_]*(?:(?:now|so|okay|ok|then|and|well|alright|sure),?\s+)?(?:to (?:find|calculate|determine|compute|answer|get|solve|do|evaluate|obtain|classify|assess|figure)|we (?:need|can|should|must|will|have to|first|then|are asked|are given|want)|i(?:'ll| will| need| should| would| can| must|'m going| am going| have to| first)|let(?:'s| us| me)\b|"
     r"first\b|firstly|second\b|secondly|third\b|next\b|then\b|step\b|the (?:formula|plan|approach|steps?|method|question|first step|next step|calculation|process)\b|start\b|begin\b|subtract\b|divide\b|multiply\b|add\b|take\b|find\b|calculate\b|compute\b|look\b|identify|recall|"
     r"我(?:们)?(?:需要|将|会|可以|应该|先|首先)|首先|其次|接下来|然后|第[一二三四五]步?|让我|为了|要(?:计算|求)|需要|计划|步骤|先|已知|题目|计算公式|公式)",
     re.I,
 )
-_RESULT = re.compile(r"[=≈→]|\b(?:gives|yields|equals|giving|yielding|resulting|to get|which is|we get)\b|得到|等于|得出", re.I)
-_STUB = re.compile(r"\W*(?:now|next|so|then|therefore|thus|hence|the|this|we|i|and|but|finally|in|step|first|since|因此|所以|接下来|最后|综上)(?:\s+\w{1,12}){0,2}\W{0,2}(?<![.!?。%\d])", re.I)
+_RESULT = re.compile(
+    r"[=≈→]|\b(?:gives|yields|equals|giving|yielding|resulting|to get|which is|we get)\b|得到|等于|得出", re.I
+)
+_STUB = re.compile(
+    r"\W*(?:now|next|so|then|therefore|thus|hence|the|this|we|i|and|but|finally|in|step|first|since|因此|所以|接下来|最后|综上)(?:\s+\w{1,12}){0,2}\W{0,2}(?<![.!?。%\d])",
+    re.I,
+)
 _UNFINISHED = re.compile(
     r"(?:[=+×*/(,÷≈:\\-]|\\frac\{?[^{}]*\}?|\b(?:the|of|is|to|and|by|a|an|was|are|were|in|for|from|with|at|that|which|approximately|about|as|be|than|on|will|would|equals|divided|therefore|thus|so|or|if)|等于|约|为|是|的|则|和|与|除以|乘以|减去|因此|所以)$",
     re.I,
@@ -576,7 +609,10 @@ _UNFINISHED = re.compile(
 
 
 _LIST_NUMBER = re.compile(r"\s*[*_#(]{0,4}\d{1,2}[.)]\s*")
-_BOTH = re.compile(r"\bboth\b[^.\n]{0,40}\b(?:answers?|values?|valid|correct|acceptable|possible|plausible)\b|\beither\b[^.\n]{0,30}\b(?:answer|value|acceptable|correct)\b|两(?:个|种|者)[^。\n]{0,10}(?:都|均|皆)", re.I)
+_BOTH = re.compile(
+    r"\bboth\b[^.\n]{0,40}\b(?:answers?|values?|valid|correct|acceptable|possible|plausible)\b|\beither\b[^.\n]{0,30}\b(?:answer|value|acceptable|correct)\b|两(?:个|种|者)[^。\n]{0,10}(?:都|均|皆)",
+    re.I,
+)
 
 
 def _sentences(text: str) -> list[tuple[int, int]]:
@@ -613,7 +649,12 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         if not content or content.startswith("|"):
             continue
         cued = bool(_CONCLUSION.match(content)) or bool(_CONCLUSION_INSIDE.search(content))
-        if not cued and (readable or index) and (_CONTEXT.match(content) or _CONTEXT_INSIDE.search(content)) and not refuses(content):
+        if (
+            not cued
+            and (readable or index)
+            and (_CONTEXT.match(content) or _CONTEXT_INSIDE.search(content))
+            and not refuses(content)
+        ):
             continue
         if not cued and reader.plans and _PLAN.match(content) and not _RESULT.search(content):
             continue
@@ -633,7 +674,11 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         readable.append((cued, Found(reading, statement)))
     if refused is not None:
         return refused
-    if len(readable) > 1 and _BOTH.search(last) and not any(reader.same(readable[-1][1].reading.value, f.reading.value) for _, f in readable[-2:-1]):
+    if (
+        len(readable) > 1
+        and _BOTH.search(last)
+        and not any(reader.same(readable[-1][1].reading.value, f.reading.value) for _, f in readable[-2:-1])
+    ):
         return Found(Reading(problem="two_answers"), readable[-1][1].statement)
     cued_ones = [found for cued, found in readable if cued]
     if only_cued:
@@ -641,7 +686,11 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
     if cut_off:
         # Cut before the conclusion: only a conclusion that came earlier counts.
         earlier = [found for found in cued_ones if found.statement.end < base + spans[-1][0] + 1]
-        return earlier[-1] if earlier else Found(Reading(problem="truncated"), Statement("", base, base + len(text), "cut"))
+        return (
+            earlier[-1]
+            if earlier
+            else Found(Reading(problem="truncated"), Statement("", base, base + len(text), "cut"))
+        )
     return _choose(readable) if readable else None
 
 

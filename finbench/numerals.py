@@ -26,7 +26,9 @@ _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {c: i
 _DIGITS |= {"两": 2, "〇": 0}
 _STEPS = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1000, "仟": 1000}
 _SECTIONS = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
-CHINESE = re.compile(r"负?[零〇一二三四五六七八九十百千万亿两壹贰叁肆伍陆柒捌玖拾佰仟萬億]+(?:点[零〇一二三四五六七八九]+)?")
+CHINESE = re.compile(
+    r"负?[零〇一二三四五六七八九十百千万亿两壹贰叁肆伍陆柒捌玖拾佰仟萬億]+(?:点[零〇一二三四五六七八九]+)?"
+)
 
 
 def english(words: str) -> Fraction | None:
@@ -75,7 +77,9 @@ def chinese(words: str) -> Fraction | None:
     whole, _, tail = words.lstrip("负").partition("点")
     if not whole or len(words) > 60:
         return None
-    value = Fraction(int("".join(str(_DIGITS[c]) for c in whole))) if all(c in _DIGITS for c in whole) else _sections(whole)
+    value = (
+        Fraction(int("".join(str(_DIGITS[c]) for c in whole))) if all(c in _DIGITS for c in whole) else _sections(whole)
+    )
     if value is None or any(c not in _DIGITS for c in tail):
         return None
     value += _after_point([str(_DIGITS[c]) for c in tail])

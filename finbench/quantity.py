@@ -43,7 +43,6 @@ class Quantity:
     noun: str = ""
     direction: int = 0
     bound: bool = False
-    approximate: bool = False
     year: bool = False
     reference: bool = False
     absurd: bool = False
@@ -248,8 +247,17 @@ _MONEY_BEFORE = re.compile(
     rf"[ \t{THIN}]{{0,2}}$",
     re.I,
 )
-_NOUN_AFTER = re.compile(rf"{_GAP}-?(?:({_either({w: 0 for w in _NOUNS if w.isascii()})}){_END}|({_either({w: 0 for w in _NOUNS if not w.isascii()})}))", re.I)
-_POWER = re.compile(r"[eE]([+-]?\d{1,9})(?![\d.])|\s{0,2}(?:×|x|\*)\s{0,2}10\s{0,2}(?:\^\s{0,2}[({]?\s{0,2}([+-]?\d{1,9})[)}]?|([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,4}))")
+_NOUN_AFTER = re.compile(
+    rf"{_GAP}-?(?:({_either({w: 0 for w in _NOUNS if w.isascii()})}){_END}|({_either({w: 0 for w in _NOUNS if not w.isascii()})}))",
+    re.I,
+)
+_POWER = re.compile(
+    r"[eE]([+-]?\d{1,9})(?!\d|\.\d)|\s{0,2}(?:×|x|\*)\s{0,2}10\s{0,2}(?:\^\s{0,2}[({]?\s{0,2}([+-]?\d{1,9})[)}]?|([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,4}))"
+)
+_CLOSED = re.compile(r"\s?\)")
+_TO_ONE = re.compile(
+    r"(?::|\s:\s)(\d{1,9}(?:\.\d{1,9})?)(?![\d:/])|\s+to\s+(1(?:\.0+)?)(?![\d%]|[.,]\d|\s*(?:million|billion|percent))"
+)
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _OVER = re.compile(rf"{_GAP}/{_GAP}(\d{{1,30}}(?:,\d{{3}})*(?:\.\d{{1,30}})?)(?![\d/])")
 _MIXED = re.compile(r" (\d{1,6})/(\d{1,6})(?![\d/])")
@@ -267,7 +275,7 @@ _DOWN_BEFORE = re.compile(
     re.I,
 )
 _UP_BEFORE = re.compile(
-    r"(?:\b(?:increas(?:e|ed|es|ing)|rose|ris(?:e|en|es)|grew|grow(?:n|s|th)?|gain(?:ed|s)?|up|higher|climbed|jumped|"
+    r"(?:\b(?:increas(?:e|ed|es|ing)|rose|profits?|net income|surplus|ris(?:e|en|es)|grew|grow(?:n|s|th)?|gain(?:ed|s)?|up|higher|climbed|jumped|"
     r"expand(?:ed)?|improv(?:ed|ement))|增长|上升|增加|上涨|提高|提升|涨)" + _FILLER,
     re.I,
 )
@@ -277,9 +285,9 @@ _DOWN_AFTER = re.compile(
     re.I,
 )
 _UP_AFTER = re.compile(
-    r"[\s*]*(?:net\s+|overall\s+|annual\s+|total\s+)?(?:increase|rise|growth|gain|higher|up\b|的(?:增长|上升|涨幅|增幅))\b", re.I
+    r"[\s*]*(?:net\s+|overall\s+|annual\s+|total\s+)?(?:increase|rise|growth|gain|higher|up\b|的(?:增长|上升|涨幅|增幅))\b",
+    re.I,
 )
-_APPROX = re.compile(r"(?:\b(?:about|approximately|approx\.?|around|roughly|nearly|almost|circa|some)|≈|~|约|大约|近|左右)[\s$*]*$", re.I)
 _BOUND = re.compile(
     r"(?:\b(?:more|less|greater|fewer|higher|lower|larger|smaller|bigger|better)\s+than|\bat\s+(?:least|most)|\b(?:over|above|below|under|"
     r"exceed(?:s|ed|ing)?|up\s+to|no\s+(?:more|less|fewer)\s+than|not\s+(?:more|less)\s+than|in\s+excess\s+of|a\s+maximum\s+of|"
@@ -287,7 +295,10 @@ _BOUND = re.compile(
     r"(?:\s+or\s+equal\s+to)?[\s$€£¥*]*$",
     re.I,
 )
-_BOUND_AFTER = re.compile(r"\s{0,2}(?:\+(?!\s*[\d(])|or\s+(?:more|less|higher|lower|greater|above|below)\b|(?:and|&)\s+(?:above|over)\b|以上|以下|以内)", re.I)
+_BOUND_AFTER = re.compile(
+    r"\s{0,2}(?:\+(?!\s*[\d(])|or\s+(?:more|less|higher|lower|greater|above|below)\b|(?:and|&)\s+(?:above|over)\b|以上|以下|以内)",
+    re.I,
+)
 _REFERENCE = re.compile(
     r"(?:\b(?:page|pages|pp?\.|note|notes|table|figure|fig\.|section|step|item|row|column|line|chapter|exhibit|form|part|"
     r"appendix|question|problem|footnote|paragraph|equation|eq\.|no\.|number|example|rule|option|statement|scenario|case|method|"
@@ -310,7 +321,9 @@ _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.I)
 _DATE_AFTER = re.compile(r"[/-]\d{1,2}[/-]\d{2,4}\b")
 _DATE_ISO = re.compile(r"-\d{1,2}-\d{1,2}\b")
 _HAN_PERCENT = re.compile(r"(百分之|千分之|万分之)\s{0,2}$")
-_HAN_PERCENT_WORDS = re.compile(r"(百分之|千分之|万分之)(负?[零〇一二三四五六七八九十百千两]+(?:点[零〇一二三四五六七八九]+)?)")
+_HAN_PERCENT_WORDS = re.compile(
+    r"(百分之|千分之|万分之)(负?[零〇一二三四五六七八九十百千两]+(?:点[零〇一二三四五六七八九]+)?)"
+)
 _PER = {"百分之": Fraction(1), "千分之": Fraction(1, 10), "万分之": Fraction(1, 100)}
 _CODE = re.compile(r"(?:us\$|hk\$|[a-z]{0,2}\$|usd|eur|gbp|jpy|cny|rmb|hkd|cad|aud|chf|inr|krw)$", re.I)
 
@@ -336,7 +349,9 @@ def scan(text: str, limit: int = 200) -> list[Quantity]:
         for match in _HAN_PERCENT_WORDS.finditer(text):
             value = numerals.chinese(match.group(2))
             if value is not None:
-                found.append(_in_words(text, match.start(), match.end(), value * _PER[match.group(1)], match.group(2), "percent"))
+                found.append(
+                    _in_words(text, match.start(), match.end(), value * _PER[match.group(1)], match.group(2), "percent")
+                )
         found.sort(key=lambda q: q.start)
     return found
 
@@ -368,7 +383,7 @@ def whole(text: str) -> Quantity | None:
     >>> whole("(5,829 - 5,735) / 5,735").number, whole("$-5"), whole("5 or 6")
     (Fraction(94, 5735), Quantity(...), None)
     """
-    text = text.strip().strip(".。;；")
+    text = text.strip().rstrip(".。;；")
     if not text or len(text) > 600:
         return None
     found = scan(text, 3)
@@ -384,7 +399,10 @@ def whole(text: str) -> Quantity | None:
     return None
 
 
-_MARKS = re.compile(r"[\s$€£¥₹().+≈~=\"'%,-]*(?:(?:us|hk|usd|eur|gbp|cny|rmb|minus|negative|approximately|about|约|大约|负|人民币|美元)[\s$.]*)*[(]?", re.I)
+_MARKS = re.compile(
+    r"[\s$€£¥₹().+≈~=\"'%,-]*(?:(?:us|hk|usd|eur|gbp|cny|rmb|minus|negative|approximately|about|约|大约|负|人民币|美元)[\s$.]*)*[(]?",
+    re.I,
+)
 _AFTER_MARKS = re.compile(r"[\s).。\"',]*(?:per\s+(?:share|year|annum)|per\s+\w+)?[\s).。\"']*", re.I)
 
 
@@ -402,6 +420,8 @@ def _closed(text: str) -> Quantity | None:
         word = tail.group(1).lower()
         scale, unit = _SCALES.get(word, 1), _UNITS.get(word, "")
         body = body[: tail.start()]
+    if re.fullmatch(r"[-+\s]*\(?[-+\s]*[\d.,]+\)?%?", body):
+        return None
     tree = closed_form.parse(body)
     value = closed_form.evaluate(tree) if tree else None
     if value is None:
@@ -417,7 +437,11 @@ def _digits(chunk: str) -> tuple[str, str]:
     """Whole and decimal digits of a chunk matched by `_NUMBER`."""
     chunk = chunk.replace(THIN, "").replace("'", "").replace(" ", "")
     commas, dots = chunk.count(","), chunk.count(".")
-    if commas == 1 and dots == 0 and (len(chunk) - chunk.index(",") != 4 or chunk.startswith("0,") or chunk.index(",") > 3):
+    if (
+        commas == 1
+        and dots == 0
+        and (len(chunk) - chunk.index(",") != 4 or chunk.startswith("0,") or chunk.index(",") > 3)
+    ):
         chunk = chunk.replace(",", ".")
     elif commas == 1 and dots and chunk.index(",") > chunk.rindex("."):
         chunk = chunk.replace(".", "").replace(",", ".")
@@ -458,30 +482,43 @@ def _read(text: str, match: re.Match[str]) -> Quantity | None:
         if mixed and int(mixed.group(2)) > int(mixed.group(1)):
             number, place, digits = number + Fraction(int(mixed.group(1)), int(mixed.group(2))), Fraction(0), 9
             end, year = mixed.end(), False
+        elif (
+            (to := _TO_ONE.match(text, end)) and Fraction(to.group(1) or to.group(2)) and not re.search(r"\d:$", before)
+        ):
+            below = Fraction(to.group(1) or to.group(2))
+            number, place, end, year = number / below, Fraction(0) if below != 1 else place, to.end(), False
+            return Quantity(number, place, digits if below == 1 else 9, text[start:end], start, end, unit="times")
         elif over and not _DATE_AFTER.match(text, match.end()):
             below = Fraction(over.group(1).replace(",", ""))
             if below:
                 number, place, digits, end, year = number / below, Fraction(0), 9, over.end(), False
+    if last == "(" and (closed := _CLOSED.match(text, end)) and _suffix(text, closed.end(), number)[4] > closed.end():
+        end = closed.end()  # (31.4)%, $(56.3) million
     unit, scale, currency, noun, after = _suffix(text, end, number)
     if after < 0:  # compound Chinese amounts: 3亿3217万
         number, place, scale, end = _compound(text, end, number)
         unit, _, currency, noun, after = _suffix(text, end, number)
     following = text[after : after + 1]
-    if after == end and following.isascii() and (following.isalpha() or following == "_") and not _ORDINAL.match(text, end):
+    if (
+        after == end
+        and following.isascii()
+        and (following.isalpha() or following == "_")
+        and not _ORDINAL.match(text, end)
+    ):
         return None  # 10K of a form, 3M the company, 8xyz
     head = before
     if (money := _MONEY_BEFORE.search(head)) is not None:
         currency = currency or _CURRENCIES[money.group(1).lower()]
         head = head[: money.start()]
     negative, first = _negative(text, head, start - (len(before) - len(head)), after, bool(money))
-    if money and not negative and _SIGN_INSIDE.search(head):
-        pass
     if not money and negative and (money := _MONEY_BEFORE.search(text[max(0, first - 12) : first])) is not None:
         currency = currency or _CURRENCIES[money.group(1).lower()]  # $-5
     if _HAN_PERCENT.search(before) and (prefix := _HAN_PERCENT.search(before)):
         unit, number, place = "percent", number * _PER[prefix.group(1)], place * _PER[prefix.group(1)]
     stem = text[max(0, first - 90) : first].rstrip(" \"'([") if first < start else head
-    reference = not unit and not currency and (bool(_REFERENCE.search(head)) or _is_date(text, head, match, after, noun))
+    reference = (
+        not unit and not currency and (bool(_REFERENCE.search(head[-24:])) or _is_date(text, head, match, after, noun))
+    )
     if year and (unit or currency or scale != 1):
         year = False
     quantity = Quantity(
@@ -495,17 +532,12 @@ def _read(text: str, match: re.Match[str]) -> Quantity | None:
         scale=scale,
         currency=currency,
         noun=noun,
-        direction=_direction(stem, text, after),
-        bound=bool(_BOUND.search(stem)) or bool(_BOUND_AFTER.match(text, after)),
-        approximate=bool(_APPROX.search(stem)),
+        bound=bool(_BOUND.search(stem[-40:])) or bool(_BOUND_AFTER.match(text, after)),
         year=year,
         reference=reference,
         absurd=absurd,
     )
     return quantity
-
-
-_SIGN_INSIDE = re.compile(r"[-(]\s?$")
 
 
 def _suffix(text: str, end: int, number: Fraction) -> tuple[Unit, int, str, str, int]:
@@ -564,7 +596,7 @@ def _negative(text: str, head: str, at: int, after: int, money: bool) -> tuple[b
     """Is the number written as negative, and where does it begin (sign and parenthesis included)?"""
     if head.endswith("-"):
         rest = head[:-1]
-        if not rest or not (rest[-1].isalnum() or rest[-1] in ")%]-"):
+        if not rest or not (rest[-1].isascii() and (rest[-1].isalnum() or rest[-1] in ")%]-")):
             inner = re.search(r"\(\s?$", rest)
             if inner and text[after : after + 2].lstrip()[:1] == ")":
                 return True, at - 2
@@ -575,7 +607,7 @@ def _negative(text: str, head: str, at: int, after: int, money: bool) -> tuple[b
             return True, at - 2
         return False, at
     if head.endswith("("):
-        close = text[after : after + 2].lstrip()[:1]
+        close = ")" if ")" in text[at:after] else text[after : after + 2].lstrip()[:1]
         # (5), $(5), (5)%: accounting. A word before it makes it an aside: "million (12%)".
         lead = head[:-1].rstrip()
         if close == ")" and (not lead or lead[-1] in "=≈:$€£¥(" or _VERB_BEFORE.search(lead)):
@@ -599,18 +631,34 @@ def _is_date(text: str, head: str, match: re.Match[str], after: int, noun: str) 
             return True
         if _DATE_AFTER.match(text, match.end()) or re.search(r"\d[/-]$|\d[/-]\d{1,2}[/-]$", head):
             return True
-    if len(chunk) == 4 and (_DATE_ISO.match(text, match.end()) or text[after - 1 : after] == "年" or head.endswith("/")):
+    if len(chunk) == 4 and (
+        _DATE_ISO.match(text, match.end()) or text[after - 1 : after] == "年" or head.endswith("/")
+    ):
         return True
     if _ORDINAL.match(text, match.end()):
         return True
     # list numbers at the start of a line: "1. Identify", "2) Divide", "(3) Hence"
     return bool(
-        len(chunk) <= 2 and re.search(r"(?:^|\n)[\s#>*(]{0,6}$", head) and re.match(r"[.)、:]\s*(?=[^\d\s])", text[match.end() : match.end() + 4])
+        len(chunk) <= 2
+        and re.search(r"(?:^|\n)[\s#>*(]{0,6}$", head)
+        and re.match(r"[.)、:]\s*(?=[^\d\s])", text[match.end() : match.end() + 4])
     )
 
 
-def _direction(stem: str, text: str, after: int) -> int:
-    tail = text[after : after + 40]
+def directed(quantity: Quantity, text: str) -> Quantity:
+    """The quantity with the direction that the words around it in `text` give it.
+
+    >>> directed(scan("decreased by 5%")[0], "decreased by 5%").direction
+    -1
+    """
+    if quantity.direction or quantity.number < 0:
+        return quantity
+    stem = text[max(0, quantity.start - 90) : quantity.start].rstrip(" \"'([")
+    direction = _direction(stem, text[quantity.end : quantity.end + 40])
+    return replace(quantity, direction=direction) if direction else quantity
+
+
+def _direction(stem: str, tail: str) -> int:
     if _DOWN_BEFORE.search(stem) or _DOWN_AFTER.match(tail):
         return -1
     if _UP_BEFORE.search(stem) or _UP_AFTER.match(tail):
@@ -621,9 +669,20 @@ def _direction(stem: str, text: str, after: int) -> int:
 def _shown(text: str, first: int, start: int, end: int, after: int, negative: bool, suffix: bool, currency: str) -> str:
     """The number with its sign and its percent sign or scale word; currency marks and nouns left out."""
     if negative and text[first] == "(" and text[start - 1 : start] != "-":
-        close = text.find(")", end)
-        return "(" + text[start : (close if close >= 0 else end)].strip() + ")"
-    body = text[start:after] if suffix else text[start:end]
+        inside, close, tail = text[start : after + 2].partition(")")
+        return (
+            "("
+            + inside.strip()
+            + close
+            + (_MONEY_TAIL.sub("", tail[: max(0, after - start - len(inside) - 1)]) if suffix else "")
+        ).strip()
+    body = (
+        (text[start:after] if suffix else text[start:end]).replace("^(", "^").rstrip(")")
+        if "^(" in text[start:end]
+        else text[start:after]
+        if suffix
+        else text[start:end]
+    )
     if suffix and currency:
         body = _MONEY_TAIL.sub("", body)
     return ("-" if negative else "") + body.strip()
@@ -651,12 +710,6 @@ def _in_words(text: str, start: int, end: int, value: Fraction, numeral: str, un
         scale=scale,
         currency=currency,
         noun=noun,
-        direction=_direction(head, text, after),
         bound=bool(_BOUND.search(head)),
         year=not unit and not currency and 1900 <= value <= 2100 and value.denominator == 1,
     )
-
-
-def negated(quantity: Quantity) -> Quantity:
-    """The same quantity with the other sign."""
-    return replace(quantity, number=-quantity.number)

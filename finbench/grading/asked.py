@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
 from finbench.characters import normalise, plain
-from finbench.quantity import Quantity, scan, whole
+from finbench.quantity import Quantity, directed, scan, whole
 from finbench.records import Answer, Gold
 
 _SCALE_WORDS = {
@@ -59,9 +59,16 @@ _WEAK_PERCENT = re.compile(
     r"weighted[- ]average|return|forfeiture|volatility|yield|growth|loss|payout|utilization|charge-off|savings|annual|annualized|capitalization)\s+rates?|yield|volatility|(?:total |cumulative |average |annual |expected )*(?:shareholder |investment )?returns?(?! of capital)(?!s? on plan assets were)|market share|growth)\b",
     re.I,
 )
-_NOT_PERCENT = re.compile(r"\bexchange rate|\bper share\b|\bshares?\b.{0,20}\b(?:repurchas|issu|outstanding|grant|vest)|\bgrowth (?:in dollars|amount)", re.I)
-_RATIO = re.compile(r"\bratio\b|\btimes\b|\bmultiple\b|\bturnover\b|\bhow many x\b|倍|周转率|比值|市盈率|市净率|流动比率|速动比率", re.I)
-_COUNT = re.compile(r"\bhow many\b|\bnumber of\b|多少(?:个|家|人|次|年|天|股|位|名|种|项)|几(?:个|家|人|次|年|天|种|项)", re.I)
+_NOT_PERCENT = re.compile(
+    r"\bexchange rate|\bper share\b|\bshares?\b.{0,20}\b(?:repurchas|issu|outstanding|grant|vest)|\bgrowth (?:in dollars|amount)",
+    re.I,
+)
+_RATIO = re.compile(
+    r"\bratio\b|\btimes\b|\bmultiple\b|\bturnover\b|\bhow many x\b|倍|周转率|比值|市盈率|市净率|流动比率|速动比率", re.I
+)
+_COUNT = re.compile(
+    r"\bhow many\b|\bnumber of\b|多少(?:个|家|人|次|年|天|股|位|名|种|项)|几(?:个|家|人|次|年|天|种|项)", re.I
+)
 _AMOUNT = re.compile(
     r"\bhow much\b|\$|\bdollars?\b|\busd\b|\bprice\b|\bcosts?\b|\brevenues?\b|\bincome\b|\bexpenses?\b|\bcash\b|\bassets?\b|\bvalue\b|\bamounts?\b|\btotal\b|\bbalance\b|\bsales\b|\bdebt\b|\bearnings\b|\bper share\b|\bpayments?\b|\bprofits?\b|\bliabilit|"
     r"多少元|多少钱|金额|万元|亿元|美元|价格|收入|利润|成本|费用",
@@ -75,15 +82,48 @@ _CHANGE = re.compile(
     r"\b(?:chang(?:e|es|ed)|growth|grew|grow|difference|differ|variation|variance|fluctuat\w+|increas(?:e|ed|es|ing)|rise|rose|gain|movement|swing|impact|effect|return|performance|delta|net (?:income|earnings|profit)|exceed)\b|变化|变动|增长|增加|上升|差额|差异|同比|环比|涨幅|收益|波动|增减",
     re.I,
 )
-_UP_OR_DOWN = re.compile(r"increase\s*(?:or|/|\()\s*\(?decrease|decrease\s*(?:or|/|\()\s*\(?increase|gain\s*(?:or|/|\()\s*\(?loss|profit\s*(?:or|/)\s*loss|增减", re.I)
-_ASKED_CHANGE = re.compile(r"\b(?:change|difference|growth|variation|variance|increase|fluctuation|movement)\b|变化|变动|差额|增长|同比|环比|增加", re.I)
+_UP_OR_DOWN = re.compile(
+    r"increase\s*(?:or|/|\()\s*\(?decrease|decrease\s*(?:or|/|\()\s*\(?increase|gain\s*(?:or|/|\()\s*\(?loss|profit\s*(?:or|/)\s*loss|增减",
+    re.I,
+)
+_ASKED_CHANGE = re.compile(
+    r"\b(?:change|difference|growth|variation|variance|increase|fluctuation|movement)\b|变化|变动|差额|增长|同比|环比|增加",
+    re.I,
+)
 _DECIMALS = re.compile(
     r"(?:(\d{1,2}|zero|one|two|three|four|five|six)|(nearest|closest))[\s-]+(?:(decimal|dp\b|d\.p\.|digits? after)|(hundredth|tenth|thousandth|whole|integer|percent|cent|dollar|million|basis))",
     re.I,
 )
-_DECIMALS_HAN = re.compile(r"(?:保留|精确到|四舍五入(?:到|至|保留)?|取|小数点后|至|到)(?:小数点?后?)?\s*([一二两三四五六\d])\s*(?:位小数|位|个小数)|(保留整数|取整数?|精确到整数|精确到个位)")
-_PRECISION_WORDS = {"hundredth": 2, "tenth": 1, "thousandth": 3, "whole": 0, "integer": 0, "percent": 0, "cent": 2, "dollar": 0, "million": 0}
-_COUNT_WORDS = {"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6}
+_DECIMALS_HAN = re.compile(
+    r"(?:保留|精确到|四舍五入(?:到|至|保留)?|取|小数点后|至|到)(?:小数点?后?)?\s*([一二两三四五六\d])\s*(?:位小数|位|个小数)|(保留整数|取整数?|精确到整数|精确到个位)"
+)
+_PRECISION_WORDS = {
+    "hundredth": 2,
+    "tenth": 1,
+    "thousandth": 3,
+    "whole": 0,
+    "integer": 0,
+    "percent": 0,
+    "cent": 2,
+    "dollar": 0,
+    "million": 0,
+}
+_COUNT_WORDS = {
+    "zero": 0,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "一": 1,
+    "二": 2,
+    "两": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+}
 _CURRENCY = (
     (re.compile(r"\b(?:us\$|usd|u\.?s\.? dollars?|dollars?)\b|(?<![A-Za-z])\$|美元|美金", re.I), "USD"),
     (re.compile(r"\beuros?\b|€|\beur\b|欧元", re.I), "EUR"),
@@ -93,7 +133,8 @@ _CURRENCY = (
     (re.compile(r"\bhkd\b|hk\$|港元|港币", re.I), "HKD"),
 )
 _TIME = re.compile(
-    r"\b(?:how many|number of|in)\s+(?:\w+\s+){0,2}?(years?|months?|days?|quarters?|weeks?)\b|多少(?:个)?(年|月|天|季度|周)|几(?:个)?(年|月|天|季度)|\b(?:life|term|maturity|period|payback)\b[^?]{0,30}\bin\s+(years?|months?|days?)\b", re.I
+    r"\b(?:how many|number of|in)\s+(?:\w+\s+){0,2}?(years?|months?|days?|quarters?|weeks?)\b|多少(?:个)?(年|月|天|季度|周)|几(?:个)?(年|月|天|季度)|\b(?:life|term|maturity|period|payback)\b[^?]{0,30}\bin\s+(years?|months?|days?)\b",
+    re.I,
 )
 _TIMES = {"年": "year", "月": "month", "天": "day", "季度": "quarter", "周": "week"}
 
@@ -130,7 +171,7 @@ def asked(question: str, answer: Answer, golds: Sequence[Gold], *, either: bool 
     1000000
     """
     words = _words(question)
-    shown = [q for gold in golds if (q := _gold_quantity(gold.text)) is not None]
+    shown = [q for gold in golds if (q := gold_quantity(gold.text)) is not None]
     unit = answer.unit or _unit(words, golds, shown)
     scale = _SCALE_WORDS.get((answer.scale or "").lower()) or words.scale
     if scale is None:
@@ -237,19 +278,14 @@ def gold_quantity(text: str) -> Quantity | None:
     with_unit = [q for q in found_all if q.unit or q.currency or q.scale != 1]
     for some in (with_unit, found_all):
         if len(some) == 1:
-            only = some[0]
-            return only if only.direction >= 0 or only.number < 0 else Quantity(**{**_fields(only), "number": -only.number})
+            only = directed(some[0], shown)
+            return only if only.direction >= 0 or only.number < 0 else replace(only, number=-only.number)
     return None
 
 
-def _fields(quantity: Quantity) -> dict[str, object]:
-    return {name: getattr(quantity, name) for name in quantity.__slots__}
-
-
-_gold_quantity = gold_quantity
-
-
-def _unit(words: _Words, golds: Sequence[Gold], shown: Sequence[Quantity]) -> Literal["percent", "ratio", "amount", "count", ""]:
+def _unit(
+    words: _Words, golds: Sequence[Gold], shown: Sequence[Quantity]
+) -> Literal["percent", "ratio", "amount", "count", ""]:
     """The unit: a percent sign among the golds is the best evidence, then the wording, then the kind of display."""
     if any(q.unit in ("percent", "points", "bp") for q in shown):
         return "percent"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from finbench.characters import normalise
-from finbench.extract import REFUSAL, Reading, Reply, Statement, find
+from finbench.extract import Reading, Reply, Statement, find, refuses
 from finbench.records import Document, Grade
 
 _WORDS = {
@@ -65,7 +65,10 @@ _WORDS = {
     "不能": False,
     "没错": True,
 }
-_LEAD = re.compile(r"[\s\"'(*\[“]*(yes|no(?! (?:of|one|more|less|change|difference|significant|longer|matter|data|information|answer|doubt))|true|false|correct|incorrect|right|wrong|是的|不是的?|是|否|不对|不正确|不成立|不会|不能|不可以|没错|对的?|错误的?|错的?|正确的?|成立|√|×|✗)(?![a-z])(?=[\s\"',.;:!)*\]”。—-]|$|[\u4e00-\u9fff]{0}(?:,|。))", re.I)
+_LEAD = re.compile(
+    r"[\s\"'(*\[“]*(yes|no(?! (?:of|one|more|less|change|difference|significant|longer|matter|data|information|answer|doubt))|true|false|correct|incorrect|right|wrong|是的|不是的?|是|否|不对|不正确|不成立|不会|不能|不可以|没错|对的?|错误的?|错的?|正确的?|成立|√|×|✗)(?![a-z])(?=[\s\"',.;:!)*\]”。—-]|$|[\u4e00-\u9fff]{0}(?:,|。))",
+    re.I,
+)
 _HEDGE = re.compile(
     r"\b(?:it )?depends\b|\bpartl?y\b|\bpartial(?:ly)?\b|\bin some (?:cases|ways|respects)\b|\bboth yes and no\b|\byes and no\b|\bneither\b|\bmaybe\b|\bperhaps\b|\bmixed\b|\bsometimes\b|\bto some extent\b|\bnot (?:entirely|necessarily|always|fully|completely)\b|\bhalf[- ]true\b|"
     r"不一定|部分|视情况|取决于|可能|或许|有时|既是|半对|不完全|一定程度|有待|因情况",
@@ -73,21 +76,45 @@ _HEDGE = re.compile(
 )
 _JUDGED = re.compile(
     r"(?:(?:statement|claim|assertion|sentence|proposition|it|this|that|answer)\s+(?:is|was)\s+(?:therefore\s+|thus\s+|indeed\s+|clearly\s+)?(not\s+|in)?(true|false|correct|right|wrong|accurate|valid))"
-    r"|(?:(?:说法|陈述|表述|判断|命题|观点|描述|论述|句子|结论|题目|这句话|本题|该题|此题|这)(?:应该|应当|应)?(?:是|为|属于|算是)?(?:完全|基本|显然|明显)?(不|并不|并非|不太)?(正确|对|错误|错|成立|准确|属实|合规|合理|真|假|不对))"
+    r"|(?:(?:说法|陈述|表述|判断|命题|观点|描述|论述|句子|结论|题目|这句话|本题|该题|此题|这)(?:应该|应当|应)?(?:是|为|属于|算是)?(?:完全|基本|显然|明显)?(不|并不|并非|不太|没有|没)?(正确|对|错误|错|成立|准确|属实|合规|合理|真|假|不对))"
     r"|(?:是|为)(不|并不)?(正确|对|错误|错|成立|准确|属实|合规|合法|真实|真|假)的",
     re.I,
 )
 _NEGATIVE = {"false", "wrong", "错误", "错", "假", "不对"}
 _ANTONYMS = (
-    ({"great", "high", "more", "larg", "exceed", "abov", "bigg", "outperform", "outpac", "surpass", "better", "over"}, {"less", "low", "small", "fewe", "belo", "underperform", "lagg", "wors", "under"}),
-    ({"incr", "grow", "grew", "rise", "rose", "gain", "up", "improv", "climb", "higher", "expand"}, {"decr", "decl", "fall", "fell", "drop", "loss", "down", "reduc", "worsen", "lower", "shrank", "shrunk"}),
+    (
+        {
+            "great",
+            "high",
+            "more",
+            "larg",
+            "exceed",
+            "abov",
+            "bigg",
+            "outperform",
+            "outpac",
+            "surpass",
+            "better",
+            "over",
+        },
+        {"less", "low", "small", "fewe", "belo", "underperform", "lagg", "wors", "under"},
+    ),
+    (
+        {"incr", "grow", "grew", "rise", "rose", "gain", "up", "improv", "climb", "higher", "expand"},
+        {"decr", "decl", "fall", "fell", "drop", "loss", "down", "reduc", "worsen", "lower", "shrank", "shrunk"},
+    ),
 )
-_NEGATION = re.compile(r"\b(?:not|n't|never|no longer|failed to|did not|does not|doesn't|didn't|wasn't|isn't|weren't|aren't|hasn't|neither)\b|n't\b|没有|未(?!来)|不(?!过|同|断|仅|但|良)|并非", re.I)
+_NEGATION = re.compile(
+    r"\b(?:not|n't|never|no longer|failed to|did not|does not|doesn't|didn't|wasn't|isn't|weren't|aren't|hasn't|neither)\b|n't\b|没有|未(?!来)|不(?!过|同|断|仅|但|良)|并非",
+    re.I,
+)
 _YES_NO = re.compile(r"\b(yes|no)\b(?![\w ]{0,12}\b(?:matter|doubt)\b)", re.I)
 
 
 class BooleanReader:
     """Reads statements for a polarity."""
+
+    plans = False
 
     def __init__(self, question: str) -> None:
         self.question = normalise(question[:4000]).lower()
@@ -101,21 +128,31 @@ class BooleanReader:
         if bare in _WORDS:
             return Reading(_WORDS[bare], bare, whole=True)
         explicit = statement.rule not in ("conclusion", "sentence")
-        if REFUSAL.search(text) and not _LEAD.match(text):
+        if refuses(text) and not _LEAD.match(text):
             return Reading(problem="refusal")
         lead = _LEAD.match(text)
-        if _HEDGE.search(text[:200] if explicit else text) and (not lead or re.match(r"\s*(?:and|,? but|,? partly|/)", text[lead.end() :], re.I)):
+        if _HEDGE.search(text[:200] if explicit else text) and (
+            not lead or re.match(r"\s*(?:and|,? but|,? partly|/)", text[lead.end() :], re.I)
+        ):
             return Reading(problem="two_answers")
         judged = _last_judgement(text)
-        if lead and re.match(r"\W*(?:and|or|/|和|或)\W*(?:yes|no|是|否|对|错|true|false)\b", text[lead.end() :], re.I):
+        if lead and re.match(
+            r"\W*(?:(?:and|or|/|和|或)\W*(?:yes|no|true|false)\b|(?:也|和|或|又)(?:不?是|否|不?对|错))",
+            text[lead.end() :],
+            re.I,
+        ):
             return Reading(problem="two_answers")
         if lead:
             value = _WORDS[lead.group(1).lower()]
-            if lead.group(1).lower() in ("是", "对", "错", "否") and re.match(r"[\u4e00-\u9fff]", text[lead.end() :]) and judged is not None:
+            if (
+                lead.group(1).lower() in ("是", "对", "错", "否")
+                and re.match(r"[\u4e00-\u9fff]", text[lead.end() :])
+                and judged is not None
+            ):
                 value = judged
-            return Reading(value, lead.group(1), whole=len(bare) < 12, fit=2)
+            return Reading(value, lead.group(1).rstrip("的") or lead.group(1), whole=len(bare) < 12, fit=2)
         if judged is not None:
-            return Reading(judged, "yes" if judged else "no", fit=2)
+            return Reading(judged, _shown_judgement(text), fit=2)
         named = {m.lower() for m in _YES_NO.findall(text)}
         if len(named) == 1:
             return Reading("yes" in named, named.pop())
@@ -166,6 +203,13 @@ def _last_judgement(text: str) -> bool | None:
     return value != bool(negation)
 
 
+def _shown_judgement(text: str) -> str:
+    """The word that judges, with its negation: "不正确", "true"."""
+    last = list(_JUDGED.finditer(text))[-1]
+    at = next(i for i in (1, 3, 5) if last.group(i + 1))
+    return ((last.group(at) or "") + last.group(at + 1)).strip()
+
+
 def polarity(text: str) -> bool | None:
     """The polarity of a gold text; None when it is none.
 
@@ -184,10 +228,8 @@ def grade_boolean(document: Document, reply: Reply) -> Grade:
     if found.reading.problem:
         return Grade(False, found.reading.problem, rule=rule)
     value = bool(found.reading.value)
-    gold = document.golds[0] if document.golds else None
-    chinese = gold is not None and not gold.text.isascii()
-    shown = ("是" if value else "否") if chinese else ("yes" if value else "no")
+    shown = found.reading.shown
     for gold in document.golds:
         if polarity(gold.text) == value:
-            return Grade(True, "equal", shown, shown, rule, gold=gold.source, lenient=True)
-    return Grade(False, "different", shown, shown, rule)
+            return Grade(True, "equal", shown, "yes" if value else "no", rule, gold=gold.source, lenient=True)
+    return Grade(False, "different", shown, "yes" if value else "no", rule)

@@ -8,17 +8,25 @@ from functools import lru_cache
 from typing import Any
 
 from finbench.characters import normalise, plain
-from finbench.extract import REFUSAL, Reading, Reply, Statement, find
+from finbench.extract import Reading, Reply, Statement, find, refuses
 from finbench.records import Document, Grade
 
 _OPTION = re.compile(
     r"(?:^|\n|[\s,;。(?])\(?([A-H])\s?(?:[.、:)]|\)\s?[.:]?)\s*([^\n]*?)(?=\s*(?:\n|$|[\s,;。]\(?[A-H]\s?[.、:)]))"
 )
-_SET = re.compile(r"[\s(\[\"'*]*(?:选项?|选择|options?|choices?|answers?|items?|letters?)?[\s(\[\"'*:]*((?:\(?[A-H](?![a-z])\)?[\s,、;/+&和与及.]*(?:and\s|以及|和)?\s*){1,8})(?:项|选项)?[\s)\].。\"'*!,]*", re.I)
-_LEADING = re.compile(r"[\s(\[\"'*]*(?:(?:选项?|选择|option|choice|answer|letter)\s*:?\s*)?[\s(\[\"'*]*([A-H])[\])\"'*]*\s*(?:[.、:,;)。\-—]|项|选项|(?=\s*$)|\s(?=[^a-z])|(?=[\u4e00-\u9fff(]))", re.I)
+_SET = re.compile(
+    r"[\s(\[\"'*]*(?i:选项?|选择|options?|choices?|answers?|items?|letters?)?[\s(\[\"'*:]*((?:\(?[A-H](?![a-z])\)?[\s,、;/+&和与及.]*(?:and\s|以及|和)?\s*){1,8})(?:项|选项)?[\s)\].。\"'*!,]*"
+)
+_LEADING = re.compile(
+    r"[\s(\[\"'*]*(?:(?:选项?|选择|option|choice|answer|letter)\s*:?\s*)?[\s(\[\"'*]*([A-H])[\])\"'*]*\s*(?:[.、:,;)。\-—]|项|选项|(?=\s*$)|\s(?=[^a-z])|(?=[\u4e00-\u9fff(]))",
+    re.I,
+)
 _LETTER = re.compile(r"(?<![A-Za-z0-9&$])([A-H])(?![A-Za-z0-9'&+]|\s?股|\s?轮|级|类|座|[-]share)")
 _GROUP = re.compile(r"(?<![A-Za-z])([A-H]{2,8})(?![A-Za-z])")
-_REJECT_BEFORE = re.compile(r"(?:\b(?:not|rather than|instead of|excluding?|eliminat\w+|rul(?:e|ed|ing) out|unlike|except|reject\w*|neither|nor)\s+(?:options?\s+|choices?\s+)?[\s(*\"']*|不是|不选|排除(?:了|选项|掉)?|而不是|而非|不能选|不应选|并非|不包括|除了)\s*(?:选项)?[\s(*\"']*(?:[A-H][\s,、和与及or]*)*$", re.I)
+_REJECT_BEFORE = re.compile(
+    r"(?:\b(?:not|rather than|instead of|excluding?|eliminat\w+|rul(?:e|ed|ing) out|unlike|except|reject\w*|neither|nor)\s+(?:options?\s+|choices?\s+)?[\s(*\"']*|不是|不选|排除(?:了|选项|掉)?|而不是|而非|不能选|不应选|并非|不包括|除了)\s*(?:选项)?[\s(*\"']*(?:[A-H][\s,、和与及or]*)*$",
+    re.I,
+)
 _REJECT_AFTER = re.compile(
     r"[\s)*\"'.项选]*(?:(?:are|is|was|were|can be|option|choice)\s+(?:therefore\s+|clearly\s+|also\s+|all\s+|both\s+)?(?:not|in(?:correct|valid|accurate)|wrong|false|eliminated|excluded|ruled out|unlikely)|isn't|aren't|doesn't|(?:选项|项)?[^,。;A-H]{0,14}?(?:不正确|错误|不对|不符|排除|有误|错(?!误)|不是|不属于|不选|不合))",
     re.I,
@@ -56,6 +64,8 @@ def letters_in(text: str) -> str:
 class ChoiceReader:
     """Reads statements for option letters."""
 
+    plans = False
+
     def __init__(self, options: Mapping[str, str]) -> None:
         self.options = {letter: _bare(text) for letter, text in options.items()}
 
@@ -71,9 +81,13 @@ class ChoiceReader:
         by_text = self._by_text(text, explicit)
         if by_text and not _LEADING.match(text):
             return Reading(by_text, by_text, whole=True)
-        refusal = REFUSAL.search(text)
+        refusal = refuses(text)
         head = _LEADING.match(text)
-        if head and (explicit or len(text) <= 60 or text[head.end() - 1] in ".、:)项") and not _REJECT_AFTER.match(text, head.end(1)):
+        if (
+            head
+            and (explicit or len(text) <= 60 or text[head.end() - 1] in ".、:)项")
+            and not _REJECT_AFTER.match(text, head.end(1))
+        ):
             # "B. Liquidity risk", "B 流动性风险"; "A, C and D" goes on below
             rest = text[head.end(1) :]
             more = _LETTER.search(rest[:12])
@@ -117,14 +131,22 @@ class ChoiceReader:
         for match in _GROUP.finditer(text):
             group = match.group(1)
             if group == "".join(sorted(set(group))) and (not self.options or set(group) <= set(self.options)):
-                if not _REJECT_AFTER.match(text, match.end()) and not _REJECT_BEFORE.search(text[: match.start()][-30:]):
+                if not _REJECT_AFTER.match(text, match.end()) and not _REJECT_BEFORE.search(
+                    text[: match.start()][-30:]
+                ):
                     found += [(match.start(), letter) for letter in group]
         for match in _LETTER.finditer(text):
             letter = match.group(1)
             following = text[match.end() : match.end() + 12]
-            if letter == "A" and re.match(r"\s+[a-z]", following) and not re.match(r"\s+(?:is|and|or|because|since|as|best|would|states|correct)\b", following):
+            if (
+                letter == "A"
+                and re.match(r"\s+[a-z]", following)
+                and not re.match(r"\s+(?:is|and|or|because|since|as|best|would|states|correct)\b", following)
+            ):
                 continue  # the article
-            if _REJECT_AFTER.match(text, match.end()) or _REJECT_BEFORE.search(text[max(0, match.start() - 40) : match.start()]):
+            if _REJECT_AFTER.match(text, match.end()) or _REJECT_BEFORE.search(
+                text[max(0, match.start() - 40) : match.start()]
+            ):
                 continue
             found.append((match.start(), letter))
         if not found:

@@ -11,7 +11,13 @@ from finbench.quantity import Quantity
 
 # Gold shown with fewer significant digits than this is too coarse to round the other side to.
 MIN_DIGITS = 2
-_DAYS = {"year": Fraction(365), "quarter": Fraction(365, 4), "month": Fraction(365, 12), "week": Fraction(7), "day": Fraction(1)}
+_DAYS = {
+    "year": Fraction(365),
+    "quarter": Fraction(365, 4),
+    "month": Fraction(365, 12),
+    "week": Fraction(7),
+    "day": Fraction(1),
+}
 _PER_UNIT = {"percent": Fraction(1, 100), "points": Fraction(1, 100), "bp": Fraction(1, 10_000)}
 
 
@@ -44,6 +50,8 @@ def equal(one: Point, other: Point) -> str:
     """
     if one.value == other.value:
         return "equal"
+    if abs(float(one.value) - float(other.value)) > 0.51 * float(max(one.place, other.place)) * (1 + 1e-9):
+        return ""  # plainly apart: most comparisons end here, without exact arithmetic
     finer, coarser = (one, other) if one.place < other.place else (other, one)
     if coarser.place == 0 or (coarser.digits < MIN_DIGITS):
         return ""
@@ -76,7 +84,11 @@ def answer_points(quantity: Quantity, asked: Asked) -> list[Point] | str:
             return "wrong_unit"
         return [shown.times(fraction, "percent")]
     if quantity.unit == "times":
-        return "wrong_unit" if asked.unit in ("amount", "count") and not asked.either else [shown.times(Fraction(quantity.scale))]
+        return (
+            "wrong_unit"
+            if asked.unit in ("amount", "count") and not asked.either
+            else [shown.times(Fraction(quantity.scale))]
+        )
     if asked.unit == "percent":
         if quantity.currency or quantity.scale != 1 or (quantity.noun and not asked.either):
             return "wrong_unit"
@@ -91,6 +103,8 @@ def answer_points(quantity: Quantity, asked: Asked) -> list[Point] | str:
         if quantity.noun not in _DAYS or asked.noun not in _DAYS:
             return "wrong_unit"
         return [shown.times(_DAYS[quantity.noun] / _DAYS[asked.noun], "scale")]
+    if quantity.noun == "share" and asked.currency and asked.unit == "amount" and not quantity.currency:
+        return "wrong_unit"
     if quantity.noun in _DAYS and asked.currency and asked.unit == "amount" and not asked.noun and not asked.year:
         return "wrong_unit"
     scale = asked.scale
@@ -99,6 +113,8 @@ def answer_points(quantity: Quantity, asked: Asked) -> list[Point] | str:
         if scale is None:
             return [full, shown]
         return [full.times(Fraction(1, scale))]
+    if scale and scale >= 10**4 and quantity.currency == "CNY":
+        return [shown.times(Fraction(1, scale), "scale")]  # 35600元 where the question is in 万元
     if scale and scale != 1 and quantity.currency:
         return [shown, shown.times(Fraction(1, scale), "scale")]  # $3,321,700,000 for 3321.7 in millions
     return [shown]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finbench.characters import normalise
-from finbench.extract import REFUSAL, Reading, Reply, Statement, find
+from finbench.extract import Reading, Reply, Statement, find, refuses
 from finbench.records import Document, Grade
 
 TFNS_CLASSES = ("bearish", "bullish", "neutral")
@@ -30,26 +30,39 @@ TFNS_SYNONYMS = {
     "中性": "neutral",
 }
 _NEGATED = re.compile(
-    r"(?:\b(?:not|n't|never|no|neither|nor|rather than|instead of|without|far from|less|hardly|than|opposed to|anything but|rules? out|ruled out|unlike|isn't|exclude[sd]?)\s+(?:(?:a|an|the|any|be|is|being|necessarily|really|strictly|clearly|purely|outright|either|strongly|explicitly|particularly|of|very|overly|entirely)\s+){0,3}[\"'*(]*"
+    r"(?:\b(?:not|n't|never|no|neither|nor|rather than|instead of|without|far from|less|hardly|than|opposed to|anything but|rules? out|ruled out|unlike|isn't|exclude[sd]?|nothing|isn't)\s+(?:(?:a|an|the|any|be|is|being|necessarily|really|strictly|clearly|purely|outright|either|strongly|explicitly|particularly|of|very|overly|entirely)\s+){0,3}[\"'*(]*"
     r"|(?:不是|并非|不属于|非|而不是|没有|不算|排除))$",
     re.I,
 )
-_HYPOTHETICAL = re.compile(r"\b(?:if|could be|might be|may be|would be|some|although|though|despite|while|whereas|even if|but a|seem|initially|at first|but some)\b[^.;]{0,40}$", re.I)
+_HYPOTHETICAL = re.compile(
+    r"\b(?:if|could be|might be|may be|would be|some|although|though|despite|while|whereas|even if|but a|seem|initially|at first|but some)\b[^.;,]{0,40}$",
+    re.I,
+)
 
 
 class LabelReader:
     """Reads statements for class names; `words` maps every accepted word to its class."""
 
+    plans = False
+
     def __init__(self, words: Mapping[str, str], codes: Mapping[str, str]) -> None:
         self.words = {word.lower(): name for word, name in words.items()}
         self.codes = codes
         each = sorted(self.words, key=len, reverse=True)
-        self.pattern = re.compile("|".join(rf"(?<![A-Za-z]){re.escape(w)}(?:ness|ly)?(?![A-Za-z])" if w.isascii() else re.escape(w) for w in each), re.I)
+        self.pattern = re.compile(
+            "|".join(
+                rf"(?<![A-Za-z]){re.escape(w)}(?:ness|ly)?(?![A-Za-z])" if w.isascii() else re.escape(w) for w in each
+            ),
+            re.I,
+        )
 
     def read(self, statement: Statement) -> Reading | None:
         """The class a statement names, "two_answers", or None."""
         text = statement.text.strip()
-        code = re.fullmatch(r"[\s(\"'\[]*(?:label|class|code|标签|类别)?[\s:]*([0-9A-Za-z]{1,2})[\s)\"'\].]*(?:[(:=\-–—]\s*(\w+)\)?\W*)?", text)
+        code = re.fullmatch(
+            r"[\s(\"'\[]*(?:label|class|code|标签|类别)?[\s:]*([0-9A-Za-z]{1,2})[\s)\"'\].]*(?:[(:=\-–—]\s*(\w+)\)?\W*)?",
+            text,
+        )
         named = self._named(text)
         if code and code.group(1) in self.codes and not named:
             return Reading(self.codes[code.group(1)], code.group(1), whole=True)
@@ -57,7 +70,7 @@ class LabelReader:
             return Reading(problem="two_answers")
         classes = list(dict.fromkeys(named))
         if not classes:
-            return Reading(problem="refusal") if REFUSAL.search(text) and len(text) < 400 else None
+            return Reading(problem="refusal") if refuses(text) and len(text) < 400 else None
         if len(classes) > 1:
             sure = list(dict.fromkeys(self._named(text, sure=True)))
             if len(sure) == 1 and not re.search(r"\b(?:or|and|both)\b|/|或|和", _between(text, self.pattern)):
@@ -65,7 +78,8 @@ class LabelReader:
             else:
                 return Reading(problem="two_answers")
         bare = re.sub(r"\W+", "", text).lower()
-        return Reading(classes[0], classes[0], whole=bare in self.words, fit=1)
+        shown = next(m.group() for m in self.pattern.finditer(text) if self._class(m.group()) == classes[0])
+        return Reading(classes[0], shown, whole=bare in self.words, fit=1)
 
     def same(self, one: Any, other: Any) -> bool:
         """Classes are the same or not."""
@@ -80,7 +94,7 @@ class LabelReader:
         neither = re.search(r"\bneither\b", text, re.I)
         for match in self.pattern.finditer(text):
             before = text[max(0, match.start() - 60) : match.start()]
-            if _NEGATED.search(before) or (neither and re.search(r"\bnor\b|\bneither\b[^.,;]*$", before, re.I)):
+            if _NEGATED.search(before) or (neither and re.search(r"\b(?:neither|nor)\b[^.,;]*$", before, re.I)):
                 continue
             if sure and _HYPOTHETICAL.search(before):
                 continue
@@ -111,7 +125,13 @@ def vocabulary(document: Document) -> tuple[dict[str, str], dict[str, str]]:
             words |= {"看涨": "bullish", "看跌": "bearish", "中性": "neutral"}
     codes = {code: name.lower() for code, name in answer.codes.items()}
     if not codes and set(classes) == set(TFNS_CLASSES):
-        offered = all(re.search(rf"(?<!\d){code}\s*[^\w\s]*\s*(?:for|is|means|表示|代表)?\s*[\"'(]?{name}|{name}[\"')]?\s*[:=(\-]?\s*\(?{code}", question) for code, name in TFNS_CODES.items())
+        offered = all(
+            re.search(
+                rf"(?<!\d){code}\s*[^\w\s]*\s*(?:for|is|means|表示|代表)?\s*[\"'(]?{name}|{name}[\"')]?\s*[:=(\-]?\s*\(?{code}",
+                question,
+            )
+            for code, name in TFNS_CODES.items()
+        )
         if offered or any(gold.text.strip() in TFNS_CODES for gold in document.golds):
             codes = dict(TFNS_CODES)
     return words, codes

@@ -10,7 +10,7 @@ from typing import Any
 
 from finbench import quantity as quantities
 from finbench.characters import normalise, plain
-from finbench.extract import REFUSAL, Found, Reading, Reply, Statement, find
+from finbench.extract import Found, Reading, Reply, Statement, find, refuses
 from finbench.grading.asked import Asked, asked, gold_quantity
 from finbench.grading.compare import MIN_DIGITS, Point, answer_points, equal, gold_points, point
 from finbench.quantity import Quantity
@@ -18,15 +18,27 @@ from finbench.records import Document, Gold, Grade
 
 _NOT_A_NUMBER = re.compile(r"^[\s$+-]*(?:nan|inf(?:inity)?|∞|undefined|[+-]?∞)[\s$%.]*$", re.I)
 _RANGE = re.compile(r"\s*(?:-|~|to|through|and|至|到|→)\s*[$€£¥]?\s*", re.I)
-_RANGE_BEFORE = re.compile(r"(?:\b(?:between|from|ranging from|ranges? (?:from|of|between)|range:?|anywhere from|in the range(?: of)?|somewhere between)|介于|在|从|范围)[\s$€£¥*]*$", re.I)
+_RANGE_BEFORE = re.compile(
+    r"(?:\b(?:between|from|ranging from|ranges? (?:from|of|between)|range:?|anywhere from|in the range(?: of)?|somewhere between)|介于|在|从|范围)[\s$€£¥*]*$",
+    re.I,
+)
 _RANGE_AFTER = re.compile(r"\s*(?:之间|区间|range\b)", re.I)
 _ASIDE = re.compile(r"\([^()]{0,200}\)")
 _EQUALS = re.compile(r"[=≈≃]")
 _OPERATOR = re.compile(r"[\s$]*[×÷*/+·^-][\s$]*")
-_OR = re.compile(r"[\s,;()$]*(?:\bor\b|或者?|\balternatively\b|/)(?:\s+(?:about|approximately|roughly|equivalently|perhaps|maybe|possibly|约))?[\s,;($]*", re.I)
+_OR = re.compile(
+    r"[\s,;()$]*(?:\bor\b|或者?|\balternatively\b|/)(?:\s+(?:about|approximately|roughly|equivalently|perhaps|maybe|possibly|约))?[\s,;($]*",
+    re.I,
+)
 _AND = re.compile(r"[\s,;()$]*(?:\band\b|和|以及|、|,|;|&)[\s,;($]*", re.I)
-_REJECTED = re.compile(r"(?:\b(?:not|rather than|instead of|isn't|wasn't|and not|but not|never)\s+(?:the\s+)?(?:[a-z]+\s+)?|而不是|不是|而非|并非)[\s$*\"'(]*$", re.I)
-_RETRACTED = re.compile(r"(?:,|\.|;|—|-|\()\s*(?:no,?\s+)?(?:wait|actually|correction|sorry|i mean|rather|oops|不对|更正|应该是)\b[\s,:]*|(?:不对|更正|应为|应该是)[,:]?", re.I)
+_REJECTED = re.compile(
+    r"(?:\b(?:not|rather than|instead of|isn't|wasn't|and not|but not|never)\s+(?:the\s+)?(?:[a-z]+\s+)?|而不是|不是|而非|并非)[\s$*\"'(]*$",
+    re.I,
+)
+_RETRACTED = re.compile(
+    r"(?:,|\.|;|—|-|\()\s*(?:no,?\s+)?(?:wait|actually|correction|sorry|i mean|rather|oops|不对|更正|应该是)\b[\s,:]*|(?:不对|更正|应为|应该是)[,:]?",
+    re.I,
+)
 _BASE = re.compile(
     r"(?:\b(?:from|compared (?:to|with)|versus|vs\.?|relative to|against|than|out of|of the|on (?:a )?(?:revenue|sales|base|total|net sales)s? of|based on|base of|using|given|divided by|divide|"
     r"over the|dividing|subtracting|multiplying|multiplied by|minus|plus|times|after|before|since|until|through|during|for(?: the)?(?: past| last| next)?|within|at|per|every|with(?: a| an)?(?: \w+){0,3}? of|as of|in|by dividing|on|when|if|"
@@ -47,6 +59,8 @@ _LEADS_TO = re.compile(
 class NumberReader:
     """Reads statements for a number that suits the question."""
 
+    plans = True
+
     def __init__(self, wanted: Asked, *, parts: int = 1) -> None:
         self.wanted = wanted
         self.parts = parts  # how many numbers the question asks for
@@ -62,18 +76,24 @@ class NumberReader:
             return Reading(problem="not_a_number")
         explicit = statement.rule not in ("conclusion", "sentence")
         exact = quantities.whole(text)
+        if (
+            exact is not None
+            and not explicit
+            and not exact.place
+            and "/" in text
+            and not re.fullmatch(r"\W*[\d.,]+\s?/\s?[\d.,]+\W*", text)
+        ):
+            return None  # a sum that was set up but not worked out
         if exact is not None:
             if exact.absurd:
                 return Reading(problem="not_a_number")
             return self._value(exact, statement, whole=True)
-        refusal = REFUSAL.search(text)
+        refusal = refuses(text)
         found = quantities.scan(text)
         if refusal and not any(q.end <= refusal.start() and not q.year and not q.reference for q in found if explicit):
             return Reading(problem="refusal")
         if not any(not q.reference for q in found):
             found = quantities.words(text)
-            if not explicit:
-                found = [q for q in found if q.unit or q.currency or q.scale != 1]
         if not found:
             return Reading(problem="refusal") if refusal else None
         return self._resolve(text, found, statement, explicit)
@@ -102,9 +122,11 @@ class NumberReader:
     def _value(self, quantity: Quantity, statement: Statement, *, whole: bool = False) -> Reading:
         if quantity.bound:
             return Reading(problem="range")
+        quantity = quantities.directed(quantity, statement.text)
         if quantity.direction == 0 and quantity.number > 0 and statement.lead and self.wanted.direction:
             quantity = replace(quantity, direction=_direction_before(statement, quantity))
-        return Reading(quantity, quantity.shown, fit=self._fit(quantity), whole=whole)
+        in_passing = not whole and not quantity.unit and quantity.shown[:1].isalpha() and quantity.scale == 1
+        return Reading(quantity, quantity.shown, fit=0 if in_passing else self._fit(quantity), whole=whole)
 
     def _fit(self, quantity: Quantity) -> int:
         unit = self.wanted.unit
@@ -160,7 +182,9 @@ class NumberReader:
             return found
         # "a / b = 0.1639, or 16.39%": keep what follows; an unevaluated right side is computed as a whole
         form = quantities.whole(text[last.end() :])
-        return [replace(form, start=right[0].start, end=right[-1].end)] if form is not None and len(right) > 1 else right
+        return (
+            [replace(form, start=right[0].start, end=right[-1].end)] if form is not None and len(right) > 1 else right
+        )
 
     def _pick(self, text: str, found: list[Quantity], statement: Statement) -> Reading | None:
         spans = [m.span() for m in _ASIDE.finditer(text)]
@@ -181,9 +205,13 @@ class NumberReader:
         if best == 1 and self.wanted.unit in ("amount", "count", ""):
             suited = [q for q, fit in zip(points, fits) if fit >= 1]
         if len(suited) > 1:
-            operands = [i for i in range(len(suited) - 1) if _OPERATOR.fullmatch(text[suited[i].end : suited[i + 1].start])]
+            operands = [
+                i for i in range(len(suited) - 1) if _OPERATOR.fullmatch(text[suited[i].end : suited[i + 1].start])
+            ]
             if operands and len(operands) == len(suited) - 1 and not _EQUALS.search(text):
                 return None  # a sum that was set up but not worked out
+        if len(suited) > 1:
+            suited = _before_comparison(text, suited)
         if len(suited) > 1:
             bare = [q for q in suited if not _BASE.search(text[max(0, q.start - 45) : q.start])]
             suited = bare or suited
@@ -195,13 +223,21 @@ class NumberReader:
             chosen = _after_copula(text, suited)
         if chosen.bound:
             return Reading(problem="range")
-        if statement.rule in ("sentence", "conclusion") and quantities.whole(text) is None and self._only_context(text, chosen):
+        if (
+            statement.rule in ("sentence", "conclusion")
+            and quantities.whole(text) is None
+            and self._only_context(text, chosen)
+        ):
             return None
         return self._value(chosen, statement)
 
     def _only_context(self, text: str, chosen: Quantity) -> bool:
         """A sentence whose only number is a period or count in passing ("over the 3 years")."""
-        return bool(chosen.noun in ("year", "month", "quarter", "day", "week") and self.wanted.unit in ("percent", "ratio", "amount") and not self.wanted.noun)
+        return bool(
+            chosen.noun in ("year", "month", "quarter", "day", "week")
+            and self.wanted.unit in ("percent", "ratio", "amount")
+            and not self.wanted.noun
+        )
 
     def _either(self, text: str, suited: list[Quantity]) -> Reading | None:
         """A problem when two different values are offered side by side."""
@@ -209,7 +245,12 @@ class NumberReader:
             between = text[one.end : other.start]
             if _OR.fullmatch(between) and not self.same(one, other):
                 return Reading(problem="two_answers")
-            if _AND.fullmatch(between) and not self.same(one, other) and re.search(r"\band\b|和|及|&", between) and len(suited) == 2:
+            if (
+                _AND.fullmatch(between)
+                and not self.same(one, other)
+                and re.search(r"\band\b|和|及|&", between)
+                and len(suited) == 2
+            ):
                 return Reading(problem="two_answers")
         return None
 
@@ -220,7 +261,7 @@ def _direction_before(statement: Statement, quantity: Quantity) -> int:
     joined = plain(lead) + " " + quantity.shown
     for other in reversed(quantities.scan(joined)):
         if other.number == quantity.number:
-            return other.direction
+            return quantities.directed(other, joined).direction
         if other.end < len(joined) - len(quantity.shown) - 160:
             break
     return 0
@@ -239,11 +280,30 @@ def _ranges(text: str, found: list[Quantity]) -> list[Quantity]:
         if word in ("and", "→"):
             if re.search(r"between[\s$*]*$|介于$", before, re.I):
                 inside += [one, other]
-        elif word in ("to", "through", "到", "至") and re.search(r"\bfrom[\s$*]*$|从$", before, re.I) and not re.search(r"rang", before, re.I):
+        elif (
+            word in ("to", "through", "到", "至")
+            and re.search(r"\bfrom[\s$*]*$|从$", before, re.I)
+            and not re.search(r"rang", before, re.I)
+        ):
             continue  # "rose from 5 to 6" tells two levels
         elif abs(other.number) > abs(one.number) or word in ("to", "至", "到", "~"):
             inside += [one, other]
     return inside
+
+
+_COMPARISON = re.compile(
+    r"\b(?:compared (?:to|with)|in comparison (?:to|with)|versus|vs\.?|against|relative to|as opposed to|(?:up|down) from|(?<!more )(?<!less )(?<!other )(?<!rather )than)\b|相比|较(?:上|去|前)|而上",
+    re.I,
+)
+
+
+def _before_comparison(text: str, suited: list[Quantity]) -> list[Quantity]:
+    """What stands before "compared with ...": all after it, up to a result, is the base."""
+    match = _COMPARISON.search(text, suited[0].end)
+    if match is None:
+        return suited
+    result = _LEADS_TO.search(text, match.end())
+    return [q for q in suited if q.end <= match.start() or (result and q.start >= result.end())]
 
 
 def _after_copula(text: str, suited: list[Quantity]) -> Quantity:
@@ -282,11 +342,9 @@ def judge(document: Document, quantity: Quantity, wanted: Asked, found: Found | 
     golds = [(gold, q) for gold in document.golds if (q := gold_quantity(gold.text)) is not None]
     readings = answer_points(quantity, wanted)
     shown = str(quantity.shown)
-    base = Grade(
-        False, "different", extracted=shown, value=_text(quantity), rule=found.statement.rule if found else "", lenient=_lenient(quantity, golds)
-    )
+    base = Grade(False, "different", extracted=shown, value=_text(quantity), rule=found.statement.rule if found else "")
     if isinstance(readings, str):
-        return replace(base, reason=readings)
+        return replace(base, reason=readings, lenient=_lenient(quantity, golds))
     directions = _signs(quantity, wanted)
     best = ""
     for gold, gold_q in golds:
@@ -302,12 +360,14 @@ def judge(document: Document, quantity: Quantity, wanted: Asked, found: Found | 
                         form = verdict
                     return replace(base, correct=True, reason=form, gold=gold.source, lenient=True)
                 best = best or verdict
-    return replace(base, reason=best or _diagnosis(document, quantity, wanted, readings, golds))
+    reason = best or _diagnosis(document, quantity, wanted, readings, golds)
+    return replace(base, reason=reason, lenient=_lenient(quantity, golds))
 
 
 def _signs(quantity: Quantity, wanted: Asked) -> tuple[int, ...]:
     """The factors under which the magnitude shown may be read, given the words around it and the question's."""
     if wanted.direction == "down":
+        # "a net profit of 5" where a loss is asked for
         return () if quantity.direction > 0 and quantity.number > 0 else (1, -1)
     if quantity.direction < 0 and quantity.number > 0:
         return (-1,) if wanted.direction == "change" else (1, -1)
@@ -339,11 +399,18 @@ def _demanded(reading: Point, wanted: Asked, quantity: Quantity) -> Point:
 
 def _too_coarse(gold: Gold, shown: Quantity, golds: Sequence[tuple[Gold, Quantity]]) -> bool:
     """A display of one significant digit is no gold of its own beside an executed one."""
-    return gold.source == "display" and shown.digits < MIN_DIGITS and any(other.source != "display" for other, _ in golds)
+    return (
+        gold.source == "display" and shown.digits < MIN_DIGITS and any(other.source != "display" for other, _ in golds)
+    )
 
 
 def _short_of_decimals(shown: Quantity, wanted: Asked, golds: int) -> bool:
-    return golds > 1 and wanted.decimals is not None and bool(shown.unit) and shown.place > Fraction(1, 10**wanted.decimals)
+    return (
+        golds > 1
+        and wanted.decimals is not None
+        and bool(shown.unit)
+        and shown.place > Fraction(1, 10**wanted.decimals)
+    )
 
 
 def _text(quantity: Quantity) -> str:
@@ -359,12 +426,20 @@ def _text(quantity: Quantity) -> str:
 _POWERS = [Fraction(10) ** k for k in (0, 2, -2, 3, -3, 6, -6, 9, -9, 4, -4, 8, -8)]
 
 
+def _factors(one: Point, other: Point, powers: Sequence[Fraction]) -> list[Fraction]:
+    """The powers that could carry one number to the other: those within a factor of two of their quotient."""
+    if not one.value or not other.value:
+        return [power for power in powers if power == 1]
+    quotient = abs(other.value / one.value)
+    return [power for power in powers if power < 2 * quotient and quotient < 2 * power]
+
+
 def _lenient(quantity: Quantity, golds: Sequence[tuple[Gold, Quantity]]) -> bool:
     """The second reading: scale-free (factors of 100 and of the scale words), sign by magnitude, any gold."""
     shown = replace(point(quantity), value=abs(quantity.number))
     for _, gold in golds:
         target = replace(point(gold), value=abs(gold.number))
-        if any(equal(shown.times(power), target) for power in _POWERS):
+        if any(equal(shown.times(power), target) for power in _factors(shown, target, _POWERS)):
             return True
     return False
 
@@ -376,16 +451,20 @@ def _diagnosis(
     targets = [t for _, gold in golds for t in gold_points(gold, wanted, [q for _, q in golds if q is not gold])]
     shown = [replace(r, value=abs(r.value)) for r in readings]
     aims = [replace(t, value=abs(t.value)) for t in targets]
-    for reason, factors in (("off_by_100", (100, Fraction(1, 100))), ("wrong_scale", _POWERS[3:])):
-        for factor in factors:
-            if any(equal(r.times(Fraction(factor)), t) for r in shown for t in aims):
-                return reason
+    for reason, powers in (("off_by_100", _POWERS[1:3]), ("wrong_scale", _POWERS[3:])):
+        if any(equal(r.times(factor), t) for r in shown for t in aims for factor in _factors(r, t, powers)):
+            return reason
     for r in shown:
         for t in aims:
             if t.value and r.value and equal(Point(1 / r.value, r.place / (r.value * r.value), r.digits), t):
                 return "inverted"
             coarser = max(r.place, t.place)
-            if coarser and abs(r.value - t.value) <= coarser and r.value and abs(r.value - t.value) * 20 <= max(r.value, t.value) * (1 if min(r.digits, t.digits) > 1 else 10):
+            if (
+                coarser
+                and abs(r.value - t.value) <= coarser
+                and r.value
+                and abs(r.value - t.value) * 20 <= max(r.value, t.value) * (1 if min(r.digits, t.digits) > 1 else 10)
+            ):
                 return "wrong_precision"
     if _among(quantity, document.steps):
         return "intermediate"
@@ -398,7 +477,13 @@ def _among(quantity: Quantity, texts: Sequence[str]) -> bool:
     number = abs(quantity.number)
     for text in texts[:2000]:
         for other in quantities.scan(normalise(text[:200]), 4):
-            if number and (abs(other.number) == number or (other.digits >= 3 and equal(replace(point(quantity), value=number), replace(point(other), value=abs(other.number))))):
+            if number and (
+                abs(other.number) == number
+                or (
+                    other.digits >= 3
+                    and equal(replace(point(quantity), value=number), replace(point(other), value=abs(other.number)))
+                )
+            ):
                 return True
     return False
 
@@ -432,7 +517,10 @@ def _grade_list(document: Document, reply: Reply, golds: list[Quantity], *, eith
     base = Grade(False, "different", extracted=found.reading.shown, rule=found.statement.rule)
     if len(values) != len(golds):
         return base
-    grades = [judge(replace(document, golds=(Gold(gold.shown, document.golds[0].source),)), value, wanted) for gold, value in zip(golds, values)]
+    grades = [
+        judge(replace(document, golds=(Gold(gold.shown, document.golds[0].source),)), value, wanted)
+        for gold, value in zip(golds, values)
+    ]
     if all(grade.correct for grade in grades):
         return replace(base, correct=True, reason=grades[0].reason, gold=document.golds[0].source, lenient=True)
     return replace(base, reason=next(grade.reason for grade in grades if not grade.correct))

@@ -8,29 +8,58 @@ from typing import Any
 
 from finbench import closed_form, quantity
 from finbench.characters import normalise, plain
-from finbench.extract import REFUSAL, Reading, Reply, Statement, find
+from finbench.extract import Reading, Reply, Statement, find, refuses
 from finbench.grading.asked import Asked
 from finbench.grading.compare import answer_points, equal, point
 from finbench.records import Document, Grade
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u4e00-\u9fff]|\d[\d.,]*%?")
-_IDLE = {"the", "a", "an", "of", "to", "in", "on", "for", "and", "is", "are", "was", "be", "by", "it", "its", "that", "this", "as", "with", "or", "at", "的", "了", "是"}
+_IDLE = {
+    "the",
+    "a",
+    "an",
+    "of",
+    "to",
+    "in",
+    "on",
+    "for",
+    "and",
+    "is",
+    "are",
+    "was",
+    "be",
+    "by",
+    "it",
+    "its",
+    "that",
+    "this",
+    "as",
+    "with",
+    "or",
+    "at",
+    "的",
+    "了",
+    "是",
+}
 _NEGATED = re.compile(
     r"(?:\b(?:not|n't|never|no|neither|nor|rather than|instead of|isn't|wasn't|unlike|incorrect(?:ly)?|except|other than|as opposed to)\s+(?:(?:a|an|the|be|is|called|known as|considered|simply|just|actually|really)\s+){0,3}[\"'*(]*|不是|并非|而非|而不是|不属于|非)$",
     re.I,
 )
+_NOT_BUT = re.compile(r"\bnot\b[^.;,]{0,60}\bbut\b|不是.{0,20}而是", re.I)
 _HEDGED = re.compile(r"\b(?:either|might be|could be|may be|or possibly|possibly)\b|或者|可能是", re.I)
 
 
 class TextReader:
     """Takes every statement as it stands; only refusals are problems."""
 
+    plans = False
+
     def read(self, statement: Statement) -> Reading | None:
         """The statement itself."""
         text = statement.text.strip()
         if not text:
             return None
-        if REFUSAL.search(text) and len(text) < 300:
+        if refuses(text) and len(text) < 300:
             return Reading(problem="refusal")
         return Reading(text, text[:200])
 
@@ -53,16 +82,27 @@ def grade_text(document: Document, reply: Reply) -> Grade:
         return Grade(False, found.reading.problem, rule=rule)
     stated = str(found.reading.value)
     final = rule not in ("conclusion", "sentence")
-    golds = [(gold.text, gold.source) for gold in document.golds] + [(alias, "alias") for alias in document.answer.aliases]
+    golds = [(gold.text, gold.source) for gold in document.golds] + [
+        (alias, "alias") for alias in document.answer.aliases
+    ]
     denied = False
     for text in [stated] if final else [stated, plain(reply.text)]:
         for gold, source in golds:
             verdict = states(text, gold)
             if verdict:
-                shown = gold if gold.lower() in text.lower() else stated[:200]
-                return Grade(True, "alias" if source == "alias" else "equal", shown, shown, rule, gold=source, lenient=True)
+                shown = _shown(text, gold) or stated[:200]
+                return Grade(
+                    True, "alias" if source == "alias" else "equal", shown, shown, rule, gold=source, lenient=True
+                )
             denied = denied or verdict is False
-    return Grade(False, "contradicted" if denied else "different", stated[:200], None, rule)
+    return Grade(False, "contradicted" if denied else "different", stated[:200] if final else None, None, rule)
+
+
+def _shown(text: str, gold: str) -> str | None:
+    """The words of the gold as the reply writes them."""
+    words = re.findall(r"\w+", gold)
+    match = re.search(r"\W{1,3}".join(map(re.escape, words)), text, re.I) if 0 < len(words) < 40 else None
+    return match.group() if match else None
 
 
 def states(text: str, gold: str) -> bool | None:
@@ -80,11 +120,20 @@ def states(text: str, gold: str) -> bool | None:
     figures = [q for q in quantity.scan(wanted) if not q.reference]
     if figures and not _figures_stated(folded, figures):
         return None
-    pattern = re.compile(rf"(?<![a-z0-9]){re.escape(wanted)}(?![a-z0-9])") if wanted[:1].isascii() else re.compile(re.escape(wanted))
+    pattern = (
+        re.compile(rf"(?<![a-z0-9]){re.escape(wanted)}(?![a-z0-9])")
+        if wanted[:1].isascii()
+        else re.compile(re.escape(wanted))
+    )
     seen = [m.start() for m in pattern.finditer(folded)]
     if not seen:
         return _words_stated(folded, wanted, bool(figures))
-    plainly = [at for at in seen if not _NEGATED.search(folded[max(0, at - 50) : at])]
+    plainly = [
+        at
+        for at in seen
+        if not _NEGATED.search(folded[max(0, at - 50) : at])
+        and not _NOT_BUT.search(folded[max(0, at - 60) : at + len(wanted) + 40])
+    ]
     if not plainly:
         return False
     return None if _HEDGED.search(folded[max(0, plainly[-1] - 40) : plainly[-1]]) else True
@@ -97,7 +146,12 @@ def _figures_stated(text: str, figures: Sequence[quantity.Quantity]) -> bool:
         target = answer_points(figure, asked)
         if isinstance(target, str):
             target = [point(figure)]
-        hits = [q for q in said if not isinstance(points := answer_points(q, asked), str) and any(equal(a, b) for a in points for b in target)]
+        hits = [
+            q
+            for q in said
+            if not isinstance(points := answer_points(q, asked), str)
+            and any(equal(a, b) for a in points for b in target)
+        ]
         if not hits or (figure.number < 0) != (hits[0].number < 0 or hits[0].direction < 0 and figure.number < 0):
             return False
     return True
