@@ -1,0 +1,154 @@
+"""Two runs side by side: which questions they share, by content, and what each made of them.
+
+A question is the same when its task, its id and its whole document are. What one run holds of a task is kept small
+(a hash, a score, a reason for each question); texts stay in the samples files and are read again by their offset.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from finbench.against import column
+from finbench.drill import lines, verdict_of
+from finbench.errors import StoreError
+from finbench.names import shown, slug
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFiles:
+    """A task of a run: its samples files (one per part of a group), and whether the judge's verdict stands for it."""
+
+    name: str
+    files: tuple[Path, ...]
+    judged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run folder; `tasks` by benchmark, so that a paper variant meets the benchmark it is a variant of."""
+
+    path: Path
+    run_id: str
+    model: str
+    protocol: str
+    tasks: Mapping[str, TaskFiles]
+    suite: tuple[str, ...]  # the benchmarks of its average, empty when it has none
+
+
+class Question(NamedTuple):
+    """What a run made of one question. The score is the mean over repeats; the reason is the first repeat's."""
+
+    document: int
+    prompt: int
+    score: float
+    reason: str
+    cluster: str
+    file: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unaligned:
+    """What stays out of a comparison, and the prompts that differ but stay in."""
+
+    only_first: int
+    only_second: int
+    changed_document: int
+    changed_prompt: int
+
+    def __str__(self) -> str:
+        parts = [
+            f"{self.only_first:,} only in the first run" if self.only_first else "",
+            f"{self.only_second:,} only in the second run" if self.only_second else "",
+            f"{self.changed_document:,} left out because the document changed" if self.changed_document else "",
+            f"{self.changed_prompt:,} compared although the prompt changed" if self.changed_prompt else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The texts of one question in one run, its first repeat's."""
+
+    doc_id: int
+    question: str
+    extracted: str | None
+    reason: str
+
+
+def open_run(path: Path) -> Run:
+    """The run in a folder; StoreError when it has no readable results."""
+    try:
+        manifest = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        results = json.loads((path / "results.json").read_text(encoding="utf-8"))["finbench"]
+        tasks = {
+            column(name): TaskFiles(
+                name,
+                tuple(path / f"samples_{slug(part)}.jsonl" for part in entry.get("subtasks") or [name]),
+                entry.get("verdict_by") == "judge",
+            )
+            for name, entry in results["tasks"].items()
+        }
+        suite = tuple(column(name) for name in (results.get("average") or {}).get("tasks", ()))
+        return Run(path, shown(manifest["run_id"]), shown(manifest["model"]), shown(manifest["protocol"]), tasks, suite)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise StoreError(f"{path}: no readable run.json and results.json ({problem}); try `finbench score`") from error
+
+
+def read_questions(files: Sequence[Path], judged: bool) -> dict[str, Question]:
+    """The questions of a task in document order, repeats averaged. Lines stream by; memory grows with questions."""
+    found: dict[str, Question] = {}
+    seen: Counter[str] = Counter()
+    for index, path in enumerate(files):
+        prefix = "" if len(files) == 1 else f"{path.stem} "
+        try:
+            for offset, line in lines(path):
+                name, question = _question(json.loads(line), judged, index, offset)
+                name = prefix + name
+                seen[name] += 1
+                before = found.setdefault(name, question)
+                mean = before.score + (question.score - before.score) / seen[name]
+                found[name] = before._replace(score=mean)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise StoreError(f"{path}: not readable ({problem}); `finbench score` writes it anew") from error
+    return found
+
+
+def _question(line: Mapping[str, Any], judged: bool, file: int, offset: int) -> tuple[str, Question]:
+    ours = line["finbench"]
+    return str(ours["id"]), Question(
+        document=hash(line["doc_hash"]),
+        prompt=hash(line["prompt_hash"]),
+        score=float(verdict_of(ours, judged)) if judged else float(line["acc"]),
+        reason=sys.intern(str(ours["reason"])),
+        cluster=sys.intern(str(ours.get("cluster") or "")),
+        file=file,
+        offset=offset,
+    )
+
+
+def align(first: Mapping[str, Question], second: Mapping[str, Question]) -> tuple[list[str], Unaligned]:
+    """The questions that both runs have with the same document, in the first run's order, and what does not align."""
+    common = [name for name in first if name in second]
+    same = [name for name in common if first[name].document == second[name].document]
+    changed_prompt = sum(first[name].prompt != second[name].prompt for name in same)
+    out = Unaligned(len(first) - len(common), len(second) - len(common), len(common) - len(same), changed_prompt)
+    return same, out
+
+
+def read_sample(files: Sequence[Path], question: Question) -> Sample:
+    """The texts behind a question."""
+    with files[question.file].open("rb") as file:
+        file.seek(question.offset)
+        line = json.loads(file.readline())
+    ours = line["finbench"]
+    extracted = None if ours["extracted"] is None else str(ours["extracted"])
+    return Sample(int(line["doc_id"]), str(ours["question"]), extracted, str(ours["reason"]))
