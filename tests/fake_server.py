@@ -224,8 +224,8 @@ class _Connection(asyncio.Protocol):
             return self.reply(b"{}")
         if server.key and authorization != f"Bearer {server.key}":
             return self.reply(_error("bad key", "invalid_api_key"), 401)
-        if path.endswith("/models") and server.mode in ("401", "503"):  # a whole server in trouble, not one reply
-            return self.reply(_error("trouble"), int(server.mode))
+        if path.endswith("/models") and server.mode == "401":
+            return self.reply(_error("Incorrect API key provided", "invalid_api_key"), 401)
         if path.endswith("/models"):
             rows = [
                 {"id": m, "object": "model", "owned_by": server.owned_by, "max_model_len": 4096} for m in server.models
@@ -249,8 +249,8 @@ class _Connection(asyncio.Protocol):
             return
         server = self.server
         if mode in STATUS:
-            status, payload = STATUS[mode]
-            return self.reply(payload.encode() if isinstance(payload, str) else _error(*payload), status)
+            status, page = STATUS[mode]
+            return self.reply(page.encode() if isinstance(page, str) else _error(*page), status)
         if mode in ("429-retry-after", "429-date"):
             date = email.utils.formatdate(time.time() + server.retry_after, usegmt=True)
             value = date if mode == "429-date" else f"{server.retry_after:g}"

@@ -36,6 +36,7 @@ class Endpoint:
     max_model_len: int | None = None
     outstanding: int = 0
     failures: int = 0  # in a row
+    relapses: int = 0  # how often it was left out since it last answered a request
     succeeded: bool = False  # has ever answered a request
     down: bool = False
     limit: float = math.inf  # requests at once that the server bears, learnt from its 429 answers
@@ -99,15 +100,19 @@ class Endpoints:
     _probes: set[asyncio.Task[None]] = field(default_factory=set)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def acquire(self) -> Endpoint:
-        """The usable server with the fewest outstanding requests; waits for one; EngineError after `max_wait`."""
+    async def acquire(self, avoid: Endpoint | None = None) -> Endpoint:
+        """The usable server with the fewest outstanding requests; waits for one; EngineError after `max_wait`.
+
+        `avoid` is the server that just failed this request: another one is taken if there is any.
+        """
         loop = asyncio.get_running_loop()
         gives_up = 0.0
         while True:
             now = loop.time() if self._troubled else 0.0
             ready = [e for e in self.all if not e.down and e.paused_until <= now and e.outstanding < e.limit]
             if ready:
-                best = min(ready, key=_outstanding)
+                others = [e for e in ready if e is not avoid] if avoid else ready
+                best = min(others or ready, key=_outstanding)
                 best.outstanding += 1
                 return best
             busy = any(not e.down and e.paused_until <= now for e in self.all)  # only full: replies will make room
@@ -143,7 +148,7 @@ class Endpoints:
 
     def succeeded(self, endpoint: Endpoint) -> None:
         """A request was answered: the server is well, and may get a little more."""
-        endpoint.failures = 0
+        endpoint.failures = endpoint.relapses = 0
         endpoint.succeeded = True
         endpoint.limit += 1 / endpoint.limit
 
@@ -171,12 +176,17 @@ class Endpoints:
         endpoint.paused_until = max(endpoint.paused_until, until)
 
     async def _until_it_answers(self, endpoint: Endpoint) -> None:
+        """Probes a server, and takes it back. One whose model list answers but whose requests fail rests longer."""
+        longest = 30 * self.probe_every
+        if endpoint.relapses:
+            await asyncio.sleep(min(self.probe_every * 2**endpoint.relapses, longest))
         pause = self.probe_every
         while not await self.probe(endpoint):
             await asyncio.sleep(pause)
-            pause = min(pause * 2, 30 * self.probe_every)
+            pause = min(pause * 2, longest)
         endpoint.down = False
-        endpoint.failures = 0
+        endpoint.relapses += 1
+        endpoint.failures = FAILURES_IN_A_ROW - 1  # the next failure is one too many
         self._changed.set()
 
     async def stop(self) -> None:

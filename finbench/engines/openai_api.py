@@ -99,7 +99,7 @@ class OpenAIEngine:
         for endpoint in endpoints:
             endpoint.headers = {**shared, **endpoint.headers}
         self._endpoints = Endpoints(endpoints, self._answers, probe_every, max_wait)
-        self._secrets = _secrets(shared, urls)
+        self._secrets = _secrets([e.headers for e in endpoints], urls)
         self._limits = Limits(rpm, tpm) if rpm or tpm else None
         self._dialect = wire.Dialect()
         self._names: set[str] = set()  # model names that replies carried
@@ -200,6 +200,7 @@ class OpenAIEngine:
         started = loop.time()
         waited = 0.0  # for a server or a rate limit: not the request's fault, so not on its deadline
         attempts = failures = 0
+        failed_at: Endpoint | None = None
         payload = wire.encode(request, self.model, self._dialect, self._extra)
         estimate = self._limits.estimate(len(payload), request.sampling.max_tokens) if self._limits else 0.0
 
@@ -210,7 +211,7 @@ class OpenAIEngine:
             before = loop.time()
             if self._limits:
                 await self._limits.wait(estimate)
-            endpoint = await self._endpoints.acquire()
+            endpoint = await self._endpoints.acquire(avoid=failed_at)
             waited += loop.time() - before
             attempts += 1
             try:
@@ -243,6 +244,7 @@ class OpenAIEngine:
                 )
             finally:
                 self._endpoints.release(endpoint)
+            failed_at = endpoint
             if not error.counted:
                 payload = wire.encode(request, self.model, self._dialect, self._extra)
                 continue
@@ -443,10 +445,10 @@ def _headers(api_key_env: str, given: Mapping[str, str]) -> dict[str, str]:
     return headers
 
 
-def _secrets(headers: Mapping[str, str], urls: Sequence[str]) -> tuple[str, ...]:
+def _secrets(headers: Sequence[Mapping[str, str]], urls: Sequence[str]) -> tuple[str, ...]:
     """Values that no text may show: keys, header values, passwords and query values of URLs, longest first."""
     plain = {"Content-Type", "Accept", "Accept-Encoding", "User-Agent"}
-    values = [value.removeprefix("Bearer ") for name, value in headers.items() if name not in plain]
+    values = [value.split(" ")[-1] for sent in headers for name, value in sent.items() if name not in plain]
     for url in urls:
         parts = urlsplit(url)
         values += [parts.password or "", unquote(parts.password or ""), *(value for _, value in parse_qsl(parts.query))]

@@ -110,7 +110,7 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
     if sampling.stop:
         body["stop"] = list(sampling.stop)
     if sampling.choices and dialect.structured:
-        # vLLM's name since 0.12 (guided_choice before). Servers that ignore it answer freely, a refusal teaches Dialect.
+        # vLLM's name since 0.12 (guided_choice before). Who ignores it answers freely; a refusal teaches Dialect.
         body["structured_outputs"] = {"choice": list(sampling.choices)}
     if extra:
         body = {k: v for k, v in {**body, **extra}.items() if v is not None}

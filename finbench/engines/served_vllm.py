@@ -27,7 +27,7 @@ from finbench.records import Request, Response
 
 GRACE = 15.0  # seconds between SIGTERM and SIGKILL
 # Reads until a line comes (all is well) or the pipe breaks (the parent is gone); a group that is gone takes no signal.
-GUARD = 'read line && exit; kill -TERM -- "-$1"; sleep 10; kill -KILL -- "-$1"'
+GUARD = 'read line && exit; kill -s TERM -- "-$1"; sleep 10; kill -s KILL -- "-$1"'  # dash knows no `kill -TERM --`
 
 
 class ServedVLLM:
