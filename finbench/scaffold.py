@@ -63,7 +63,7 @@ ENDINGS = {  # by kind: in English, in Chinese
         """\
 Work it out step by step: find the figures you need, write down the calculation, and carry it out. Then end with one
 line that holds only your final answer in \\boxed{}, with its sign and its unit (write % for a percentage).""",
-        "请逐步推理：找出所需的数字，写出算式并计算。最后单独一行，用 \\boxed{} 只写出答案，带正负号和单位（百分比写 %）。",
+        "请逐步推理：找出所需数字，写出算式并计算。最后单独一行，用 \\boxed{} 写出答案，带正负号和单位（百分比写 %）。",
     ],
     "choice": [
         "Think it through briefly. Then end with one line that holds only the letter of your choice in \\boxed{}.",

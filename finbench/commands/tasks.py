@@ -84,7 +84,9 @@ def _action(actions: Any, name: str, text: str, epilog: str) -> argparse.Argumen
 
 
 def _add_include(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--include", action="append", default=[], metavar="DIR", help="further folder of tasks; repeatable")
+    parser.add_argument(
+        "--include", action="append", default=[], metavar="DIR", help="further folder of tasks; repeatable"
+    )
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +97,9 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
 
 def _add_list(parser: argparse.ArgumentParser) -> None:
     _add_include(parser)
-    parser.add_argument("--data", metavar="DIR", help="folder to look for rows in (default: FINBENCH_DATA and the cache)")
+    parser.add_argument(
+        "--data", metavar="DIR", help="folder to look for rows in (default: FINBENCH_DATA and the cache)"
+    )
     parser.add_argument("--all", action="store_true", help="also the members of groups")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
@@ -118,12 +122,24 @@ def _add_new(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--type", choices=KINDS, help="kind of answer (default: guessed from the answers)")
     parser.add_argument("--unit", choices=UNITS, help="what a number is (default: guessed, or read from each question)")
     parser.add_argument("--gold-form", choices=FORMS, help="with --unit percent: are bare golds 14.2 or 0.142")
-    parser.add_argument("--choices", type=_columns, default=(), metavar="COLS", help="columns of the options, by commas")
-    parser.add_argument("--context", type=_columns, default=(), metavar="COLS", help="columns shown before the question")
-    parser.add_argument("--id", metavar="COL", help="column of an id that never changes (default: guessed, or row number)")
-    parser.add_argument("--cluster", metavar="COL", help="column that rows share when they share a source, for intervals")
-    parser.add_argument("--facets", type=_columns, default=(), metavar="COLS", help="columns to break the score down by")
-    parser.add_argument("--into", type=Path, metavar="DIR", help="folder to write NAME into (default: tasks/, if it is here)")
+    parser.add_argument(
+        "--choices", type=_columns, default=(), metavar="COLS", help="columns of the options, by commas"
+    )
+    parser.add_argument(
+        "--context", type=_columns, default=(), metavar="COLS", help="columns shown before the question"
+    )
+    parser.add_argument(
+        "--id", metavar="COL", help="column of an id that never changes (default: guessed, or row number)"
+    )
+    parser.add_argument(
+        "--cluster", metavar="COL", help="column that rows share when they share a source, for intervals"
+    )
+    parser.add_argument(
+        "--facets", type=_columns, default=(), metavar="COLS", help="columns to break the score down by"
+    )
+    parser.add_argument(
+        "--into", type=Path, metavar="DIR", help="folder to write NAME into (default: tasks/, if it is here)"
+    )
     parser.add_argument("--force", action="store_true", help="replace the files of an existing folder")
 
 
@@ -164,7 +180,9 @@ def _list(args: argparse.Namespace) -> int:
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
-        cells = [cell.rjust(width) if i == 2 else cell.ljust(width) for i, (cell, width) in enumerate(zip(line, widths))]
+        cells = [
+            cell.rjust(width) if i == 2 else cell.ljust(width) for i, (cell, width) in enumerate(zip(line, widths))
+        ]
         print("  ".join(cells).rstrip())
     for reason in broken:
         print(f"left out: {shown(reason)}", file=sys.stderr)
@@ -227,7 +245,7 @@ def _new(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from finbench import checking
+    from finbench import checking, findings
 
     report = checking.check(
         args.target,
@@ -238,9 +256,9 @@ def _check(args: argparse.Namespace) -> int:
         allow=args.allow,
     )
     if args.junit:
-        checking.write_junit(report, args.junit)
+        findings.write_junit(report, args.junit)
     if args.json:
-        print(json.dumps(checking.as_json(report)))
+        print(json.dumps(findings.as_json(report)))
     else:
-        print(checking.as_text(report))
+        print(findings.as_text(report))
     return report.exit_code
