@@ -365,9 +365,8 @@ def _finish(
     if status == "complete" and failed:
         status = "partial"
     seconds = round(time.monotonic() - started, 2)
-    document = results_document(planned.folder, settings.model, settings.protocol, summary, planned.selection.sampled)
-    if settings.data == "sample":
-        document["data"] = "sample"
+    sampled = tuple(summary["tasks"]) if settings.data == "sample" else planned.selection.sampled
+    document = results_document(planned.folder, settings.model, settings.protocol, summary, sampled)
     manifest = {
         "schema": score.SCHEMA,
         "run_id": planned.folder.name,
@@ -384,7 +383,7 @@ def _finish(
         "tasks": {
             task.name: {
                 "version": task.version,
-                "data": "sample" if task.name in planned.selection.sampled else _data_name(settings.data),
+                "data": "sample" if task.name in planned.selection.sampled or settings.data == "sample" else "full",
                 "data_hash": feed.data_hashes.get(task.name, ""),
                 "template_hash": task.template_hash,
                 "n": feed.seen.get(task.name, 0),
@@ -418,7 +417,11 @@ def task_info(task: Task) -> score.TaskInfo:
 def results_document(
     folder: Path, model: str, protocol: str, summary: Mapping[str, Any], sampled: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The `--json` document: a stable contract for scripts (docs/run.md)."""
+    """The `--json` document: a stable contract for scripts (docs/run.md).
+
+    Sample rows and reference scores stand beside the reported ones without a verdict.
+    """
+    others = [n for n, entry in summary["tasks"].items() if n in sampled or entry["verdict_by"] == "reference"]
     return {
         "schema": score.SCHEMA,
         "run_dir": str(folder),
@@ -427,8 +430,21 @@ def results_document(
         "tasks": summary["tasks"],
         "average": summary["average"],
         "sampled": list(sampled),
-        "reported": leaderboard.reported_for(summary["tasks"], model),
+        "reported": [
+            _without_verdicts(row, others, average=summary["average"] is not None)
+            for row in leaderboard.reported_for(summary["tasks"], model)
+        ],
     }
+
+
+_NO_VERDICT = {"delta": None, "low": None, "high": None, "verdict": "not comparable", "sentence": "not comparable"}
+
+
+def _without_verdicts(row: Mapping[str, Any], names: Sequence[str], *, average: bool) -> dict[str, Any]:
+    """A reported row with no verdict on these tasks, nor on its average unless ours exists."""
+    cells = {name: {**cell, **_NO_VERDICT} if name in names else cell for name, cell in row["cells"].items()}
+    mean = row["average"] if average or row["average"] is None else {**row["average"], **_NO_VERDICT}
+    return {**row, "cells": cells, "average": mean}
 
 
 def write_results(

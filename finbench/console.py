@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from finbench.names import shown
-from finbench.records import UNREADABLE_REASONS, Grade, Response
+from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS, Grade, Response
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,16 +21,9 @@ if TYPE_CHECKING:
 PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
 LIVE_INTERVAL = 0.25
 
-WORDS = {
+ADVICE = {
     "truncated": "cut off before an answer: raise --max-tokens",
-    "no_answer": "without an answer that can be read",
-    "refusal": "refused or said it cannot be determined",
-    "two_answers": "gave two different answers",
-    "off_by_100": "100 times too big or small (percent and fraction mixed up)",
-    "wrong_scale": "wrong by a scale word (thousand, million, billion)",
-    "wrong_sign": "right magnitude, wrong direction",
-    "error": "failed for good; the same command asks them again",
-    "unparsed": "could not be read by the judge",
+    "error": "failed for good: the same command asks them again",
 }
 
 
@@ -239,14 +232,14 @@ def show_results(document: Mapping[str, Any]) -> None:
 
     out = console(sys.stdout)
     title = f"{shown(document['model'])}, protocol {document['protocol']}"
-    if document.get("data") == "sample":
+    if document["tasks"] and set(document["sampled"]) == set(document["tasks"]):
         title += " - SAMPLE ROWS written for finbench: not a benchmark result"
     table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
     for column in ("task", "n", "score", "95% interval", "lenient", "unreadable", "cut off", "failed"):
         table.add_column(column, justify="left" if column == "task" else "right", no_wrap=True)
     for name, entry in document["tasks"].items():
-        sampled = " (sample rows)" if name in document.get("sampled", ()) else ""
-        by = " (judge)" if entry["verdict_by"] == "judge" else ""
+        sampled = " (sample rows)" if name in document["sampled"] else ""
+        by = {"judge": " (judge)", "reference": " (reference score)"}.get(entry["verdict_by"], "")
         table.add_row(
             shown(name) + sampled + by,
             f"{entry['n']:,}",
@@ -268,18 +261,21 @@ def show_results(document: Mapping[str, Any]) -> None:
 
 
 def failures(document: Mapping[str, Any]) -> list[str]:
-    """What went wrong, in words, most frequent first.
+    """Why replies were wrong, per task, most frequent first; then what can be done about it.
 
-    >>> failures({"tasks": {"finqa": {"reasons": {"equal": 8, "truncated": 2}, "n": 10, "metrics": {}}}})
-    ['finqa: 2 replies cut off before an answer: raise --max-tokens']
+    >>> reasons = {"equal": 8, "truncated": 2, "different": 3}
+    >>> failures({"tasks": {"finqa": {"reasons": reasons}}})
+    ['why wrong, finqa: different 3, truncated 2', 'finqa: 2 replies cut off before an answer: raise --max-tokens']
     """
-    sentences = []
+    counts, advice = [], []
     for name, entry in document["tasks"].items():
-        for reason, count in sorted(entry["reasons"].items(), key=lambda item: -item[1]):
-            if reason in WORDS:
-                replies = "1 reply" if count == 1 else f"{count:,} replies"
-                sentences.append(f"{shown(name)}: {replies} {WORDS[reason]}")
-    return sentences
+        wrong = sorted(((r, n) for r, n in entry["reasons"].items() if r not in RIGHT_REASONS), key=lambda item: -item[1])
+        if wrong:
+            counts.append(f"why wrong, {shown(name)}: " + ", ".join(f"{reason} {n:,}" for reason, n in wrong))
+        for reason, n in wrong:
+            if reason in ADVICE:
+                advice.append(f"{shown(name)}: {'1 reply' if n == 1 else f'{n:,} replies'} {ADVICE[reason]}")
+    return counts + advice
 
 
 def _show_reported(document: Mapping[str, Any], out: Console) -> None:
@@ -291,11 +287,8 @@ def _show_reported(document: Mapping[str, Any], out: Console) -> None:
     if not columns:
         return
     table = Table(title="Beside published results (reported, not measured here)", title_justify="left", pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    for name in columns:
-        table.add_column(shown(name.removesuffix("_paper")), justify="right", no_wrap=True)
-    table.add_column("average", justify="right", no_wrap=True)
+    for name in ("model", "", *(shown(name.removesuffix("_paper")) for name in columns), "average"):
+        table.add_column(name, justify="left" if name in ("model", "") else "right", no_wrap=True)
     ours = [_with_half_width(document["tasks"][name]) for name in columns]
     average = document["average"]
     table.add_row(shown(document["model"]), "measured", *ours, _with_half_width(average) if average else "")
@@ -304,6 +297,8 @@ def _show_reported(document: Mapping[str, Any], out: Console) -> None:
         table.add_row(shown(row["model"]), "reported", *cells, _reported_cell(row["average"]))
     out.print(table)
     out.print("+ we are higher, - lower, = not distinguishable at 95 %; * a printed value with a known flag")
+    if document["sampled"]:
+        out.print("no mark: ours are sample rows, the published scores are not; `finbench data fetch` brings the benchmarks")
     own = [row for row in rows if row["same_model"]]
     for row in own[:1]:
         for name in columns:
@@ -317,7 +312,9 @@ def _with_half_width(entry: Mapping[str, Any]) -> str:
     return f"{entry['score']:.1f} ±{(entry['ci'][1] - entry['ci'][0]) / 2:.1f}"
 
 
-_MARKS = {"better": "+", "worse": "-", "not distinguishable": "=", "agrees": "=", "cannot tell": "?"}
+_MARKS = {
+    "better": "+", "worse": "-", "not distinguishable": "=", "agrees": "=", "cannot tell": "?", "not comparable": " "
+}  # fmt: skip
 
 
 def _reported_cell(cell: Mapping[str, Any] | None) -> str:
@@ -326,7 +323,7 @@ def _reported_cell(cell: Mapping[str, Any] | None) -> str:
         return ""
     flagged = "*" if set(cell["flags"]) - {"integer_rounded", "n_unknown"} else ""
     mark = _MARKS.get(cell["verdict"]) or ("+" if cell["delta"] > 0 else "-")
-    return f"{cell['printed'] or cell['score']}{flagged} {mark}"
+    return f"{cell['printed'] or cell['score']}{flagged or ' '}{mark}"
 
 
 def show_sample(document: Any, response: Response, verdict: Grade) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finbench import score
+from finbench import score, sources
 from finbench.errors import DataError, StoreError
 from finbench.grade import document_of
 from finbench.records import Document, Finish, Grade, Response
@@ -45,7 +46,6 @@ def rescore(folder: Path) -> tuple[dict[str, Any], int]:
         changed = sum(score.regrade(store, info.name, opened=opened) for info in infos)
         summary = score.summarize(store, folder, infos, manifest["groups"], manifest["suite"])
     document = results_document(folder, manifest["model"], manifest["protocol"], summary, before["finbench"]["sampled"])
-    document |= {"data": before["finbench"]["data"]} if "data" in before["finbench"] else {}
     sizes = {name: entry["of"] for name, entry in manifest["tasks"].items()}
     write_results(folder, manifest, document, infos, sizes)
     return document, changed
@@ -79,8 +79,11 @@ def read(path: Path, form: str, task: str, columns: Columns) -> Iterator[Sample]
     """The (document, reply) pairs of a file; `form` is "generic" for plain columns, else recognised line by line."""
     if not path.is_file():
         raise DataError(f"{path}: no such file or run folder")
-    for number, row in enumerate(_rows(path), start=1):
+    for number, row in enumerate(sources.read(path), start=1):
         where = f"{path}:{number}"
+        if form == "generic" and columns.gold in row and row[columns.gold] in (None, ""):
+            logging.getLogger("finbench").warning("%s: no gold, left out", where)
+            continue
         try:
             yield _plain(row, task, columns, number) if form == "generic" else _logged(row, task, number)
         except ValueError as err:
@@ -88,12 +91,6 @@ def read(path: Path, form: str, task: str, columns: Columns) -> Iterator[Sample]
         except (KeyError, IndexError, TypeError, AttributeError) as err:
             hint = "--question, --gold and --reply name its columns" if form == "generic" else "--format generic reads columns"
             raise DataError(f"{where}: has no {err}; found {', '.join(map(str, row))[:300]}; {hint}") from err
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    from finbench import sources
-
-    yield from sources.read(path)
 
 
 def _plain(row: Mapping[str, Any], task: str, columns: Columns, number: int) -> Sample:

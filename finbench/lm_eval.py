@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finbench.grading import grade
+from finbench.grading.reference import with_reference
 from finbench.records import Kind
 from finbench.rows import document_from_row
 
@@ -45,8 +46,10 @@ def boolean(row: Mapping[str, Any], replies: Sequence[str]) -> dict[str, Any]:
 
 
 def text(row: Mapping[str, Any], replies: Sequence[str]) -> dict[str, Any]:
-    """Grade a short text: the key fact is stated and not contradicted."""
-    return _metrics(row, replies, "text")
+    """Grade a text: the key fact is stated and not contradicted; `reference` is the reference score (0..1)."""
+    document = document_from_row(row, "", kind="text")
+    verdict = with_reference(document, grade(document, replies[0]), replies[0])
+    return {"acc": float(verdict.correct), "lenient": float(verdict.lenient), **verdict.metrics}
 
 
 def label(row: Mapping[str, Any], replies: Sequence[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from finbench import grading
 from finbench.extract import without_thinking
+from finbench.grading.reference import with_reference
 from finbench.names import slug
 from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response, content_hash
 from finbench.rows import document_from_row
@@ -41,7 +42,8 @@ def grade(
     if opened and first.finish == "length" and not first.reasoning and CLOSE not in first.text:
         return Grade(correct=False, reason="truncated")
     if document.answer.kind != "lm_eval":
-        return grading.grade(document, first.text, finish=first.finish, reasoning=first.reasoning)
+        verdict = grading.grade(document, first.text, finish=first.finish, reasoning=first.reasoning)
+        return with_reference(document, verdict, first.text) if document.answer.kind == "text" else verdict
     if task is None:
         raise ValueError(f"{document.task} is scored by lm-eval's own code, which needs the task")
     return task.own_grade(document, responses, without_thinking(first.text))
@@ -68,6 +70,7 @@ class Tally:
         self.strict = Accumulator()
         self.lenient = Accumulator()
         self.verdicts = Accumulator()
+        self.references = Accumulator()
         self.clean = Accumulator()
         self.reasons: Counter[str] = Counter()
         self.truncated = 0
@@ -83,14 +86,15 @@ class Tally:
     def add(self, document: Document, samples: Sequence[tuple[Sequence[Response], Grade, Mapping[str, Any] | None]]) -> None:
         """Count one document with its repeats: (replies, grade, judgement) each. Repeats are averaged first."""
         self.n += 1
-        credits = [verdict.metrics.get("score", float(verdict.correct)) for _, verdict, _ in samples]
-        strict = sum(credits) / len(credits)
-        lenient = sum(max(c, float(v.lenient)) for c, (_, v, _) in zip(credits, samples, strict=True)) / len(samples)
+        strict = sum(verdict.correct for _, verdict, _ in samples) / len(samples)
+        lenient = sum(verdict.correct or verdict.lenient for _, verdict, _ in samples) / len(samples)
         cluster = document.cluster
         self.strict.add(strict, cluster)
         self.lenient.add(lenient, cluster)
         if "known_conflict" not in document.flags:
             self.clean.add(strict, cluster)
+        if document.answer.kind == "text":
+            self.references.add(sum(v.metrics.get("reference", 0.0) for _, v, _ in samples) / len(samples), cluster)
         self._add_judgements(samples, cluster)
         for name, value in document.facets.items():
             count = self.facets[name][value]
@@ -114,7 +118,7 @@ class Tally:
 
     def _add_reply(self, document: Document, responses: Sequence[Response], verdict: Grade) -> None:
         self.reasons[verdict.reason] += 1
-        self.truncated += any(response.finish == "length" for response in responses)
+        self.truncated += verdict.reason == "truncated" or any(response.finish == "length" for response in responses)
         self.errors += verdict.reason == "error"
         for response in responses:
             if response.output_tokens is not None:
@@ -127,13 +131,18 @@ class Tally:
         if verdict.gold:
             self.golds[verdict.gold] += 1
         for name, value in verdict.metrics.items():
-            if name != "score":
-                self.own[name].append(value)
+            self.own[name].append(value)
 
     def headline(self) -> tuple[Estimate, str]:
-        """The estimate that stands for the task, and whose verdict it is: judge, reference or grader."""
+        """The estimate that stands for the task, and whose verdict it is.
+
+        "judge" where the protocol wants one and it was asked about every document; "reference" where a judge is wanted
+        for free text and there was none (grading/reference.py: not comparable with judged scores); else "grader".
+        """
         if self.judged and self.verdicts.estimate().n == self.n:
             return self.verdicts.estimate(), "judge"
+        if self.judged and self.references.estimate().n == self.n:
+            return self.references.estimate(), "reference"
         return self.strict.estimate(), "grader"
 
     def summary(self, task: Task | None = None) -> dict[str, Any]:
@@ -358,7 +367,7 @@ def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:
         "doc_hash": stored.hash,
         "prompt_hash": content_hash(prompt),
         "target_hash": content_hash(target),
-        "acc": verdict.metrics.get("score", float(verdict.correct)),
+        "acc": float(verdict.correct),
         "lenient": float(verdict.lenient),
         "finbench": {
             "id": document.id,

@@ -7,8 +7,12 @@ Finance-Instruct-500K scores: a right answer in other words scores low, a wrong 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import Any
+
+from finbench.extract import without_thinking
+from finbench.records import Document, Grade
 
 LONGEST = 8_000  # characters compared of either text; chrF needs about a millisecond per 1,000
 SHORT = 12  # up to so many content words a reference is a fact, and length of the reply must not count against it
@@ -41,6 +45,13 @@ def reference_score(reference: str, reply: str) -> float:
     if words or not figures:
         parts.append(_wording(wanted, given, words))
     return sum(parts) / len(parts)
+
+
+def with_reference(document: Document, verdict: Grade, text: str) -> Grade:
+    """The verdict on a free-text reply with the score of its answer part (0..1) as the metric `reference`."""
+    answer = without_thinking(text)
+    score = max(reference_score(gold.text, answer) for gold in document.golds)
+    return replace(verdict, metrics={**verdict.metrics, "reference": round(score, 6)})
 
 
 def _wording(wanted: str, given: str, words: set[str]) -> float:
