@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 from finbench import filings
@@ -41,6 +42,7 @@ OPERATION_WORDS = word_set(
     "declined difference average mean ratio portion proportion sum combined cumulative rate total compared relative "
     "represent represented represents related relate relates due made make up comprised attributable"
 )
+MOST_CELLS = 500  # figures of a table that are read, pairs of them are compared; FinQA's largest test table has 64
 LONGEST = 1_000  # characters of a question that are read; the longest in FinQA's test set has 259
 # How much a series' name loses for what it says besides the question's words, and a sentence against a table.
 TABLE_SPARE, TEXT_SHARED, TEXT_SPARE = 0.12, 0.7, 0.02
@@ -121,7 +123,7 @@ class Page:
 
     def __init__(self, row: Mapping[str, Any]) -> None:
         table = [[filings.clean_cell(cell) for cell in cells] for cells in row.get("table") or []]
-        self.cells = list(_cells(table))
+        self.cells = list(islice(_cells(table), MOST_CELLS))
         self.rows = _series_of(self.cells)
         sentences = [*(row.get("pre_text") or []), *(row.get("post_text") or [])]
         parts = (part for text in sentences for part in re.split(r" [.;] ", text))

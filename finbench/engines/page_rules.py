@@ -57,9 +57,7 @@ def _plan(asked: Asked) -> Iterator[Rule]:
         yield _portion
     if asked.says(_PERCENT) and (asked.says(_CHANGE) or len(asked.years) == 2):
         yield _percent_change
-    if asked.says(r"total (cost|value|cash|amount)|spent|cash (outflow|paid)|repurchase") and asked.says("share|stock"):
-        yield _shares_times_price
-    if asked.says(r"change|difference|increase|decrease|decline|grow|more|less|higher|lower|variation|net change"):
+    if asked.says(r"change|difference|increase|decrease|decline|grow|more|less|higher|lower|variation"):
         yield _difference
     if asked.says(r"total|sum|combined|altogether|aggregate|cumulative|how many|and"):
         yield _sum
@@ -102,12 +100,12 @@ def _one_return(words: frozenset[str], years: Sequence[str], page: Page) -> floa
 
 
 def _ratio(asked: Asked, page: Page) -> Found | None:
-    pattern = r"ratio (?:of|between) (?P<a>.+?) (?:to|and) (?P<b>.+)|the (?P<c>.+?) to (?P<d>.+?) ratio"
-    found = re.search(pattern, asked.text)
+    """ "ratio of A to B", "A to B ratio", or one name in two years."""
+    found = re.search(r"ratio (?:of|between) (.+?) (?:to|and) (.+)", asked.text)
+    found = found or re.search(r"the (.+?) to (.+?) ratio", asked.text)
     if not found:
         return None
-    names = (found["a"] or found["c"], found["b"] or found["d"])
-    pair = _pair(asked, page, *names) if content(names[1]) - OPERATION_WORDS else None
+    pair = _pair(asked, page, found[1], found[2]) if content(found[2]) - OPERATION_WORDS else None
     if not pair and len(asked.years) == 2:
         series = page.best(asked.words, lambda s: all(s.at(year) for year in asked.years))
         pair = (series.at(asked.years[0]).value, series.at(asked.years[1]).value) if series else None  # type: ignore[union-attr]
@@ -117,6 +115,7 @@ def _ratio(asked: Asked, page: Page) -> Found | None:
 
 
 def _average(asked: Asked, page: Page) -> Found | None:
+    """The mean of one series, over the years named or all of them."""
     values = _over_years(asked, page)
     if not values:
         return None
@@ -144,28 +143,17 @@ def _difference(asked: Asked, page: Page) -> Found | None:
 
 
 def _sum(asked: Asked, page: Page) -> Found | None:
+    """One series over the years named, or the two figures around an "and"."""
     values = _over_years(asked, page) if len(asked.years) > 1 else None
-    if not values:
-        names = re.split(r",| and ", asked.text)
-        pair = _two_names(asked, page, r"\band\b") if len(names) == 2 and asked.says("sum|combined|total") else None
-        values = list(pair) if pair else None
+    if not values and asked.says("sum|combined|total"):
+        values = _two_names(asked, page, r"\band\b")
     if not values:
         return None
     return Found(show(sum(values)), " + ".join(map(show, values)))
 
 
-def _shares_times_price(asked: Asked, page: Page) -> Found | None:
-    """Number of shares and average price in one row: what the shares cost."""
-    prices = [c for c in page.cells if {"price"} <= c.column_words and c.row_words & asked.words]
-    for price in prices:
-        counts = [c for c in page.cells if c.figure.row == price.figure.row and c.figure.value > 1000]
-        if counts:
-            shares = counts[0].figure.value
-            return Found(show(shares * price.figure.value), f"{show(shares)} x {show(price.figure.value)}")
-    return None
-
-
 def look_up(asked: Asked, page: Page) -> Found | None:
+    """One figure of the series that fits best, preferably of the year asked for; the smallest or largest if asked."""
     series = page.best(asked.words, lambda s: any(s.at(year) for year in asked.years)) or page.best(
         asked.words, lambda s: True
     )
@@ -257,7 +245,7 @@ def _two_years(asked: Asked, page: Page) -> tuple[float, float] | None:
     return (one.value, other.value) if dated else (other.value, one.value)
 
 
-def _over_years(asked: Asked, page: Page) -> list[float] | None:
+def _over_years(asked: Asked, page: Page) -> Sequence[float] | None:
     """The figures of one series in the years named (all of them where none is named)."""
     years = asked.years
     if len(years) > 1:
@@ -295,8 +283,9 @@ def _percent(share: float, calculation: str) -> Found:
 def show(value: float, decimals: int = 4) -> str:
     """A number without trailing zeros.
 
-    >>> show(5735.0), show(-0.25)
-    ('5735', '-0.25')
+    >>> show(5735.0), show(-0.25), show(-0.0)
+    ('5735', '-0.25', '0')
     """
     text = f"{value:.{decimals}f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+    shown = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if shown in ("", "-0") else shown
