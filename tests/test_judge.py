@@ -51,7 +51,7 @@ def test_a_long_reply_is_shown_by_its_head_and_tail() -> None:
 
 def judged(folder: Path, answer: str, *, protocol: str = "paper", tasks: tuple[str, ...] = ("finqa",)) -> dict:
     """A sample run of the oracle whose judge always says `answer`."""
-    with FakeServer(default=answer) as server:
+    with FakeServer(default=answer, mode="400-structured") as server:
         settings = Settings(
             model="baseline/oracle", tasks=tasks, data="sample", protocol=protocol, output=folder, limit=8,
             judge="judge-model", judge_base_urls=(server.url,),
