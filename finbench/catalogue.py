@@ -1,0 +1,165 @@
+"""What `finbench tasks list` and `show` know: tasks and groups of the shipped and the included folders.
+
+Read from the files alone, so that the list comes at once: lm-eval is loaded only to render a document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from finbench import linting, packs, tables, taskfiles, tasks
+from finbench.errors import DataError, TaskError, UsageError
+
+DRAWN = ("finance_instruct",)  # its docs.load draws 1,000 rows unless the YAML says `draw: null`
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One task, group or suite. `rows` is None where only loading would tell; `data` says where its rows are."""
+
+    name: str
+    kind: str  # task | group | suite
+    members: tuple[str, ...]  # tasks below a group
+    rows: int | None
+    licence: str
+    protocol: str  # finbench | paper | own
+    data: str  # found | sample only | missing | own code
+    file: str
+
+    def described(self) -> str:
+        """The kind, with the number of members."""
+        return self.kind if self.kind == "task" else f"{self.kind} of {len(self.members)}"
+
+
+def as_json(entry: Entry) -> dict[str, Any]:
+    """The entry as a JSON object."""
+    return asdict(entry)
+
+
+def folders(include: Sequence[Path]) -> list[taskfiles.Folder]:
+    """The shipped folder and the included ones, in the order in which later ones win."""
+    return [taskfiles.scan(folder) for folder in (tasks.shipped_folder(), *include)]
+
+
+def entries(include: Sequence[Path], data: str | None) -> tuple[list[Entry], list[str]]:
+    """All tasks and groups, suites first; and what is wrong with the files that cannot be read."""
+    found = folders(include)
+    known = {name: folder for folder in found for name in folder.files}
+    holdings = {holding.dataset: holding for holding in packs.inventory(data)}
+    listed = [_entry(name, known, holdings, data) for name in known]
+    order = {"suite": 0, "group": 1, "task": 1}
+    listed.sort(key=lambda entry: (order[entry.kind], entry.protocol != "finbench", entry.protocol, entry.name))
+    return listed, [reason for folder in found for reason in folder.broken.values()]
+
+
+def _entry(
+    name: str, known: Mapping[str, taskfiles.Folder], holdings: Mapping[str, packs.Holding], data: str | None
+) -> Entry:
+    folder = known[name]
+    file = folder.files[name]
+    ours = folder.root == tasks.shipped_folder()
+    metadata = file.config.get("metadata") if isinstance(file.config.get("metadata"), dict) else {}
+    members = tuple(dict.fromkeys(tasks._leaves(name, known))) if file.kind == "group" else ()
+    kind = "suite" if tasks._is_suite(file) else file.kind
+    protocol = ("paper" if "paper" in name.split("_") else "finbench") if ours else "own"
+    if ours and kind != "suite":
+        rows, licence, where = _pinned(name, file, folder, holdings)
+    elif kind == "task":
+        rows, licence, where = _own(file, folder, metadata or {}, data)
+    else:
+        rows, licence, where = None, "", ""
+    return Entry(name, kind, members, rows, licence, protocol, where, str(file.path))
+
+
+def _pinned(
+    name: str, file: taskfiles.TaskFile, folder: taskfiles.Folder, holdings: Mapping[str, packs.Holding]
+) -> tuple[int | None, str, str]:
+    """Rows, licence and whereabouts of a benchmark that comes with finbench."""
+    holding = holdings.get(file.path.parent.name)
+    if holding is None:
+        return None, "", ""
+    sample = file.path.parent / "sample.jsonl"
+    where = "found" if holding.found else "sample only" if sample.is_file() else "missing"
+    settings = linting.effective(file, folder)
+    whole = name in (holding.dataset, f"{holding.dataset}_paper") or not file.path.parent.name.startswith("ant_finance")
+    metadata = settings["metadata"].value if "metadata" in settings else {}
+    kwargs = settings["dataset_kwargs"].value if "dataset_kwargs" in settings else {}
+    drawn = holding.dataset in DRAWN and "draw" not in kwargs
+    limit = kwargs.get("first") or (1000 if "rows" in metadata or drawn else None)
+    rows = min(holding.rows, limit or holding.rows) if whole else None
+    return rows, holding.licence, where
+
+
+def _own(
+    file: taskfiles.TaskFile, folder: taskfiles.Folder, metadata: Mapping[str, Any], data: str | None
+) -> tuple[int | None, str, str]:
+    """Rows, licence and whereabouts of a task of an included folder."""
+    licence = str(metadata.get("licence") or metadata.get("license") or "")
+    settings = linting.effective(file, folder)
+    if "custom_dataset" not in settings:
+        return None, licence, "missing" if linting.network_rows(settings) else "found"
+    if settings["custom_dataset"].value != linting.ROWS_DOOR:
+        return None, licence, "own code"
+    kwargs = settings["dataset_kwargs"].value if "dataset_kwargs" in settings else {}
+    try:
+        found = tables.table(
+            {**(kwargs if isinstance(kwargs, dict) else {}), "config_source": str(file.path), "data": data}
+        )
+        return sum(1 for _ in tables.numbered(found.path)), licence, "found"
+    except DataError:
+        return None, licence, "missing"
+
+
+# -- one task --------------------------------------------------------------------------------------------------------
+
+
+def describe(name: str, include: Sequence[Path]) -> dict[str, Any]:
+    """Name, kind, file, merged settings (functions by name) and the first paragraph of the README."""
+    found = folders(include)
+    known = {task: folder for folder in found for task in folder.files}
+    if name not in known:
+        raise TaskError(tasks._unknown([name], known, found))
+    folder = known[name]
+    file = folder.files[name]
+    settings = {key: setting.value for key, setting in linting.effective(file, folder).items()}
+    if file.kind == "group":
+        settings["members"] = list(dict.fromkeys(tasks._leaves(name, known)))
+    return {
+        "name": name,
+        "kind": file.kind,
+        "file": str(file.path),
+        "summary": _summary(file.path.parent / "README.md"),
+        "settings": settings,
+    }
+
+
+def _summary(readme: Path) -> str:
+    """The first paragraph of a README that is text."""
+    try:
+        text = readme.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    paragraphs = [part.strip() for part in text.split("\n\n")]
+    return next((part for part in paragraphs if part and part[0] not in "#|<`!"), "")
+
+
+def rendered(name: str, wanted: str, include: Sequence[Path], data: str | None, trust: bool) -> dict[str, Any]:
+    """One document of a task, by position or id: its prompt as chat turns, its golds, its kind of answer."""
+    selection = tasks.load([name], include=include, data=data, trust=trust)
+    if len(selection.tasks) > 1:
+        raise UsageError(f"{name} is a group; --doc needs one task, such as {selection.tasks[0].name}")
+    task = selection.tasks[0]
+    for position, document in task.documents():
+        if wanted in (document.id, str(position)):
+            request = next(iter(task.requests(document, "", tasks.Asking("show"))))
+            return {
+                "id": document.id,
+                "position": position,
+                "prompt": [{"role": turn.role, "content": turn.content} for turn in request.messages],
+                "golds": [gold.text for gold in document.golds],
+                "answer": document.answer.kind,
+            }
+    raise UsageError(f"{name}: no document {wanted!r}; positions run from 0 to {len(task) - 1}")
