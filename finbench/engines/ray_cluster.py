@@ -12,18 +12,23 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from finbench.engines.prompts import first_line
+from finbench.engines.prompts import LongPrompts, first_line, read_template
 from finbench.errors import EngineError
 from finbench.records import Request, Response
 
 WINDOW = 64  # requests at one replica whose engine states no window of its own
 LINGER = 0.2  # seconds that a replica gathers further replies after the first; one round trip takes about 0.005
 GRACE = 60.0  # seconds that a run waits for the other replicas once the first is ready
-MAX_ATTEMPTS = 3  # a request that was on board of three dying replicas is given up: it may be what kills them
+# A request may be what kills its replica. One that has seen two die is a suspect: it waits for an empty replica and is
+# tried there in company that shrinks by SHRINK each time, until it is given up, so that the others get their replies.
+MAX_ATTEMPTS = 5
+SUSPECT = 2
+SHRINK = 8
 FORWARDED = ("VLLM_", "HF_HUB_OFFLINE", "HF_HOME", "FINBENCH_")  # environment that replicas share with this process
 SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 
@@ -48,6 +53,13 @@ class _Member:
     about: dict[str, object] = field(default_factory=dict)
     asks: dict[str, _Ask] = field(default_factory=dict)  # request id -> what it is to answer
     unsent: list[Request] = field(default_factory=list)
+    quarantined: bool = False  # has suspects on board, and takes nothing else before it is empty
+
+    def give(self, ask: _Ask) -> None:
+        """Puts a request on board; the next call takes it along."""
+        ask.attempts += 1
+        self.asks[ask.request.id] = ask
+        self.unsent.append(ask.request)
 
 
 class RayCluster:
@@ -67,12 +79,26 @@ class RayCluster:
         cpus_per_replica: float = 1,
         start_timeout: float = 1800.0,
         max_restarts: int | None = None,
-        **settings: Any,
+        revision: str | None = None,
+        dtype: str = "auto",
+        quantization: str | None = None,
+        lora: str | Path | None = None,
+        gpu_memory_utilization: float | None = None,
+        max_model_len: int | None = None,
+        max_num_seqs: int | None = None,
+        enforce_eager: bool = False,
+        trust_remote_code: bool = False,
+        seed: int = 0,
+        long_prompts: LongPrompts = "error",
+        chat_template: str | Path | None = None,
+        template_args: Mapping[str, Any] | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
         """Connects and loads the replicas; EngineError when none is ready within `start_timeout` seconds.
 
-        `settings` go to LocalVLLM, unless `make_engine` makes another engine at each replica. `max_restarts` (default
-        three per replica) bounds how often dead replicas are replaced over the whole run.
+        The settings from `revision` on are LocalVLLM's, and paths must hold on every node; `make_engine` makes another
+        engine at each replica instead. `max_restarts` (default MAX_ATTEMPTS and three per replica) bounds how often
+        dead replicas are replaced over the whole run.
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
@@ -87,12 +113,29 @@ class RayCluster:
             except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
                 raise EngineError(f"no Ray cluster at {ray_address or 'this machine'}: {first_line(error)}") from error
         self._make = make_engine or _vllm_maker(
-            model, tensor_parallel=tensor_parallel, pipeline_parallel=pipeline_parallel, **settings
+            model,
+            tensor_parallel=tensor_parallel,
+            pipeline_parallel=pipeline_parallel,
+            revision=revision,
+            dtype=dtype,
+            quantization=quantization,
+            lora=lora,
+            gpu_memory_utilization=gpu_memory_utilization,
+            max_model_len=max_model_len,
+            max_num_seqs=max_num_seqs,
+            enforce_eager=enforce_eager,
+            trust_remote_code=trust_remote_code,
+            seed=seed,
+            long_prompts=long_prompts,
+            chat_template=read_template(chat_template),
+            template_args=template_args,
+            extra=extra,
         )
         self._timeout = start_timeout
-        self._restarts = 3 * replicas if max_restarts is None else max_restarts
+        self._restarts = MAX_ATTEMPTS + 3 * replicas if max_restarts is None else max_restarts
         self._members: list[_Member] = []
         self._again: deque[_Ask] = deque()  # asks that came back from dead replicas
+        self._suspects: deque[_Ask] = deque()
         self._replicas, self._died = replicas, 0
         self._about: dict[str, object] = {}
         try:
@@ -110,7 +153,7 @@ class RayCluster:
         ready_at = time.monotonic()
         while True:
             self._hand_out(source)
-            if not self._again and not any(one.asks for one in self._members):
+            if not self._again and not self._suspects and not self._under_way():
                 if source.exhausted:
                     return
                 if self._loaded():
@@ -189,20 +232,30 @@ class RayCluster:
     def _hand_out(self, source: _Source) -> None:
         """Gives each idle replica work up to its window, fewest requests first, and starts its next call."""
         idle = [one for one in self._loaded() if one.call is None]
-        while idle:
-            one = min(idle, key=lambda member: len(member.asks))
+        for one in idle:
+            if not one.asks:
+                self._quarantine(one)
+        takers = [one for one in idle if not one.quarantined]
+        while takers:
+            one = min(takers, key=lambda member: len(member.asks))
             if len(one.asks) >= one.window:
                 break
-            ask = self._again.popleft() if self._again else source.take(bool(self._under_way()))
+            ask = self._again.popleft() if self._again else source.take(self._under_way())
             if ask is None:
                 break
-            ask.attempts += 1
-            one.asks[ask.request.id] = ask
-            one.unsent.append(ask.request)
+            one.give(ask)
         for one in idle:
             if one.asks:
                 one.call = one.actor.exchange.remote([_slim(request) for request in one.unsent])
                 one.unsent = []
+
+    def _quarantine(self, one: _Member) -> None:
+        """Gives suspects to an empty replica, if there are any."""
+        one.quarantined = bool(self._suspects)
+        if one.quarantined:
+            company = max(1, one.window // SHRINK ** (self._suspects[0].attempts - SUSPECT + 1))
+            while self._suspects and len(one.asks) < company:
+                one.give(self._suspects.popleft())
 
     def _under_way(self) -> bool:
         return any(one.asks for one in self._members)
@@ -232,14 +285,15 @@ class RayCluster:
     def _replace(self, one: _Member, error: Exception) -> Iterator[Response]:
         """Takes the requests of a dead replica back and starts another; replies for those that are given up."""
         cause = getattr(error, "cause", None) or error
-        if not one.window and not self._about and isinstance(cause, EngineError):
-            raise EngineError(f"a replica could not load the model: {cause}") from error  # the next would not either
+        if not self._about and isinstance(error, self._ray.exceptions.RayTaskError):  # no replica has ever loaded
+            words = str(cause) if isinstance(cause, EngineError) else first_line(cause)
+            raise EngineError(f"a replica could not load the model: {words}") from error
         self._members.remove(one)
         self._ray.kill(one.actor)
         self._died += 1
         for ask in one.asks.values():
             if ask.attempts < MAX_ATTEMPTS:
-                self._again.append(ask)
+                (self._again if ask.attempts < SUSPECT else self._suspects).append(ask)
                 continue
             words = f"{ask.attempts} replicas died while they had this request, the last one with {first_line(cause)}"
             yield Response(ask.request.id, text="", finish="error", error=words, attempts=ask.attempts)

@@ -1,0 +1,102 @@
+"""What remains when vLLM's processes, or ours, are killed: an error in words within seconds, and no orphan."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.vllm, pytest.mark.slow]
+pytest.importorskip("vllm", reason="vLLM is not installed: make test-vllm builds an environment with the CPU build")
+
+REPOSITORY = Path(__file__).parent.parent.parent
+
+# Asks for replies without end and tells the engine process's number once replies come.
+RUN = """
+import itertools, sys, time
+from asking import chat
+from finbench.engines.local_vllm import LocalVLLM
+from finbench.errors import EngineError
+
+def main():
+    engine = LocalVLLM(sys.argv[1], dtype="float32", enforce_eager=True, gpu_memory_utilization=0.25,
+                       max_model_len=512, max_num_seqs=8)
+    (process,) = engine.llm.llm_engine.engine_core.resources.engine_manager.processes
+    told = False
+    try:
+        for reply in engine.stream(chat(f"r{n}", f"say {n}", max_tokens=64) for n in itertools.count()):
+            if not told:
+                print(process.pid, flush=True)
+                told = True
+    except EngineError as error:
+        print(error, flush=True)
+        engine.close()
+        sys.exit(7)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def started(tmp_path: Path, tiny: Path) -> tuple[subprocess.Popen[str], int]:
+    """A run with vLLM in processes of its own, and the number of the engine process."""
+    script = tmp_path / "run.py"
+    script.write_text(RUN, encoding="utf-8")
+    path = os.pathsep.join([str(REPOSITORY), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "VLLM_ENABLE_V1_MULTIPROCESSING": "1", "PYTHONPATH": path}
+    run = subprocess.Popen(
+        [sys.executable, str(script), str(tiny)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    )
+    assert run.stdout
+    for line in run.stdout:  # vLLM may print, too
+        if line.strip().isdigit():
+            return run, int(line)
+    raise AssertionError(f"the run ended before its first reply, exit code {run.wait()}")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that waits to be collected does not."""
+    try:
+        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def gone_within(seconds: float, pids: list[int]) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not any(map(alive, pids)):
+            return True
+        time.sleep(0.2)
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("victim", ["engine", "run"])
+def test_a_killed_process_leaves_words_or_nothing(victim: str, tmp_path: Path, tiny: Path) -> None:
+    run, engine = started(tmp_path, tiny)
+    try:
+        workers = children(engine)
+        os.kill(engine if victim == "engine" else run.pid, signal.SIGKILL)
+        code = run.wait(timeout=15)
+        assert gone_within(15, [engine, *workers]), "orphans of vLLM are still running"
+        if victim == "engine":
+            assert run.stdout and "vLLM died during the run" in run.stdout.read()
+            assert code == 7
+    finally:
+        for pid in (run.pid, engine):
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)
