@@ -1,0 +1,224 @@
+"""Measured and reported rows in one table, and a run beside the published scores."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from fake_runs import make_runs, make_samples, write_run
+
+from finbench import exports
+from finbench.against import against_reported, reported_for
+from finbench.compare import pairing
+from finbench.errors import StoreError, UsageError
+from finbench.leaderboard import Row, Table, build
+from finbench.reported import BENCHMARKS, Protocol, ReportedRow, ReportedScore
+
+
+def entry(score: float, n: int, half: float, **more: object) -> dict[str, object]:
+    return {"score": score, "ci": [score - half, score + half], "n": n, "clusters": n, "design_effect": 1.0, **more}
+
+
+def five(score: float) -> dict[str, dict[str, object]]:
+    return {name: entry(score, 1500, 2.2) for name in BENCHMARKS}
+
+
+def find(table: Table, model: str) -> Row:
+    return next(row for row in table.rows if row.model == model)
+
+
+def test_measured_and_reported_rows_share_the_table_but_no_ranking(tmp_path: Path) -> None:
+    table = build(make_runs(tmp_path, 3, n=200))
+    assert table.tasks == BENCHMARKS
+    assert [(row.kind, row.rank) for row in table.rows[:3]] == [("measured", 1), ("measured", 2), ("measured", 3)]
+    assert find(table, "Fin-R1").kind == "reported"
+    first_reported = next(row for row in table.rows if row.protocol == "fin-r1")
+    assert first_reported.rank == 1  # its own ranking
+    assert "sizes" not in table.notes
+
+
+def test_protocols_are_ranked_together_only_when_asked(tmp_path: Path) -> None:
+    table = build(make_runs(tmp_path, 2, n=200), across=True)
+    ranks = [row.rank for row in table.rows if row.rank is not None]
+    assert len(ranks) == 13
+    assert ranks.count(1) < 3
+    assert any("ranked together" in note for note in table.notes)
+
+
+def test_rows_that_cannot_be_told_apart_share_a_rank(tmp_path: Path) -> None:
+    runs = []
+    for i, accuracy in enumerate((0.8, 0.8, 0.4)):
+        tasks = {name: make_samples(100, accuracy, 10 * i + t) for t, name in enumerate(BENCHMARKS)}
+        runs.append(write_run(tmp_path / str(i), f"m{i}", tasks=tasks))
+    table = build(runs, reported=[])
+    assert [row.rank for row in table.rows] == [1, 1, 3]
+    assert [row.group for row in table.rows] == [1, 1, 2]
+
+
+def test_a_missing_benchmark_is_absent_and_leaves_the_average_empty(tmp_path: Path) -> None:
+    tasks = {name: make_samples(50, 0.7) for name in BENCHMARKS[:3]}
+    run = write_run(tmp_path / "r", "m", tasks=tasks)
+    results = json.loads((run / "results.json").read_text())
+    results["finbench"]["average"] = None
+    (run / "results.json").write_text(json.dumps(results))
+    row = build([run], reported=[]).rows[0]
+    assert set(row.cells) == set(BENCHMARKS[:3])
+    assert (row.average, row.rank) == (None, None)
+
+
+def test_partial_runs_and_sample_rows_are_flagged_and_not_ranked(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "r", "m", tasks={n: make_samples(50, 0.7) for n in BENCHMARKS}, status="interrupted")
+    other = write_run(tmp_path / "s", "n", tasks={n: make_samples(50, 0.7) for n in BENCHMARKS})
+    results = json.loads((other / "results.json").read_text())
+    results["finbench"]["sampled"] = list(BENCHMARKS)
+    (other / "results.json").write_text(json.dumps(results))
+    table = build([run, other], reported=[])
+    assert {row.model: row.flags for row in table.rows} == {"m": ("partial",), "n": ("sample_rows",)}
+    assert all(row.rank is None for row in table.rows)
+
+
+def test_the_variants_of_the_paper_protocol_stand_in_their_benchmarks_columns(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "r", "m", "paper", {"finqa_paper": make_samples(30, 0.5)})
+    assert set(build([run], reported=[]).rows[0].cells) == {"finqa"}
+
+
+def test_deltas_are_taken_against_the_chosen_row(tmp_path: Path) -> None:
+    table = build(make_runs(tmp_path, 3, n=300), reference="Fin-R1")
+    assert table.reference == "fin-r1/Fin-R1"
+    best, worst = find(table, "tests/model-00"), find(table, "tests/model-02")
+    delta = worst.cells["finqa"].delta
+    assert delta is not None
+    assert delta.verdict == "worse"
+    assert delta.low < delta.mean < delta.high < 0
+    assert "another protocol" in delta.note
+    assert not delta.paired
+    assert best.cells["finqa"].delta is not None
+    assert find(table, "Fin-R1").cells["finqa"].delta is None
+    same = find(table, "Fin-R1-SFT").cells["finqa"].delta
+    assert same is not None
+    assert same.note == ""
+
+
+def test_deltas_between_runs_are_paired_where_their_samples_are_at_hand(tmp_path: Path) -> None:
+    questions = make_samples(120, 0.7, 1)
+    changed = [{**sample, "correct": sample["correct"] and i % 30 != 0} for i, sample in enumerate(questions)]
+    runs = [
+        write_run(tmp_path / "a", "a", tasks={"finqa": questions}),
+        write_run(tmp_path / "b", "b", tasks={"finqa": changed}),
+    ]
+    alone, together = (
+        find(build(runs, reported=[], reference="a", pair=pair), "b").cells["finqa"].delta for pair in (None, pairing())
+    )
+    assert alone is not None
+    assert together is not None
+    assert alone.mean == pytest.approx(together.mean)
+    assert (alone.paired, together.paired) == (False, True)
+    assert together.high - together.low < 0.6 * (alone.high - alone.low)
+
+
+def test_an_unknown_reference_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no row 'nobody'"):
+        build(make_runs(tmp_path, 1, n=10), reference="nobody")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"finbench": {}}', '{"finbench": {"tasks": {"finqa": {"score": null}}}}']
+)
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path, text: str) -> None:
+    run = make_runs(tmp_path, 1, n=5)[0]
+    (run / "results.json").write_text(text)
+    with pytest.raises(StoreError, match="no readable run"):
+        build([run])
+
+
+def test_the_same_models_own_scores_come_first_and_are_judged_by_agreement() -> None:
+    rows = against_reported(five(75.6), "SUFE-AIFLM-Lab/Fin-R1")
+    assert [row.protocol for row in rows[:2]] == ["fin-r1", "fino1"]
+    assert all(row.same_model for row in rows[:2])
+    assert not any(row.same_model for row in rows[2:])
+    mine = rows[0]
+    assert mine.cells["finqa"].verdict == "agrees"
+    assert mine.cells["finqa"].sentence == "agrees: -0.4 points, chance and rounding explain 4.0 (n 1,000)"
+    assert mine.cells["ant_finance"].verdict == "cannot tell"  # 202 questions, assumed
+    assert "n not stated, taken as 202; would agree for n from" in mine.cells["ant_finance"].sentence.replace(
+        "(", ""
+    ).replace(")", "")
+    assert mine.cells["finance_instruct"].verdict == "differs"
+    assert mine.average is not None
+    assert (mine.average.score, mine.average.recomputed, mine.average.verdict) == (75.2, 75.18, "agrees")
+    assert rows[1].cells["finqa"].verdict == "differs"  # 58.74 in an independent run
+    assert rows[1].average is None
+
+
+def test_other_models_are_ahead_behind_or_not_distinguishable() -> None:
+    rows = {row.model: row for row in against_reported(five(70.0), "house/new-model")}
+    assert len(rows) == 11
+    assert rows["DeepSeek-R1"].cells["finqa"].verdict == "not distinguishable"
+    assert rows["DeepSeek-R1"].cells["ant_finance"].verdict == "worse"
+    assert rows["DeepSeek-R1-Distill-Qwen-7B"].cells["finqa"].verdict == "better"
+    llama = rows["DeepSeek-R1-Distill-Llama-70B"].average
+    assert llama is not None
+    assert (llama.score, llama.recomputed, llama.flags) == (69.2, 68.8, ("avg_mismatch",))
+    assert llama.delta == pytest.approx(1.2)
+
+
+def test_no_average_without_all_five() -> None:
+    assert all(row.average is None for row in against_reported({"finqa": entry(76.0, 1147, 2.5)}, "m"))
+
+
+def test_tasks_without_published_scores_have_nothing_beside_them() -> None:
+    assert reported_for({"house_quiz": entry(50.0, 100, 9.0)}, "m") == []
+
+
+def test_the_reported_part_of_the_results_is_plain_json() -> None:
+    text = json.dumps(reported_for({"finqa_paper": entry(76.0, 1147, 2.5)}, "Fin-R1"), allow_nan=False)
+    assert json.loads(text)[0]["cells"]["finqa_paper"]["verdict"] == "agrees"
+
+
+HOSTILE = "=cmd|'/C calc'!A1<script>|`x`\\input{/etc/passwd}"
+
+
+def hostile(tmp_path: Path) -> Table:
+    protocol = Protocol("house", HOSTILE, HOSTILE, assumed_n={"finqa": 10})
+    row = ReportedRow(HOSTILE, "7B", protocol, {"finqa": ReportedScore("50.0", 50.0, 0.05, notes=HOSTILE)}, None, None)
+    run = write_run(tmp_path / "r", HOSTILE + "\x1b[2J\n| new row |", tasks={"finqa": make_samples(20, 0.5)})
+    return build([run], reported=[row], reference="house/" + HOSTILE)
+
+
+def test_csv_cells_are_no_formulas_and_numbers_stay_numbers(tmp_path: Path) -> None:
+    lines = list(csv.DictReader(io.StringIO(exports.to_csv(hostile(tmp_path)))))
+    assert all(not value.startswith(("=", "+", "@")) for line in lines for value in line.values())
+    assert [line["task"] for line in lines] == ["finqa", "average", "finqa"]
+    assert float(lines[0]["delta"]) == pytest.approx(float(lines[0]["score"]) - 50)
+
+
+def test_markdown_keeps_hostile_names_in_their_cell(tmp_path: Path) -> None:
+    text = exports.to_markdown(hostile(tmp_path))
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(line.replace("\\|", "").count("|") == 5 for line in rows)
+    assert "<script>" not in text
+    assert "\x1b" not in text
+
+
+def test_latex_keeps_hostile_names_as_text(tmp_path: Path) -> None:
+    text = exports.to_latex(hostile(tmp_path))
+    assert "\\input" not in text
+    assert r"\textbackslash{}input\{/etc/passwd\}" in text
+
+
+def test_json_holds_the_whole_table(tmp_path: Path) -> None:
+    document = json.loads(exports.to_json(build(make_runs(tmp_path, 2, n=20))))
+    assert {"tasks", "rows", "reference", "notes", "schema"} == set(document)
+
+
+def test_markdown_shows_the_paper_as_printed_with_its_flags() -> None:
+    text = exports.to_markdown(build([]))
+    fin_r1 = next(line for line in text.splitlines() if line.startswith("| 2 | Fin-R1 |"))
+    assert "76.0 ± 2.6" in fin_r1
+    assert "81.0 ± 5.4\\*" in fin_r1  # assumed n
+    assert "75.2 ± " in fin_r1
+    assert "69.2 ± 1.7\\* (columns give 68.8)" in text
+    assert "| 71.9 ± " in text
