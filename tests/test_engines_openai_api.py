@@ -345,10 +345,15 @@ def test_a_server_that_stays_away_stops_the_run_after_max_wait() -> None:
 
 
 def test_no_server_at_all_is_an_error_before_the_first_request() -> None:
-    pulled: list[int] = []
+    pulled: list[str] = []
+
+    def requests() -> Iterator[Request]:
+        pulled.append("1")
+        yield chat("1")
+
     client = engine("http://127.0.0.1:9/v1")
     with pytest.raises(EngineError, match=r"no server answers .*Is it running"):
-        list(client.stream(pulled.append(1) for _ in range(3)))  # type: ignore[misc]
+        list(client.stream(requests()))
     client.close()
     assert not pulled
 

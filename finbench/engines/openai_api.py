@@ -20,14 +20,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import socket
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
+from finbench.engines import keys
 from finbench.engines import openai_wire as wire
 from finbench.engines.endpoints import Endpoint, Endpoints, parse
 from finbench.engines.limits import Limits
@@ -94,12 +94,12 @@ class OpenAIEngine:
         self.max_concurrency, self.timeout, self.retries, self.backoff = max_concurrency, timeout, retries, backoff
         self._connect_wait, self._max_body = connect_wait, max_body
         self._extra = dict(extra_body or {})
-        shared = _headers(api_key_env, headers or {})
+        shared = keys.headers(api_key_env, headers or {})
         endpoints = [parse(url) for url in urls]
         for endpoint in endpoints:
             endpoint.headers = {**shared, **endpoint.headers}
         self._endpoints = Endpoints(endpoints, self._answers, probe_every, max_wait)
-        self._secrets = _secrets([e.headers for e in endpoints], urls)
+        self._secrets = keys.secrets([e.headers for e in endpoints], urls)
         self._limits = Limits(rpm, tpm) if rpm or tpm else None
         self._dialect = wire.Dialect()
         self._names: set[str] = set()  # model names that replies carried
@@ -118,7 +118,7 @@ class OpenAIEngine:
 
     # the engine contract
 
-    def stream(self, requests: Iterator[Request | None]) -> Iterator[Response]:
+    def stream(self, requests: Iterator[Request | None]) -> Generator[Response, None, None]:
         """Yields one Response per request, in order of completion; EngineError when no server can be used at all."""
         self.connect()
         self._requests, self._exhausted, self._blocked = requests, False, False
@@ -415,45 +415,7 @@ class OpenAIEngine:
         return self._loop.run_until_complete(work)
 
     def _redact(self, text: str) -> str:
-        for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, "[redacted]")
-        return text
-
-
-def _headers(api_key_env: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Headers of every request; secrets come from the environment."""
-    headers = {
-        "Content-Type": "application/json",
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",  # a compressed body would buy nothing and could be a bomb
-        "User-Agent": "finbench",
-    }
-    key = os.environ.get(api_key_env, "").strip() if api_key_env else ""
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
-    for name, value in given.items():
-        if value.startswith("env:"):
-            variable = value.removeprefix("env:")
-            if variable not in os.environ:
-                raise UsageError(f"header {name}: the environment variable {variable} is not set")
-            value = os.environ[variable].strip()
-        headers[name] = value
-    for name, value in headers.items():
-        if not (name + value).isprintable() or not value.isascii():
-            raise UsageError(f"header {name}: its value holds characters that a header cannot carry (value not shown)")
-    return headers
-
-
-def _secrets(headers: Sequence[Mapping[str, str]], urls: Sequence[str]) -> tuple[str, ...]:
-    """Values that no text may show: keys, header values, passwords and query values of URLs, longest first."""
-    plain = {"Content-Type", "Accept", "Accept-Encoding", "User-Agent"}
-    values = [value.split(" ")[-1] for sent in headers for name, value in sent.items() if name not in plain]
-    for url in urls:
-        parts = urlsplit(url)
-        values += [parts.password or "", unquote(parts.password or ""), *(value for _, value in parse_qsl(parts.query))]
-    values += [quote(value, safe="") for value in values]
-    return tuple(sorted({v for v in values if len(v) >= 8}, key=len, reverse=True))
+        return keys.redact(text, self._secrets)
 
 
 def _words(error: BaseException) -> str:
