@@ -377,7 +377,7 @@ def _name(side: Side) -> str:
 
 
 def _short(text: str, size: int = 80) -> str:
-    text = " ".join(text.split())
+    text = shown(" ".join(text.split()))
     return text if len(text) <= size else text[: size - 3] + "..."
 
 

@@ -50,8 +50,8 @@ def test_protocols_are_ranked_together_only_when_asked(tmp_path: Path) -> None:
 
 def test_rows_that_cannot_be_told_apart_share_a_rank(tmp_path: Path) -> None:
     runs = []
-    for i, accuracy in enumerate((0.8, 0.8, 0.4)):
-        tasks = {name: make_samples(100, accuracy, 10 * i + t) for t, name in enumerate(BENCHMARKS)}
+    for i, accuracy in enumerate((0.8, 0.79, 0.4)):
+        tasks = {name: make_samples(100, accuracy, t) for t, name in enumerate(BENCHMARKS)}
         runs.append(write_run(tmp_path / str(i), f"m{i}", tasks=tasks))
     table = build(runs, reported=[])
     assert [row.rank for row in table.rows] == [1, 1, 3]
@@ -135,7 +135,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_the_same_models_own_scores_come_first_and_are_judged_by_agreement() -> None:
-    rows = against_reported(five(75.6), "SUFE-AIFLM-Lab/Fin-R1")
+    rows = against_reported({**five(75.6), "ant_finance": entry(79.0, 1500, 2.1)}, "SUFE-AIFLM-Lab/Fin-R1")
     assert [row.protocol for row in rows[:2]] == ["fin-r1", "fino1"]
     assert all(row.same_model for row in rows[:2])
     assert not any(row.same_model for row in rows[2:])
@@ -143,9 +143,7 @@ def test_the_same_models_own_scores_come_first_and_are_judged_by_agreement() -> 
     assert mine.cells["finqa"].verdict == "agrees"
     assert mine.cells["finqa"].sentence == "agrees: -0.4 points, chance and rounding explain 4.0 (n 1,000)"
     assert mine.cells["ant_finance"].verdict == "cannot tell"  # 202 questions, assumed
-    assert "n not stated, taken as 202; would agree for n from" in mine.cells["ant_finance"].sentence.replace(
-        "(", ""
-    ).replace(")", "")
+    assert "(n not stated, taken as 202); would agree for n from " in mine.cells["ant_finance"].sentence
     assert mine.cells["finance_instruct"].verdict == "differs"
     assert mine.average is not None
     assert (mine.average.score, mine.average.recomputed, mine.average.verdict) == (75.2, 75.18, "agrees")
