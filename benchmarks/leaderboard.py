@@ -21,12 +21,14 @@ SIZES = {"finqa": 1147, "convfinqa": 1490, "ant_finance": 1000, "tfns": 2388, "f
 RIGHT = ("equal", "equal", "equal", "rounding", "percent_form")
 WRONG = ("different", "different", "wrong_cell", "intermediate", "off_by_100", "wrong_sign", "no_answer", "two_answers")
 UNREADABLE = {"no_answer", "two_answers", "truncated", "error"}
-WORDS = (
-    "revenue operating income net margin increased decreased year quarter total assets liabilities cash flow from "
-    "continuing operations compared prior period percentage change share price dividend interest expense tax rate "
-    "segment divided by therefore we compute the difference and obtain a ratio of which is equal to approximately "
-    "million table shows balance beginning end note fair value derivative contract hedge credit loan loss allowance"
-).split()
+WORDS = tuple(
+    str.split(
+        "revenue operating income net margin increased decreased year quarter total assets liabilities cash flow from "
+        "continuing operations compared prior period percentage change share price dividend interest expense tax rate "
+        "segment divided by therefore we compute the difference and obtain a ratio of which is equal to approximately "
+        "million table shows balance beginning end note fair value derivative contract hedge credit loan loss allowance"
+    )
+)
 
 
 def prose(rng: random.Random, length: int) -> str:
@@ -56,7 +58,10 @@ def documents(task: str, count: int) -> list[dict]:
                 "gold": gold,
                 "prompt": prompt,
                 "cluster": f"c{index // 4}" if task == "convfinqa" else "",
-                "facets": {"question_type": rng.choice(("percent", "ratio", "amount")), "steps": str(rng.randint(1, 4))},
+                "facets": {
+                    "question_type": rng.choice(("percent", "ratio", "amount")),
+                    "steps": str(rng.randint(1, 4)),
+                },
             }
         )
     return rows
@@ -124,7 +129,10 @@ def _sample(rng: random.Random, index: int, row: dict, skill: float, task: str) 
         "doc": {key: row[key] for key in ("id", "question", "gold", "cluster", "facets")},
         "target": row["gold"],
         "arguments": {
-            "gen_args_0": {"arg_0": [{"role": "user", "content": row["prompt"]}], "arg_1": {"until": [], "do_sample": False}}
+            "gen_args_0": {
+                "arg_0": [{"role": "user", "content": row["prompt"]}],
+                "arg_1": {"until": [], "do_sample": False},
+            }
         },
         "resps": [[text]],
         "filtered_resps": [text],
@@ -233,7 +241,9 @@ def measure(page: Path, clicks: int = 8) -> dict[str, float]:
             browser.get("about:blank")
             browser.get(page.resolve().as_uri())
             drawn.append(browser.execute_script("return performance.getEntriesByName('table-drawn')[0].startTime"))
-            ready.append(browser.execute_script("return performance.timing.loadEventEnd - performance.timing.navigationStart"))
+            ready.append(
+                browser.execute_script("return performance.timing.loadEventEnd - performance.timing.navigationStart")
+            )
         times = browser.execute_async_script(CLICKS, clicks)
         delta = browser.execute_async_script(REFERENCE)
     finally:

@@ -17,6 +17,7 @@ from typing import Any
 from finbench.errors import StoreError
 from finbench.pages import packed
 from finbench.records import UNREADABLE_REASONS
+from finbench.significance import Difference, paired
 
 # One character per sample: 0x40 plus these bits; a blank where the run did not answer the document.
 CORRECT, LENIENT, TRUNCATED, FAILED, UNREADABLE, JUDGE_DISAGREES = 1, 2, 4, 8, 16, 32
@@ -113,17 +114,19 @@ def graded(line: bytes) -> dict[str, Any]:
     at = line.rfind(_KEY)
     if at > 0:
         text = line[at + len(_KEY) :].decode("utf-8").lstrip()
+        value: dict[str, Any]
         value, end = _decode(text)
         if text[end:].strip() == "}":
             return value
-    return json.loads(line)["finbench"]
+    value = json.loads(line)["finbench"]
+    return value
 
 
 def verdict_of(sample: Mapping[str, Any], judged: bool) -> bool:
     """Right or wrong by the verdict that stands for the task: the judge's where it was asked for, else the grader's."""
     judge = sample.get("judge")
     if judged and judge:
-        return judge.get("verdict") == "right"
+        return bool(judge.get("verdict") == "right")
     return bool(sample["correct"])
 
 
@@ -148,7 +151,9 @@ def read_cell(source: Source, task: Task) -> Cell:
             try:
                 sample = graded(line)
             except (ValueError, KeyError) as error:
-                raise StoreError(f"{path}: the line at byte {offset} is no graded sample; run `finbench score {path.parent}`") from error
+                raise StoreError(
+                    f"{path}: the line at byte {offset} is no graded sample; run `finbench score {path.parent}`"
+                ) from error
             cell.documents.append(task.place(sample))
             cell.repeats.append(sample.get("repeat") or 0)
             cell.files.append(number)
@@ -169,14 +174,47 @@ def read_cell(source: Source, task: Task) -> Cell:
     return cell
 
 
-def pack(sources: Mapping[tuple[int, int], Source], budget: int) -> Packed:
-    """The chunks of a page for the samples of (row, task); replies fill what is left of `budget` bytes.
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """All samples of a page: the cells by (row, task), and the documents of every task."""
+
+    cells: Mapping[tuple[int, int], Cell]
+    tasks: Mapping[int, Task]
+
+    def credits(self, row: int, task: int) -> dict[int, float]:
+        """The mean score of a row on every document of a task that it answered; empty without samples."""
+        cell = self.cells.get((row, task))
+        if cell is None:
+            return {}
+        sums: dict[int, list[float]] = {}
+        for document, credit in zip(cell.documents, cell.credits, strict=True):
+            sums.setdefault(document, []).append(credit)
+        return {document: sum(scores) / len(scores) for document, scores in sums.items()}
+
+    def paired(self, row: int, other: int, task: int) -> Difference | None:
+        """One row minus another on the documents of a task that both answered; None when there is none."""
+        mine, theirs = self.credits(row, task), self.credits(other, task)
+        shared = sorted(mine.keys() & theirs.keys())
+        if not shared:
+            return None
+        clusters = self.tasks[task].clusters
+        return paired([mine[d] for d in shared], [theirs[d] for d in shared], [str(clusters[d]) for d in shared])
+
+
+def read(sources: Mapping[tuple[int, int], Source]) -> Samples:
+    """The first pass over the samples of (row, task)."""
+    tasks: dict[int, Task] = {}
+    cells = {key: read_cell(source, tasks.setdefault(key[1], Task())) for key, source in sources.items()}
+    return Samples(cells, tasks)
+
+
+def pack(samples: Samples, budget: int) -> Packed:
+    """The chunks of a page for its samples; replies fill what is left of `budget` bytes.
 
     At least WRONG_SHOWN replies of wrong answers are shown per cell, so the result can be larger than the budget:
     the caller moves chunks to files beside the page then.
     """
-    tasks: dict[int, Task] = {}
-    cells = {key: read_cell(source, tasks.setdefault(key[1], Task())) for key, source in sources.items()}
+    cells, tasks = samples.cells, samples.tasks
     chunks = {"verdicts": packed(_verdicts(cells, tasks))}
     for number, task in tasks.items():
         columns = ("ids", "questions", "golds", "flags", "facets")
@@ -265,12 +303,15 @@ class _Prompts:
         count = len(cell.documents)
         probes = {0, count // 2, count - 1} if count else set()
         seen = {cell.documents[at]: prompt_of(sample)[1] for at, sample in _whole(cell, probes)}
-        for number, known in enumerate(wordings):
-            if seen and all(known.get(document, text) == text for document, text in seen.items()):
-                break
-        else:
-            number, known = len(wordings), {}
-            wordings.append(known)
+        fitting = [
+            number
+            for number, known in enumerate(wordings)
+            if seen and all(known.get(document, text) == text for document, text in seen.items())
+        ]
+        if not fitting:
+            wordings.append({})
+        number = fitting[0] if fitting else len(wordings) - 1
+        known = wordings[number]
         self.variant[key] = number
         missing = [at for at in range(count) if cell.documents[at] not in known and not cell.repeats[at]]
         for at, sample in _whole(cell, missing):
@@ -315,9 +356,7 @@ def _order(cell: Cell) -> list[int]:
     return wrong + disputed + [at for at in range(len(cell.codes)) if at not in taken]
 
 
-def _replies(
-    key: tuple[int, int], cell: Cell, prompts: _Prompts, room: float
-) -> tuple[list[list[Any]], list[str]]:
+def _replies(key: tuple[int, int], cell: Cell, prompts: _Prompts, room: float) -> tuple[list[list[Any]], list[str]]:
     """Replies of one cell for about `room` bytes of text: [place in the verdict string, reply] each."""
     entries: list[list[Any]] = []
     systems: dict[str, int] = {}
@@ -353,7 +392,13 @@ def reply(sample: Mapping[str, Any]) -> dict[str, Any]:
     if span and span[1] <= TEXT_LIMIT:
         start = _utf16(text[: span[0]])
         entry["s"] = [start, start + _utf16(text[span[0] : span[1]])]
-    for short, name in (("e", "error"), ("f", "finish"), ("sec", "seconds"), ("att", "attempts"), ("in", "prompt_tokens")):
+    for short, name in (
+        ("e", "error"),
+        ("f", "finish"),
+        ("sec", "seconds"),
+        ("att", "attempts"),
+        ("in", "prompt_tokens"),
+    ):
         if kept.get(name) not in (None, ""):
             entry[short] = kept[name]
     if kept.get("judge"):

@@ -137,6 +137,15 @@ def number(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{value:,.{digits}f}"
 
 
+def p_value(p: float) -> str:
+    """A p-value with three decimals.
+
+    >>> p_value(0.0004), p_value(0.5)
+    ('< 0.001', '0.500')
+    """
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def day(stamp: str | None) -> str:
     """The date of an ISO time stamp, empty when it is none.
 
@@ -173,7 +182,7 @@ def template_text(name: str) -> str:
 
 
 def policy(script: str = "", *, sidecars: bool = False) -> str:
-    """The content security policy of a page whose only script is `script`; with `sidecars`, files beside it load too."""
+    """The content security policy of a page whose only script is `script`; `sidecars`: files beside it load too."""
     sources: list[str] = []
     if script:
         digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
@@ -194,14 +203,14 @@ def environment() -> Environment:
 
     made = Environment(
         loader=FunctionLoader(template_text),
-        autoescape=lambda name: not (name or "").endswith(".md.jinja"),
+        autoescape=lambda name: not (name or "").endswith(".md.jinja"),  # noqa: S701  # Markdown has the filter `md`
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     made.filters.update(signed=signed, number=number, reason=reason_words, short=short_reason, title_of=task_title)
-    made.filters.update(readable=readable, md=markdown_text)
+    made.filters.update(readable=readable, md=markdown_text, p=p_value)
     return made
 
 

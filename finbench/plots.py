@@ -60,8 +60,7 @@ def forest(points: Sequence[Point], reported: Mapping[str, Sequence[Point]], nam
         for place, point in enumerate(points):
             for other in reported.get(point.label, ()):
                 axes.plot(other.score, place, "o", mfc=PAPER, mec=MUTED, mew=0.9, ms=5, zorder=2)
-            if point.low is not None and point.high is not None:
-                axes.plot([point.low, point.high], [place, place], color=BLUE, lw=3, solid_capstyle="round", alpha=0.45)
+            _band(axes, [point.low, point.high], [place, place])
             axes.plot(point.score, place, "o", color=BLUE, ms=6.5, zorder=3)
         _lines(axes, [point.label for point in points])
         _percent(axes)
@@ -71,7 +70,13 @@ def forest(points: Sequence[Point], reported: Mapping[str, Sequence[Point]], nam
         axes.legend(handles=marks, loc="upper left", bbox_to_anchor=(0, -0.12 - 0.35 / len(points)), ncol=2)
 
     rows = [
-        (p.label, _n(p.n), f"{p.score:.1f}", _interval(p), ", ".join(f"{o.score:.1f}" for o in reported.get(p.label, ())))
+        (
+            p.label,
+            _n(p.n),
+            f"{p.score:.1f}",
+            _interval(p),
+            ", ".join(f"{o.score:.1f}" for o in reported.get(p.label, ())),
+        )
         for p in points
     ]
     return Plot(
@@ -85,7 +90,7 @@ def forest(points: Sequence[Point], reported: Mapping[str, Sequence[Point]], nam
 
 
 def reasons(tallies: Mapping[str, Mapping[str, int]], sizes: Mapping[str, int], words: Callable[[str], str]) -> Plot:
-    """Why answers were not right, in percent of a task's samples: one stacked bar per task, the largest reasons named."""
+    """Why answers were not right, in percent of a task's samples: a stacked bar per task, the largest reasons named."""
     totals: dict[str, float] = {}
     for task, tally in tallies.items():
         for reason, count in tally.items():
@@ -133,11 +138,13 @@ def strictness(rows: Sequence[tuple[str, float, float]]) -> Plot:
         ]
         axes.legend(handles=marks, loc="upper left", bbox_to_anchor=(0, -0.12 - 0.35 / len(rows)), ncol=2)
 
-    table = tuple((label, f"{strict:.1f}", f"{lenient:.1f}", f"{lenient - strict:.1f}") for label, strict, lenient in rows)
+    table = tuple(
+        (label, f"{strict:.1f}", f"{lenient:.1f}", f"{lenient - strict:.1f}") for label, strict, lenient in rows
+    )
     return Plot(
         "strictness",
         "Strict against lenient",
-        "For each benchmark the strict score (dot) and the lenient one (diamond), which forgives scale and conflicting golds.",
+        "The strict score (dot) and the lenient one (diamond), which forgives scale and conflicting golds.",
         _svg("strictness", draw, 0.42 * len(rows) + 1.0),
         ("benchmark", "strict", "lenient", "difference"),
         table,
@@ -165,7 +172,9 @@ def tokens(counts: Mapping[str, tuple[Sequence[int], int]]) -> Plot:
     rows = []
     for task, (values, cut) in counts.items():
         ordered = sorted(values)
-        marks = [f"{ordered[min(len(ordered) - 1, int(q * len(ordered)))]:,}" if ordered else "–" for q in (0.5, 0.9, 0.99)]
+        marks = [
+            f"{ordered[min(len(ordered) - 1, int(q * len(ordered)))]:,}" if ordered else "–" for q in (0.5, 0.9, 0.99)
+        ]
         rows.append((task, f"{len(ordered):,}", *marks, f"{ordered[-1]:,}" if ordered else "–", f"{cut:,}"))
     return Plot(
         "tokens",
@@ -183,7 +192,7 @@ def by_length(series: Mapping[str, Sequence[tuple[int, int, Point]]]) -> Plot:
     def draw(axes: Axes, task: str) -> None:
         bins = series[task]
         for place, (_, _, point) in enumerate(bins):
-            axes.plot([place, place], [point.low, point.high], color=BLUE, lw=3, alpha=0.45, solid_capstyle="round")
+            _band(axes, [place, place], [point.low, point.high])
         axes.plot(range(len(bins)), [point.score for _, _, point in bins], "o-", color=BLUE, ms=4.5, lw=1)
         axes.set_xticks(range(len(bins)), [f"{high:,}" for _, high, _ in bins], fontsize=7.5)
         axes.set_ylim(0, 100)
@@ -211,8 +220,7 @@ def breakdown(name: str, title: str, points: Sequence[Point]) -> Plot:
 
     def draw(axes: Axes) -> None:
         for place, point in enumerate(points):
-            if point.low is not None:
-                axes.plot([point.low, point.high], [place, place], color=BLUE, lw=3, solid_capstyle="round", alpha=0.45)
+            _band(axes, [point.low, point.high], [place, place])
             axes.plot(point.score, place, "o", color=BLUE, ms=6)
         _lines(axes, [f"{_short(point.label, 30)}  ({_n(point.n)})" for point in points])
         axes.set_xlim(-1, 101)
@@ -237,12 +245,13 @@ def inline(plot: Plot) -> str:
     assert size is not None
     words = f"<title>{escape(plot.title)}</title><desc>{escape(plot.description)}</desc>"
     limit = f"max-width:{float(size[1]) * 1.6:.0f}px;min-width:{float(size[1]) * 0.9:.0f}px"
-    head = f'<svg class="plot" style="{limit}" viewBox="0 0 {size[1]} {size[2]}" role="img" aria-label="{escape(plot.title)}">{words}'
+    label = f'role="img" aria-label="{escape(plot.title)}"'
+    head = f'<svg class="plot" style="{limit}" viewBox="0 0 {size[1]} {size[2]}" {label}>{words}'
     return head + re.sub(r'<g id="[^"]*"', "<g", svg[svg.index(">") + 1 :])
 
 
 TITLE: dict[str, Any] = {"loc": "left", "fontsize": 9, "color": INK}
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # names are foreign text: a dollar sign is a dollar sign
     "font.family": ["DejaVu Sans"],
@@ -304,6 +313,13 @@ def _figure(name: str, size: tuple[float, float], fill: Callable[[Figure], None]
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return re.sub(r"\s*<metadata>.*?</metadata>", "", out.getvalue(), flags=re.DOTALL)
+
+
+def _band(axes: Axes, x: Sequence[float | None], y: Sequence[float | None]) -> None:
+    """An interval, where it is known."""
+    known_x, known_y = ([value for value in ends if value is not None] for ends in (x, y))
+    if len(known_x) == len(known_y) == 2:
+        axes.plot(known_x, known_y, color=BLUE, lw=3, alpha=0.45, solid_capstyle="round")
 
 
 def _lines(axes: Axes, labels: Sequence[str]) -> None:

@@ -6,37 +6,20 @@ Everything is read from the run folder (run.json, results.json, samples_*.jsonl)
 
 from __future__ import annotations
 
-import heapq
-import json
-from array import array
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from finbench import drill, pages, plots
-from finbench.errors import StoreError
+from finbench import digest, pages, plots
 from finbench.names import slug
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS
-from finbench.stats import Accumulator, Estimate, estimate
+from finbench.stats import Estimate, estimate
 
-EXAMPLES = 3  # wrong samples shown per reason and task
-DISAGREEMENTS = 20  # samples listed where judge and grader differ
-COSTLY = 8  # samples listed as slowest and as longest
-TAIL = 700  # characters of a reply's end that an example shows
+if TYPE_CHECKING:
+    from finbench.compare import Comparison
+
 FACET_VALUES = 24  # parts drawn per breakdown, the largest ones
-
-
-@dataclass(slots=True)
-class Gathered:
-    """What one pass over a task's samples leaves."""
-
-    tokens: array[int] = field(default_factory=lambda: array("q"))
-    lengths: list[tuple[int, bool, str]] = field(default_factory=list)  # output tokens, right or not, cluster
-    facets: dict[str, dict[str, Accumulator]] = field(default_factory=dict)  # facet -> value -> scores
-    examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    disputed: list[dict[str, Any]] = field(default_factory=list)
-    errors: dict[str, int] = field(default_factory=dict)  # error text -> count
 
 
 def write(run_dir: Path, *, plots_dir: Path | None = None) -> list[Path]:
@@ -60,21 +43,12 @@ def write(run_dir: Path, *, plots_dir: Path | None = None) -> list[Path]:
     return written
 
 
-def read(run_dir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(run.json, the finbench part of results.json) of a run folder."""
-    try:
-        manifest = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
-        return manifest, json.loads((run_dir / "results.json").read_text(encoding="utf-8"))["finbench"]
-    except (OSError, ValueError, KeyError) as error:
-        raise StoreError(f"{run_dir}: no readable run.json and results.json ({error}); `finbench score` writes them") from error
-
-
 def gather(run_dir: Path) -> dict[str, Any]:
     """Everything the templates print, worked out: they do no arithmetic."""
-    manifest, results = read(run_dir)
+    manifest, results = digest.read(run_dir)
     entries = results["tasks"]
     costly: list[dict[str, Any]] = []
-    gathered = {name: _gather(run_dir, name, entry, costly) for name, entry in entries.items()}
+    gathered = {name: digest.gather(run_dir, name, entry, costly) for name, entry in entries.items()}
     tasks = [_task(name, entry) for name, entry in entries.items()]
     return {
         "model": manifest["model"],
@@ -85,7 +59,7 @@ def gather(run_dir: Path) -> dict[str, Any]:
         "average": _average(results.get("average")),
         "tasks": tasks,
         "summary": _sentences(entries),
-        "reported": _reported(results, entries),
+        "reported": _reported(results),
         "plots": _plots(entries, gathered, results),
         "breakdowns": [plot.name for plot in _breakdowns(entries, gathered)],
         "examples": _examples(gathered, entries),
@@ -95,92 +69,19 @@ def gather(run_dir: Path) -> dict[str, Any]:
             for name, one in gathered.items()
             for text, count in sorted(one.errors.items(), key=lambda item: (-item[1], item[0]))[:5]
         ],
-        "slowest": heapq.nlargest(COSTLY, costly, key=lambda row: (row["seconds"] or 0, row["id"])),
-        "longest": heapq.nlargest(COSTLY, costly, key=lambda row: (row["tokens"] or 0, row["id"])),
+        "slowest": digest.slowest(costly),
+        "longest": digest.longest(costly),
         "provenance": provenance(manifest),
         "command": command(manifest.get("command") or ()),
-    }
-
-
-def samples_files(run_dir: Path, name: str, entry: Mapping[str, Any]) -> list[Path]:
-    """The samples files of a task; a group has one per sub-task."""
-    parts = entry.get("subtasks") or [name]
-    return [path for part in parts if (path := run_dir / f"samples_{slug(part)}.jsonl").exists()]
-
-
-def _gather(run_dir: Path, name: str, entry: Mapping[str, Any], costly: list[dict[str, Any]]) -> Gathered:
-    """One pass over the samples of a task; the candidates for slowest and longest are kept in `costly`."""
-    out = Gathered()
-    judged = entry.get("verdict_by") == "judge"
-    for path in samples_files(run_dir, name, entry):
-        for _, line in drill.lines(path):
-            sample = drill.graded(line)
-            right = drill.verdict_of(sample, judged)
-            _count(out, sample, right)
-            costly.append(_cost(name, sample, right))
-            if len(costly) > 4096:
-                costly[:] = _dearest(costly)
-            wanted = out.examples.setdefault(sample["reason"], []) if not right else None
-            if wanted is not None and len(wanted) < EXAMPLES:
-                wanted.append(_example(sample, line))
-            judge = sample.get("judge")
-            if judge and judge.get("verdict") in ("right", "wrong") and len(out.disputed) < DISAGREEMENTS:
-                if (judge["verdict"] == "right") != bool(sample["correct"]):
-                    out.disputed.append(_example(sample, line) | {"judge": judge["verdict"]})
-    costly[:] = _dearest(costly)
-    return out
-
-
-def _count(out: Gathered, sample: Mapping[str, Any], right: bool) -> None:
-    written = sample.get("output_tokens")
-    if written is not None:
-        out.tokens.append(written)
-        out.lengths.append((written, right, sample.get("cluster") or ""))
-    for facet, value in (sample.get("facets") or {}).items():
-        out.facets.setdefault(facet, {}).setdefault(str(value), Accumulator()).add(right, sample.get("cluster") or "")
-    if sample.get("error"):
-        text = str(sample["error"])[:300]
-        out.errors[text] = out.errors.get(text, 0) + 1
-
-
-def _cost(task: str, sample: Mapping[str, Any], right: bool) -> dict[str, Any]:
-    return {
-        "task": pages.task_title(task),
-        "id": sample["id"],
-        "seconds": sample.get("seconds"),
-        "tokens": sample.get("output_tokens"),
-        "finish": sample.get("finish"),
-        "right": right,
-        "reason": sample["reason"],
-    }
-
-
-def _dearest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows that can still be among the slowest or the longest."""
-    slow = heapq.nlargest(COSTLY, rows, key=lambda row: (row["seconds"] or 0, row["id"]))
-    long = heapq.nlargest(COSTLY, rows, key=lambda row: (row["tokens"] or 0, row["id"]))
-    return slow + [row for row in long if row not in slow]
-
-
-def _example(sample: Mapping[str, Any], line: bytes) -> dict[str, Any]:
-    text = drill.first_reply(json.loads(line))
-    answer = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
-    answer = answer.strip()
-    return {
-        "id": sample["id"],
-        "question": sample["question"],
-        "golds": "  or  ".join(gold["text"] for gold in sample["golds"]),
-        "extracted": sample.get("extracted"),
-        "reason": sample["reason"],
-        "correct": bool(sample["correct"]),
-        "tail": ("…" if len(answer) > TAIL else "") + answer[-TAIL:],
     }
 
 
 def _task(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     """One line of the summary table."""
     replies = entry.get("replies") or sum(entry["reasons"].values()) or entry["n"]
-    unreadable = sum(count for reason, count in entry["reasons"].items() if reason in UNREADABLE_REASONS and reason != "error")
+    unreadable = sum(
+        count for reason, count in entry["reasons"].items() if reason in UNREADABLE_REASONS and reason != "error"
+    )
     share = {"unreadable": unreadable, "truncated": entry["truncated"], "errors": entry["errors"]}
     return {
         "name": name,
@@ -241,14 +142,71 @@ def _sentences(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [words + ", ".join(found) + "." for words, found in findings if found]
 
 
-def _reported(results: Mapping[str, Any], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return list(results.get("reported") or ())
+def _reported(results: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The table beside reported rows: this run first, then the same model's published rows, then others by average."""
+    rows, entries = results.get("reported") or [], results["tasks"]
+    if not rows:
+        return None
+    names = list(entries)
+    average = results.get("average")
+    own = [{"text": f"{entries[name]['score']:.1f}", "note": f"±{_half(entries[name]['ci']):.1f}"} for name in names]
+    own.append({"text": f"{average['score']:.1f}", "note": f"±{_half(average['ci']):.1f}"} if average else EMPTY)
+    notes: list[str] = []
+    lines = [{"kind": "own", "label": "this run", "marks": [], "cells": own}]
+    ordered = sorted(rows, key=lambda row: (not row["same_model"], -_mean(row), row["model"], row["protocol"]))
+    for row in ordered:
+        note = f"{row['title']}: {row['source']}. {row['note']}".strip()
+        if note not in notes:
+            notes.append(note)
+        lines.append(
+            {
+                "kind": "reported",
+                "label": row["model"] if row["params"] in row["model"] else f"{row['model']} {row['params']}",
+                "marks": [chr(ord("a") + notes.index(note) % 26)],
+                "cells": [_beside(row["cells"].get(name)) for name in names] + [_beside(row["average"])],
+            }
+        )
+    verdicts = [
+        f"{pages.task_title(name)}, {row['title']} ({cell['printed']}): {cell['sentence']}"
+        for row in ordered
+        if row["same_model"]
+        for name, cell in [*row["cells"].items(), ("average", row["average"])]
+        if cell
+    ]
+    return {
+        "note": "Reported, not measured here: prompts, decoding and grading differ, so a difference is a question "
+        "before it is a finding. Small figures are this run minus the reported score, ▲ and ▼ where the difference is clear.",
+        "head": [*(pages.task_title(name) for name in names), "average"],
+        "rows": lines,
+        "verdicts": verdicts,
+        "notes": notes,
+    }
+
+
+EMPTY = {"text": "–", "note": ""}
+MARKS = {"better": "▲ ", "worse": "▼ ", "differs": "≠ "}
+
+
+def _mean(row: Mapping[str, Any]) -> float:
+    return float(row["average"]["score"]) if row["average"] else -1.0
+
+
+def _beside(cell: Mapping[str, Any] | None) -> dict[str, str]:
+    """A reported score as printed, with our difference; a printed average that is not its columns' mean says so."""
+    if not cell:
+        return EMPTY
+    text = cell["printed"]
+    if cell["recomputed"] is not None and abs(cell["recomputed"] - cell["score"]) >= 0.051:
+        text += f" ({cell['recomputed']:.1f} recomputed)"
+    return {"text": text, "note": MARKS.get(cell["verdict"], "") + pages.signed(cell["delta"])}
 
 
 def _plots(
-    entries: Mapping[str, Mapping[str, Any]], gathered: Mapping[str, Gathered], results: Mapping[str, Any]
+    entries: Mapping[str, Mapping[str, Any]], gathered: Mapping[str, digest.Gathered], results: Mapping[str, Any]
 ) -> list[plots.Plot]:
     """The figures, in the order of the report; those without values are left out."""
+    if not entries:
+        return []
     titles = {name: pages.task_title(name) for name in entries}
     points = [plots.Point(titles[name], e["score"], e["ci"][0], e["ci"][1], e["n"]) for name, e in entries.items()]
     average = results.get("average")
@@ -273,7 +231,13 @@ def _plots(
 
 
 def _reported_points(results: Mapping[str, Any]) -> dict[str, list[plots.Point]]:
-    return {}
+    """Published scores by the label of the line that they stand on in the forest plot."""
+    out: dict[str, list[plots.Point]] = {}
+    for row in results.get("reported") or []:
+        for name, cell in [*row["cells"].items(), ("average", row["average"])]:
+            if cell:
+                out.setdefault(pages.task_title(name), []).append(plots.Point(row["model"], cell["score"]))
+    return out
 
 
 def _bins(lengths: Sequence[tuple[int, bool, str]], count: int = 5) -> list[tuple[int, int, plots.Point]]:
@@ -307,7 +271,7 @@ FACET_TITLES = {
 }
 
 
-def _breakdowns(entries: Mapping[str, Any], gathered: Mapping[str, Gathered]) -> list[plots.Plot]:
+def _breakdowns(entries: Mapping[str, Any], gathered: Mapping[str, digest.Gathered]) -> list[plots.Plot]:
     """A figure per task and facet with more than one value; sub-tasks of a group are one more facet."""
     out = []
     for name, one in gathered.items():
@@ -334,7 +298,7 @@ def _natural(item: tuple[str, Any]) -> tuple[bool, int, str]:
     return not item[0].isdecimal(), int(item[0]) if item[0].isdecimal() else 0, item[0]
 
 
-def _examples(gathered: Mapping[str, Gathered], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _examples(gathered: Mapping[str, digest.Gathered], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Wrong samples by task and reason, the most frequent reason first."""
     out = []
     for name, one in gathered.items():
@@ -346,7 +310,7 @@ def _examples(gathered: Mapping[str, Gathered], entries: Mapping[str, Any]) -> l
     return out
 
 
-def _judged(entries: Mapping[str, Any], gathered: Mapping[str, Gathered]) -> list[dict[str, Any]]:
+def _judged(entries: Mapping[str, Any], gathered: Mapping[str, digest.Gathered]) -> list[dict[str, Any]]:
     """Where a judge was asked: its 2x2 table with the grader, kappa, and samples on which they differ."""
     return [
         {"task": pages.task_title(name), **entry["judge"], "disputed": gathered[name].disputed}
@@ -396,6 +360,11 @@ def command(words: Sequence[str]) -> str:
     >>> command(["finbench", "run", "--model", "a b"])
     "finbench run --model 'a b'"
     """
-    import shlex
-
     return shlex.join(str(word) for word in words)
+
+
+def comparison_html(comparison: Comparison) -> str:
+    """The comparison of runs (compare.compare) as one HTML page."""
+    style = pages.template_text("base.css") + pages.template_text("report.css")
+    values = {"comparison": comparison, "style": style, "policy": pages.policy()}
+    return pages.render("comparison.html.jinja", **values)

@@ -123,7 +123,14 @@ def test_a_benchmark_that_was_not_run_is_not_a_zero(tmp_path: Path) -> None:
 @pytest.mark.parametrize("payload", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_adds_no_element(payload: str, tmp_path: Path) -> None:
     def page(word: str) -> Elements:
-        sample = {"question": word, "gold": word, "text": word, "extracted": word, "error": word, "facets": {"type": word}}
+        sample = {
+            "question": word,
+            "gold": word,
+            "text": word,
+            "extracted": word,
+            "error": word,
+            "facets": {"type": word},
+        }
         folder = write_run(tmp_path / "run", word, word, {"finqa": [sample]}, run_id="r")
         out = site.build([folder], tmp_path / "index.html", reported=False)
         return Elements(out.path.read_text(encoding="utf-8"))
@@ -148,7 +155,7 @@ def test_samples_beyond_the_size_go_to_files_beside_the_page(tmp_path: Path) -> 
         assert call is not None
         beside[call[1]] = unpacked(call[2])
     whole = chunks_of(site.build(runs, tmp_path / "large.html", reported=False).path.read_text(encoding="utf-8"))
-    assert {key for key in whole} == set(inside) | set(beside)
+    assert set(whole) == set(inside) | set(beside)
     assert whole["verdicts"] == {**inside, **beside}["verdicts"]
 
 
@@ -171,8 +178,14 @@ def test_verdicts_and_answers_are_those_of_the_samples(tmp_path: Path) -> None:
         drill.CORRECT | drill.LENIENT | drill.JUDGE_DISAGREES,
     ]
     answers = found["answers:0:0"]
-    assert [answers["reasons"][number] for number in answers["reason"]] == ["equal", "truncated", "off_by_100", "error", "equal"]
-    replies = dict((place, reply) for place, reply in found["replies:0:0"]["items"])
+    assert [answers["reasons"][number] for number in answers["reason"]] == [
+        "equal",
+        "truncated",
+        "off_by_100",
+        "error",
+        "equal",
+    ]
+    replies = dict(found["replies:0:0"]["items"])
     assert replies[0]["t"] == "it is 1"
     assert replies[0]["s"] == [6, 7]
     assert replies[3]["e"] == "HTTP 500"
@@ -185,7 +198,10 @@ def test_a_span_is_counted_as_javascript_counts() -> None:
 
 
 def test_repeats_of_a_question_stand_behind_each_other(tmp_path: Path) -> None:
-    samples = [{"id": q, "question": q, "gold": 1, "repeat": r, "correct": c} for q, r, c in (("a", 0, 1), ("a", 1, 0), ("b", 0, 0), ("b", 1, 1))]
+    samples = [
+        {"id": q, "question": q, "gold": 1, "repeat": r, "correct": c}
+        for q, r, c in (("a", 0, 1), ("a", 1, 0), ("b", 0, 0), ("b", 1, 1))
+    ]
     folder = write_run(tmp_path / "run", tasks={"finqa": samples})
     found = chunks_of(site.build([folder], tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
     assert [ord(letter) & 1 for letter in found["verdicts"]["cells"]["0:0"]] == [1, 0, 0, 1]
@@ -194,8 +210,14 @@ def test_repeats_of_a_question_stand_behind_each_other(tmp_path: Path) -> None:
 
 def test_questions_are_the_same_by_content_not_by_place(tmp_path: Path) -> None:
     left = [{"id": "a", "correct": True}, {"id": "b", "question": "other words"}]
-    right = [{"id": "b", "question": "one wording", "doc_id": 0}, {"id": "a", "question": "Invented question 0?", "gold": 0}]
-    runs = [write_run(tmp_path / "x", "m/x", tasks={"finqa": left}), write_run(tmp_path / "y", "m/y", tasks={"finqa": right})]
+    right = [
+        {"id": "b", "question": "one wording", "doc_id": 0},
+        {"id": "a", "question": "Invented question 0?", "gold": 0},
+    ]
+    runs = [
+        write_run(tmp_path / "x", "m/x", tasks={"finqa": left}),
+        write_run(tmp_path / "y", "m/y", tasks={"finqa": right}),
+    ]
     found = chunks_of(site.build(runs, tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
     assert sorted(found["docs:0"]["ids"]) == ["a", "b", "b"]
 
@@ -232,7 +254,7 @@ def test_a_torn_last_line_is_left_out_and_a_broken_one_is_named(tmp_path: Path) 
         file.write('{"doc_id": 3, "fin')
     assert site.build([folder], tmp_path / "i.html", reported=False).samples == 3
     path.write_text("not json\n" + path.read_text())
-    with pytest.raises(StoreError, match="samples_finqa.jsonl.*finbench score"):
+    with pytest.raises(StoreError, match=r"samples_finqa\.jsonl.*finbench score"):
         site.build([folder], tmp_path / "i.html", reported=False)
 
 

@@ -108,7 +108,11 @@ async function drawDeltas() {
   board.classList.toggle("with-reference", key !== null);
   find("#unreference").hidden = key === null;
   all("input.reference", board).forEach((input) => { input.checked = Number(input.value) === reference; });
-  for (const row of rows) row.classList.toggle("chosen", Number(row.dataset.row) === reference);
+  for (const row of rows) {
+    const chosen = Number(row.dataset.row) === reference;
+    row.classList.toggle("chosen", chosen);
+    find(".reference-label span", row).textContent = chosen ? "reference" : "compare";
+  }
   if (key === null) { all(".delta", board).forEach((node) => { node.textContent = ""; }); return; }
   const view = find("#board-view");
   view.setAttribute("aria-busy", "true");
@@ -131,14 +135,14 @@ function deltasOf(row, reference, verdicts) {
   const slot = find(".delta", row.children[columnOf.get("average")]);
   const shared = data.tasks.filter((_, task) => mine.scores[task] && theirs.scores[task]).length;
   const complete = results.length && results.length === shared && mine.scores.every((score, task) => !score === !theirs.scores[task]);
-  if (slot) writeDelta(slot, complete ? { ...averageOf(results), paired: results.every((one) => one.paired) } : null);
+  if (slot) writeDelta(slot, complete ? { ...averageOf(results), paired: results.every((one) => one.paired), sameProtocol: mine.protocol === theirs.protocol } : null);
 }
 
 function difference(mine, theirs, task, index, reference, verdicts) {
   const x = mine.scores[task], y = theirs.scores[task];
   if (!x || !y) return null;
-  const paired = compare(verdicts, index, reference, task);
-  return paired ? { ...paired, paired: true } : { ...apart(x, y), paired: false };
+  const paired = compare(verdicts, index, reference, task), sameProtocol = mine.protocol === theirs.protocol;
+  return paired ? { ...paired, paired: true, sameProtocol } : { ...apart(x, y), paired: false, sameProtocol };
 }
 
 function writeDelta(slot, result) {
@@ -149,8 +153,11 @@ function writeDelta(slot, result) {
   const mark = kind === "better" ? "▲ " : kind === "worse" ? "▼ " : "";
   slot.textContent = mark + signed(result.delta) + (Number.isNaN(result.low) ? "" : " ±" + points((result.high - result.low) / 2));
   if (kind) slot.classList.add(kind);
+  slot.classList.toggle("elsewhere", !result.sameProtocol);
   const interval = Number.isNaN(result.low) ? "" : ", 95 % interval " + signed(result.low) + " to " + signed(result.high);
-  slot.title = words + (kind ? " than the reference row" : "") + interval + (result.paired ? ", paired on the same questions" : ", not paired: no samples on one side");
+  slot.title = words + (kind ? " than the reference row" : "") + interval
+    + (result.paired ? ", paired on the same questions" : ", not paired: no samples on one side")
+    + (result.sameProtocol ? "" : "; other protocol: prompts, decoding and grading differ as well");
 }
 
 // What is visible, in the order it is shown, as a file.
@@ -181,5 +188,4 @@ function save(kind) {
   link.href = URL.createObjectURL(new Blob([WRITERS.get(kind)(visible())], { type: "text/plain;charset=utf-8" }));
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  find("#export").open = false;
 }

@@ -7,6 +7,7 @@ function draw() {
   for (const button of all("[data-view]")) {
     if (button.dataset.view === view) button.setAttribute("aria-current", "page"); else button.removeAttribute("aria-current");
   }
+  document.body.classList.toggle("board-shown", view === "board");
   document.documentElement.style.colorScheme = state.get("theme") ?? "";
   views.get(view)[1]();
 }
@@ -16,6 +17,7 @@ find("#theme").addEventListener("click", () => {
   const dark = state.has("theme") ? state.get("theme") === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   go({ theme: dark ? "light" : "dark" });
 });
+document.addEventListener("click", (event) => all("details.menu[open]").forEach((menu) => { if (!menu.contains(event.target) || event.target.matches("button")) menu.open = false; }));
 addEventListener("popstate", () => { state = readHash(location.hash); draw(); });
 prepareBoard();
 draw();

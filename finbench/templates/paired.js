@@ -3,7 +3,10 @@
 const CORRECT = 1, LENIENT = 2, TRUNCATED = 4, FAILED = 8, UNREADABLE = 16, JUDGE = 32;
 const bits = (text, at) => text.charCodeAt(at) & 0x3f;
 const asked = (text, at) => at < text.length && text.charCodeAt(at) !== 32;
-const verdictsOf = (verdicts, row, task) => verdicts.cells[row + ":" + task];
+// Rows and tasks keep in the packed data the numbers that they were packed under.
+const place = (row, task) => data.rows[row].number + ":" + data.tasks[task].number;
+const verdictsOf = (verdicts, row, task) => verdicts.cells[place(row, task)];
+const clustersOf = (verdicts, task) => verdicts.clusters[data.tasks[task].number];
 
 // The mean over the repeats of one document, null when it was not asked; partial credit where a task gives it.
 function mean(text, credits, document, size) {
@@ -19,8 +22,8 @@ function mean(text, credits, document, size) {
 function compare(verdicts, rowA, rowB, task) {
   const a = verdictsOf(verdicts, rowA, task), b = verdictsOf(verdicts, rowB, task);
   if (!a || !b) return null;
-  const creditA = verdicts.credits[rowA + ":" + task], creditB = verdicts.credits[rowB + ":" + task];
-  const clusters = verdicts.clusters[task], size = clusters.length;
+  const creditA = verdicts.credits[place(rowA, task)], creditB = verdicts.credits[place(rowB, task)];
+  const clusters = clustersOf(verdicts, task), size = clusters.length;
   const groups = new Map();
   let n = 0, both = 0, onlyA = 0, onlyB = 0, neither = 0, wins = 0, losses = 0, sumA = 0, sumB = 0, binary = true;
   for (let document = 0; document < size; document++) {

@@ -32,7 +32,7 @@ async function drawSamples() {
   const withOther = other !== null && other !== row && data.rows[other].cells.includes(task);
   let loaded;
   try {
-    loaded = await Promise.all([chunk("docs:" + task), chunk("verdicts"), chunk(`answers:${row}:${task}`), withOther ? chunk(`answers:${other}:${task}`) : null]);
+    loaded = await Promise.all([chunk("docs:" + data.tasks[task].number), chunk("verdicts"), chunk("answers:" + place(row, task)), withOther ? chunk("answers:" + place(other, task)) : null]);
   } catch (error) {
     if (turn === drawing) panel.replaceChildren(el("p", { role: "alert" }, "The samples cannot be opened: " + error.message));
     panel.removeAttribute("aria-busy");
@@ -162,7 +162,7 @@ async function drawDetail(cell, at) {
     asking,
   );
   const variant = data.rows[cell.row].variants[data.rows[cell.row].cells.indexOf(cell.task)];
-  const loaded = await Promise.all([chunk(`prompts:${cell.task}:${variant}`), ...sides.map((side) => replyAt(side.row, cell.task, at))]).catch((error) => error);
+  const loaded = await Promise.all([chunk(`prompts:${data.tasks[cell.task].number}:${variant}`), ...sides.map((side) => replyAt(side.row, cell.task, at))]).catch((error) => error);
   if (turn !== detailTurn) return;
   if (loaded instanceof Error) { parts[0].reply.replaceChildren(el("p", { role: "alert" }, loaded.message)); return; }
   const [prompts, ...replies] = loaded;
@@ -173,7 +173,7 @@ async function drawDetail(cell, at) {
 }
 
 async function replyAt(row, task, at) {
-  const replies = await chunk(`replies:${row}:${task}`);
+  const replies = await chunk("replies:" + place(row, task));
   const found = replies?.items.find(([place]) => place === at);
   return found ? { ...found[1], system: replies.systems[found[1].y] } : null;
 }
@@ -194,7 +194,7 @@ function side_(side, cell, at, named) {
   const words = reasonWords.get(reason) ?? ruleWords(reason);
   const lenient = !right !== !(own & LENIENT) ? (own & LENIENT ? "Right under the lenient reading (scale, sign by wording, conflicting golds)." : "Wrong under the lenient reading.") : null;
   const facts = el("dl", { class: "answers" },
-    fact("Verdict", el("span", {}, el("strong", { class: right ? "good" : "bad" }, mark(right)), ": " + words)),
+    fact("Verdict", el("span", {}, el("strong", { class: right ? "good" : "bad" }, mark(right)), ", " + words), "wide"),
     fact("Extracted", extracted === null || extracted === undefined ? el("span", { class: "muted" }, "nothing") : foreign(extracted, "code")),
     fact("Normalized", value === null || value === undefined ? el("span", { class: "muted" }, "–") : foreign(value, "code")),
     fact("Found by", answers.rules[answers.rule[at]] ? ruleWords(answers.rules[answers.rule[at]]) : "–", "small"),
@@ -210,7 +210,7 @@ function fillReply(part, entry) {
   const task = data.tasks[state.get("task")]?.name ?? "";
   if (!entry) {
     part.reply.replaceChildren(el("p", { class: "muted" }, "The text of this reply is not on this page, which holds as many replies as its size allows, wrong ones first. It is in ",
-      foreign("samples_" + task + ".jsonl", "code"), " of the run ", foreign(part.row.source || part.row.key, "code"), "."));
+      foreign("samples_" + task + ".jsonl", "code"), " of the run ", foreign(part.row.run, "code"), "."));
     return;
   }
   const facts = [];

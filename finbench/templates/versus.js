@@ -15,7 +15,7 @@ async function drawVersus() {
   const shared = data.tasks.map((_, task) => task).filter((task) => data.rows[a].cells.includes(task) && data.rows[b].cells.includes(task));
   const results = new Map(shared.map((task) => [task, compare(verdicts, a, b, task)]).filter(([, result]) => result));
   const task = results.has(state.get("task")) ? state.get("task") : [...results.keys()][0];
-  const docs = task === undefined ? null : await Promise.all([chunk("docs:" + task), chunk(`answers:${a}:${task}`), chunk(`answers:${b}:${task}`)]);
+  const docs = task === undefined ? null : await Promise.all([chunk("docs:" + data.tasks[task].number), chunk("answers:" + place(a, task)), chunk("answers:" + place(b, task))]);
   if (turn !== versusTurn) return;
   arena.replaceChildren(pickers(able, a, b), ...(results.size ? [summary(results, a, b, task)] : [el("p", { class: "muted" }, "These rows share no question.")]),
     ...(docs ? [detailOf(task, results.get(task), a, b, verdicts, docs)] : []));

@@ -67,7 +67,9 @@ class Page:
 
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed; pip install 'finbench[test]'")
+    webdriver = pytest.importorskip(
+        "selenium.webdriver", reason="selenium is not installed; pip install 'finbench[test]'"
+    )
     browser, control = shutil.which("chromium"), shutil.which("chromedriver")
     if not browser or not control:
         pytest.skip("no browser here; apt-get install chromium chromium-driver")

@@ -1,0 +1,127 @@
+"""One pass over a run's samples: what its report counts, and the samples that it quotes."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from finbench import drill, pages
+from finbench.errors import StoreError
+from finbench.names import slug
+from finbench.stats import Accumulator
+
+EXAMPLES = 3  # wrong samples shown per reason and task
+DISAGREEMENTS = 20  # samples listed where judge and grader differ
+COSTLY = 8  # samples listed as slowest and as longest
+TAIL = 700  # characters of a reply's end that an example shows
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What one pass over a task's samples leaves."""
+
+    tokens: array[int] = field(default_factory=lambda: array("q"))
+    lengths: list[tuple[int, bool, str]] = field(default_factory=list)  # output tokens, right or not, cluster
+    facets: dict[str, dict[str, Accumulator]] = field(default_factory=dict)  # facet -> value -> scores
+    examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    disputed: list[dict[str, Any]] = field(default_factory=list)
+    errors: dict[str, int] = field(default_factory=dict)  # error text -> count
+
+
+def read(run_dir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(run.json, the finbench part of results.json) of a run folder."""
+    try:
+        manifest = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
+        return manifest, json.loads((run_dir / "results.json").read_text(encoding="utf-8"))["finbench"]
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(
+            f"{run_dir}: no readable run.json and results.json ({error}); `finbench score` writes them"
+        ) from error
+
+
+def samples_files(run_dir: Path, name: str, entry: Mapping[str, Any]) -> list[Path]:
+    """The samples files of a task; a group has one per sub-task."""
+    parts = entry.get("subtasks") or [name]
+    return [path for part in parts if (path := run_dir / f"samples_{slug(part)}.jsonl").exists()]
+
+
+def gather(run_dir: Path, name: str, entry: Mapping[str, Any], costly: list[dict[str, Any]]) -> Gathered:
+    """One pass over the samples of a task; the candidates for slowest and longest are kept in `costly`."""
+    out = Gathered()
+    judged = entry.get("verdict_by") == "judge"
+    for path in samples_files(run_dir, name, entry):
+        for _, line in drill.lines(path):
+            sample = drill.graded(line)
+            right = drill.verdict_of(sample, judged)
+            _count(out, sample, right)
+            costly.append(_cost(name, sample, right))
+            if len(costly) > 4096:
+                costly[:] = dearest(costly)
+            wanted = out.examples.setdefault(sample["reason"], []) if not right else None
+            if wanted is not None and len(wanted) < EXAMPLES:
+                wanted.append(_example(sample, line))
+            disputed = drill.code(sample) & drill.JUDGE_DISAGREES
+            if disputed and len(out.disputed) < DISAGREEMENTS:
+                out.disputed.append(_example(sample, line) | {"judge": sample["judge"]["verdict"]})
+    costly[:] = dearest(costly)
+    return out
+
+
+def _count(out: Gathered, sample: Mapping[str, Any], right: bool) -> None:
+    written = sample.get("output_tokens")
+    if written is not None:
+        out.tokens.append(written)
+        out.lengths.append((written, right, sample.get("cluster") or ""))
+    for facet, value in (sample.get("facets") or {}).items():
+        out.facets.setdefault(facet, {}).setdefault(str(value), Accumulator()).add(right, sample.get("cluster") or "")
+    if sample.get("error"):
+        text = str(sample["error"])[:300]
+        out.errors[text] = out.errors.get(text, 0) + 1
+
+
+def _cost(task: str, sample: Mapping[str, Any], right: bool) -> dict[str, Any]:
+    return {
+        "task": pages.task_title(task),
+        "id": sample["id"],
+        "seconds": sample.get("seconds"),
+        "tokens": sample.get("output_tokens"),
+        "finish": sample.get("finish"),
+        "right": right,
+        "reason": sample["reason"],
+    }
+
+
+def slowest(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The samples that took longest, the slowest first."""
+    return heapq.nlargest(COSTLY, rows, key=lambda row: (row["seconds"] or 0, row["id"]))
+
+
+def longest(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The samples with most output tokens, the longest first."""
+    return heapq.nlargest(COSTLY, rows, key=lambda row: (row["tokens"] or 0, row["id"]))
+
+
+def dearest(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that can still be among the slowest or the longest."""
+    slow = slowest(rows)
+    return slow + [row for row in longest(rows) if row not in slow]
+
+
+def _example(sample: Mapping[str, Any], line: bytes) -> dict[str, Any]:
+    text = drill.first_reply(json.loads(line))
+    answer = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
+    answer = answer.strip()
+    return {
+        "id": sample["id"],
+        "question": sample["question"],
+        "golds": "  or  ".join(gold["text"] for gold in sample["golds"]),
+        "extracted": sample.get("extracted"),
+        "reason": sample["reason"],
+        "correct": bool(sample["correct"]),
+        "tail": ("…" if len(answer) > TAIL else "") + answer[-TAIL:],
+    }

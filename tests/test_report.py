@@ -1,0 +1,212 @@
+"""The report of a run and its figures: what they say, and that the same run gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_runs import make_samples, write_run
+
+from finbench import compare, pages, plots, report
+from finbench.errors import StoreError
+
+
+def edit_results(run: Path, **changes: Any) -> None:
+    path = run / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    results["finbench"].update(changes)
+    path.write_text(json.dumps(results), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with everything that a report shows: facets, cut replies, a failed request, judge verdicts."""
+    finqa = make_samples(60, 0.6)
+    for place, sample in enumerate(finqa):
+        sample["facets"] = {"question_type": ("percent", "ratio", "amount")[place % 3], "steps": str(1 + place % 12)}
+        sample["output_tokens"] = 100 + 7 * place
+        sample["seconds"] = place / 10
+    finqa[3] |= {"reason": "truncated", "correct": False, "finish": "length", "extracted": None}
+    finqa[4] |= {"reason": "error", "correct": False, "finish": "error", "error": "HTTP 503 from the server"}
+    judged = make_samples(40, 0.5, seed=1)
+    for place, sample in enumerate(judged):
+        verdict = "right" if sample["correct"] != (place == 5) else "wrong"
+        sample["judge"] = {"verdict": verdict, "model": "judge/one", "text": json.dumps({"verdict": verdict})}
+        sample["text"] = f"<think>{'hm ' * 50}</think>The final words {place}"
+    folder = write_run(
+        tmp_path_factory.mktemp("report") / "run",
+        "org/a model",
+        tasks={"finqa": finqa, "finance_instruct": judged},
+        manifest={"command": ["finbench", "run", "--model", "org/a model"], "settings": {"max_tokens": 512}},
+    )
+    tasks = json.loads((folder / "results.json").read_text())["finbench"]["tasks"]
+    agreement = {"both_right": 19, "judge_only": 1, "grader_only": 0, "both_wrong": 20, "unparsed": 0, "kappa": 0.95}
+    tasks["finance_instruct"]["judge"] = agreement
+    edit_results(folder, tasks=tasks)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(run: Path) -> tuple[str, str]:
+    html, markdown = report.write(run)
+    return html.read_text(encoding="utf-8"), markdown.read_text(encoding="utf-8")
+
+
+def test_the_same_run_gives_the_same_bytes(run: Path, written: tuple[str, str]) -> None:
+    paths = report.write(run)
+    assert [path.name for path in paths] == ["report.html", "report.md"]
+    assert tuple(path.read_text(encoding="utf-8") for path in paths) == written
+
+
+def test_the_page_needs_no_script_and_loads_nothing(written: tuple[str, str]) -> None:
+    html = written[0]
+    assert "<script" not in html
+    assert "default-src &#39;none&#39;" in html
+    assert not re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?!#)[a-z]""", re.sub(r'xlink:href="#', "", html))
+
+
+@pytest.mark.parametrize("form", [0, 1], ids=["html", "markdown"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "org/a model",
+        "finbench run --model",
+        "Replies cut off at the token limit",
+        "Failed requests, counted as wrong",
+        "Why answers were not right",
+        "Strict against lenient",
+        "Length of the replies",
+        "Accuracy by length of the reply",
+        "FinQA by type of question",
+        "FinQA by number of program steps",
+        "kappa 0.95",
+    ],
+)
+def test_a_report_says(words: str, form: int, written: tuple[str, str]) -> None:
+    assert words in written[form]
+
+
+def test_the_page_lists_what_went_wrong(written: tuple[str, str]) -> None:
+    html = written[0]
+    assert "HTTP 503 from the server" in html
+    assert "The final words" in html  # the end of a reply, without the thinking before it
+    assert "hm hm" not in html
+    assert html.index("q59") < html.index("q58")  # the slowest first
+
+
+def test_only_the_disputed_sample_is_listed_beside_the_judge(written: tuple[str, str]) -> None:
+    assert len(re.findall(r"grader: \w+, judge: \w+", written[0])) == 1
+
+
+def test_program_steps_are_in_the_order_of_numbers(run: Path) -> None:
+    steps = next(plot for plot in report.gather(run)["plots"] if "steps" in plot.name)
+    assert [row[0] for row in steps.rows] == [str(number) for number in range(1, 13)]
+
+
+def test_figures_are_files_too(run: Path, tmp_path: Path) -> None:
+    files = [path for path in report.write(run, plots_dir=tmp_path / "plots") if path.suffix == ".svg"]
+    assert {"scores.svg", "reasons.svg", "strictness.svg", "tokens.svg", "length.svg"} <= {path.name for path in files}
+    for path in files:
+        ET.fromstring(path.read_text(encoding="utf-8"))
+        assert "var(--" not in path.read_text(encoding="utf-8")
+
+
+def beside(score: float, printed: str, verdict: str, **more: Any) -> dict[str, Any]:
+    return {
+        "score": score,
+        "printed": printed,
+        "verdict": verdict,
+        "delta": 3.0,
+        "recomputed": None,
+        "sentence": "",
+        **more,
+    }
+
+
+def test_reported_rows_stand_beside_the_run_as_printed(run: Path, tmp_path: Path) -> None:
+    common = {"params": "7B", "protocol": "p", "title": "A paper", "source": "arXiv 1", "url": "", "note": "How."}
+    rows = [
+        {"model": "other", "same_model": False, "cells": {"finqa": beside(68.0, "68.0", "better")},
+         "average": beside(69.2, "69.2", "worse", recomputed=68.8), **common},
+        {"model": "a model", "same_model": True,
+         "cells": {"finqa": beside(76.0, "76.0", "agrees", sentence="agrees: +3.0 points")},
+         "average": None, **common},
+    ]  # fmt: skip
+    results = json.loads((run / "results.json").read_text())["finbench"]
+    found = report._reported({**results, "reported": rows})
+    assert found is not None
+    assert [row["label"] for row in found["rows"]] == ["this run", "a model 7B", "other 7B"]
+    assert found["rows"][2]["cells"][0] == {"text": "68.0", "note": "▲ +3.0"}
+    assert found["rows"][2]["cells"][-1]["text"] == "69.2 (68.8 recomputed)"
+    assert found["verdicts"] == ["FinQA, A paper (76.0): agrees: +3.0 points"]
+
+
+def test_sample_rows_are_said_to_be_no_benchmark(run: Path, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", tasks={"finqa": make_samples(5, 1.0)})
+    edit_results(folder, sampled=["finqa"])
+    for path in report.write(folder):
+        assert "not the benchmarks" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "samples", [[], [{"correct": True}], [{"reason": "error", "finish": "error", "output_tokens": None}]]
+)
+def test_the_smallest_runs_have_a_report(samples: list[dict[str, Any]], tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", tasks={"tfns": samples} if samples else {})
+    html, markdown = report.write(folder)
+    assert html.stat().st_size > 1000
+    assert markdown.stat().st_size > 100
+
+
+def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="finbench score"):
+        report.write(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["$x_1$ \\frac{", "<b>&amp;", "模型甲", "a\x00b\x1b[31m", "x" * 300, ""])
+def test_names_in_figures_are_text(name: str) -> None:
+    point = plots.Point(name, 50.0, 40.0, 60.0, 10)
+    made = plots.forest([point], {name: [plots.Point(name, 55.0)]})
+    assert ET.fromstring(made.svg).tag.endswith("svg")
+    page = plots.inline(made)
+    assert "<b>" not in page
+    assert "$x_1$" in page or "$" not in name
+    assert "<metadata" not in page
+    assert plots.forest([point], {name: [plots.Point(name, 55.0)]}) == made
+
+
+def test_figures_follow_the_colours_of_the_page() -> None:
+    made = plots.inline(plots.strictness([("FinQA", 50.0, 55.0)]))
+    assert "currentColor" in made
+    assert plots.INK not in made
+    assert 'role="img"' in made
+    assert "<desc>" in made
+
+
+def test_a_comparison_page_says_what_changed_and_escapes_it(tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    first, second = make_samples(80, 0.9), make_samples(80, 0.3, seed=1)
+    for sample in (*first, *second):
+        sample["question"] = evil + sample["id"]
+    runs = [
+        write_run(tmp_path / "a", evil, tasks={"finqa": first, "tfns": first[:3]}),
+        write_run(tmp_path / "b", "second", tasks={"finqa": second}),
+    ]
+    html = report.comparison_html(compare.compare(runs))
+    assert evil not in html
+    assert "▼ worse" in html
+    assert "Only the first run has TFNS" in html
+    assert "Worse in the second run" in html
+
+
+def test_markdown_cells_cannot_break_their_table(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", "a|b\n<i>c", tasks={"x|y": make_samples(3, 0.5)})
+    text = report.write(folder)[1].read_text(encoding="utf-8")
+    assert "<i>" not in re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(len(re.findall(r"(?<!\\)\|", line)) >= 3 for line in tables)
+    assert pages.markdown_text("x|y") in text
