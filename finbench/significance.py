@@ -12,9 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from finbench.stats import Z95, Estimate, cluster_codes, t_quantile, wilson
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MARGIN = 0.05  # how close "agrees" is: with 3 points, no published cell of n = 1,000 could ever agree with a full split
 Z90 = 1.6448536269514722
@@ -71,8 +74,8 @@ def paired(scores: Sequence[float], reference: Sequence[float], clusters: Sequen
     """`scores` minus `reference` on the same questions.
 
     The p-value is McNemar's exact one for 0/1 scores that stand alone, of a t test otherwise. The interval adds one
-    won and one lost question (Bonett and Price 2012), or with clusters one won and one lost cluster of average size, so
-    that runs without any disagreement still have a width.
+    question won and one lost (Bonett and Price 2012), so that runs without any disagreement still have a width;
+    clusters shrink the n it works with by their design effect.
     """
     import numpy as np
     from scipy.special import stdtr
@@ -83,30 +86,40 @@ def paired(scores: Sequence[float], reference: Sequence[float], clusters: Sequen
         return Difference(math.nan, -1.0, 1.0, 1.0, math.nan, 0, "mcnemar")
     codes = np.arange(n) if clusters is None else cluster_codes(clusters, n)
     totals, sizes = np.bincount(codes, gains), np.bincount(codes).astype(float)
-    groups, mean = len(sizes), float(gains.mean())
+    groups, mean, squares = len(sizes), float(gains.mean()), float(gains @ gains)
     wins, losses = int((gains > 0).sum()), int((gains < 0).sum())
-
-    pseudo = float(sizes @ sizes) / n  # the size of the added clusters; 1 when questions stand alone
-    centre = float(gains.sum()) / (n + 2 * pseudo)
-    spread = totals - centre * sizes
-    squares = float(spread @ spread) + pseudo**2 * ((1 - centre) ** 2 + (1 + centre) ** 2)
-    se = math.sqrt(squares) / (n + 2 * pseudo)
-    naive, between = float(((gains - mean) ** 2).sum()), totals - mean * sizes
-    effect = (
-        1.0 if groups == n or groups < 2 or naive == 0 else float(between @ between) / naive * groups / (groups - 1)
-    )
-
     alone = groups == n
-    if alone and set(np.unique(gains)) <= {-1.0, 0.0, 1.0} and _binary(scores) and _binary(reference):
+
+    # The square of a typical gain: 1 for 0/1 scores, less when repeats were averaged; 1 when nothing differs.
+    unit = float((gains**4).sum()) / squares if squares else 1.0
+    effect = 1.0 if alone or groups < 2 else _design_effect(gains, totals, sizes, unit)
+    centre = float(gains.sum()) / (n + 2)
+    variance = max((squares + 2 * unit) / (n + 2) - centre**2, unit / (n + 2))
+    se = math.sqrt(variance / (n + 2) * effect)
+
+    if alone and _binary(scores) and _binary(reference):
         test: Test = "mcnemar"
         p, quantile = mcnemar(wins, losses), Z95
     else:
+        test = "paired t" if alone else "clustered t"
         quantile = t_quantile(groups - 1)
         p = 1.0 if groups < 2 else 2 * float(stdtr(groups - 1, -abs(centre) / se))
-        test = "paired t" if alone else "clustered t"
     half = quantile * se
     low, high = max(-1.0, min(mean, centre - half)), min(1.0, max(mean, centre + half))
     return Difference(mean, low, high, p, se, n, test, wins, losses, groups, effect)
+
+
+def _design_effect(gains: np.ndarray, totals: np.ndarray, sizes: np.ndarray, unit: float) -> float:
+    """How much clusters widen the variance of the mean gain.
+
+    One more disagreement, shared by its whole cluster, is added: so few gains do not look more independent than they
+    are, and none at all get the largest effect there is.
+    """
+    n, groups = len(gains), len(sizes)
+    mean = gains.mean()
+    between = float(((totals - mean * sizes) ** 2).sum()) * groups / (groups - 1)
+    within = float(((gains - mean) ** 2).sum())
+    return (between + unit * float(sizes @ sizes) / n) / (within + unit)
 
 
 def _binary(scores: Sequence[float]) -> bool:
