@@ -50,23 +50,59 @@ def write_task(folder: Path, samples: int) -> None:
     with rows.open("w") as out:
         for number in range(samples):
             gold = "42" if number % 4 else "43"
-            row = {"id": str(number), "question": f"{number} {padding} what is the answer?"[:1000], "gold": gold,
-                   "answer": {"kind": "number", "unit": "amount"}}
+            row = {
+                "id": str(number),
+                "question": f"{number} {padding} what is the answer?"[:1000],
+                "gold": gold,
+                "answer": {"kind": "number", "unit": "amount"},
+            }
             out.write(json.dumps(row) + "\n")
     (folder / "overhead.yaml").write_text(YAML.format(rows=rows))
 
 
 def finbench_command(url: str, folder: Path, concurrency: int) -> list[str]:
-    return [sys.executable, "-m", "finbench", "run", "--model", "fake", "--base-url", url, "--tasks", "overhead",
-            "--include", str(folder), "--max-concurrency", str(concurrency), "--output", str(folder / "run"),
-            "--no-report", "--quiet", "--json"]
+    return [
+        sys.executable,
+        "-m",
+        "finbench",
+        "run",
+        "--model",
+        "fake",
+        "--base-url",
+        url,
+        "--tasks",
+        "overhead",
+        "--include",
+        str(folder),
+        "--max-concurrency",
+        str(concurrency),
+        "--output",
+        str(folder / "run"),
+        "--no-report",
+        "--quiet",
+        "--json",
+    ]
 
 
 def lm_eval_command(url: str, folder: Path, concurrency: int) -> list[str]:
     arguments = f"model=fake,base_url={url}/chat/completions,num_concurrent={concurrency},max_retries=3,tokenized_requests=False"
-    return [sys.executable, "-m", "lm_eval", "--model", "local-chat-completions", "--model_args", arguments, "--tasks",
-            "overhead", "--include_path", str(folder), "--apply_chat_template", "--log_samples", "--output_path",
-            str(folder / "lm-eval")]
+    return [
+        sys.executable,
+        "-m",
+        "lm_eval",
+        "--model",
+        "local-chat-completions",
+        "--model_args",
+        arguments,
+        "--tasks",
+        "overhead",
+        "--include_path",
+        str(folder),
+        "--apply_chat_template",
+        "--log_samples",
+        "--output_path",
+        str(folder / "lm-eval"),
+    ]
 
 
 def bare_command(url: str, folder: Path, concurrency: int) -> list[str]:
@@ -98,11 +134,18 @@ def measure(peer: str, samples: int, latency: float, concurrency: int) -> dict[s
     with tempfile.TemporaryDirectory() as name, FakeServer(latency=latency) as server:
         folder = Path(name)
         write_task(folder, samples)
-        environment = {**os.environ, "OPENAI_API_KEY": "none", "HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(folder / "cache")}
+        environment = {
+            **os.environ,
+            "OPENAI_API_KEY": "none",
+            "HF_HUB_OFFLINE": "1",
+            "HF_DATASETS_CACHE": str(folder / "cache"),
+        }
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         launched = time.monotonic()
         command = COMMANDS[peer](server.url, folder, concurrency)
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
         peak = 0
         stderr_file = process.stderr
         assert stderr_file is not None
@@ -161,7 +204,10 @@ def main() -> None:
         for peer in options.peers.split(","):
             found = measure(peer, samples, options.latency, options.concurrency)
             cells = [f"{found[key]:.2f}" for key in ("wall", "start", "span", "x", "tail", "cpu_ms")]
-            print(f"| {peer} | {samples:,} | {' | '.join(cells)} | {found['peak_mb']:.0f} | {found['asked']:,} |", flush=True)
+            print(
+                f"| {peer} | {samples:,} | {' | '.join(cells)} | {found['peak_mb']:.0f} | {found['asked']:,} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

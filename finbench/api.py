@@ -56,7 +56,10 @@ def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
         "question": ours["question"],
         "gold": ours["golds"][0]["text"],
         "reply": line["resps"][0][0],
-        **{key: ours[key] for key in ("extracted", "correct", "lenient", "reason", "finish", "output_tokens", "seconds")},
+        **{
+            key: ours[key]
+            for key in ("extracted", "correct", "lenient", "reason", "finish", "output_tokens", "seconds")
+        },
     }
 
 
@@ -67,7 +70,7 @@ def load(folder: str | Path) -> Run:
 
 
 def run(model: str, tasks: Sequence[str] = (), **settings: Any) -> Run:
-    """Run a model; the further settings are the fields of `finbench.conductor.Settings` (docs/run.md).
+    """Run a model; the further settings are the fields of `finbench.planning.Settings` (docs/run.md).
 
     The same call again continues a run that was stopped. Raises finbench.errors.FinbenchError for whatever a user can
     mend.

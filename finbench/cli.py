@@ -30,7 +30,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="finbench",
         description="Evaluation of language models on financial reasoning.",
-        epilog="`finbench COMMAND --help` teaches a command. First steps: finbench run --model baseline/heuristic --data sample",
+        epilog="`finbench COMMAND --help` teaches a command. Start with: finbench run --model baseline/heuristic --data sample",
     )
     top.add_argument("--version", action="version", version=f"finbench {version()}")
     top.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -92,7 +92,9 @@ def _with_config(top: argparse.ArgumentParser, words: Sequence[str], path: Path)
     for key, value in given.items():
         name = str(key).replace("-", "_").lstrip("_")
         if name not in actions:
-            raise UsageError(f"{path}: unknown key {key!r}; keys are the flags of `finbench {command.prog.split()[-1]}`")
+            raise UsageError(
+                f"{path}: unknown key {key!r}; keys are the flags of `finbench {command.prog.split()[-1]}`"
+            )
         action = actions[name]
         if isinstance(action, argparse._AppendAction) and not isinstance(value, list):
             value = [value]

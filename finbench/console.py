@@ -16,7 +16,8 @@ from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS, Grade, Response
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from finbench.conductor import Outcome, Plan
+    from finbench.conductor import Outcome
+    from finbench.planning import Plan
 
 PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
 LIVE_INTERVAL = 0.25
@@ -53,7 +54,13 @@ def show_plan(plan: Plan, stream: IO[str]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("task", "left"), ("documents", "right"), ("ask", "right"), ("done", "right"), ("decoding", "left")):
+    for name, justify in (
+        ("task", "left"),
+        ("documents", "right"),
+        ("ask", "right"),
+        ("done", "right"),
+        ("decoding", "left"),
+    ):
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for name, members in _grouped(plan):
         sampled = any(member in plan.selection.sampled for member in members) or settings.data == "sample"
@@ -110,8 +117,10 @@ class Progress:
 
     def __init__(self, plan: Plan, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._lines = {name: _Line(sum(plan.wanted[m] for m in members), sum(plan.held.get(m, 0) for m in members))
-                       for name, members in _grouped(plan)}
+        self._lines = {
+            name: _Line(sum(plan.wanted[m] for m in members), sum(plan.held.get(m, 0) for m in members))
+            for name, members in _grouped(plan)
+        }
         self._owner = {member: name for name, members in _grouped(plan) for member in members}
         self._started = self._shown = time.monotonic()
         self._stage = ""
@@ -199,11 +208,13 @@ class _Line:
         eta = f", {_duration(left * seconds / self.done)} left" if left > 0 and self.done else ""
         score = 100 * self.right / self.done
         half = 196 * (max(self.right / self.done * (1 - self.right / self.done), 0.25 / self.done) / self.done) ** 0.5
-        notes = [f"{count:,} {what}" for count, what in
-                 ((self.unreadable, "unreadable"), (self.errors, "errors"), (self.retries, "retries")) if count]
-        return (
-            f"{shown(name):<24} {total:>7,}/{self.wanted:,} {share:5.1f}%  right {score:.1f} ±{half:.1f}{eta}"
-            + (f"  [{', '.join(notes)}]" if notes else "")
+        notes = [
+            f"{count:,} {what}"
+            for count, what in ((self.unreadable, "unreadable"), (self.errors, "errors"), (self.retries, "retries"))
+            if count
+        ]
+        return f"{shown(name):<24} {total:>7,}/{self.wanted:,} {share:5.1f}%  right {score:.1f} ±{half:.1f}{eta}" + (
+            f"  [{', '.join(notes)}]" if notes else ""
         )
 
 
@@ -269,7 +280,9 @@ def failures(document: Mapping[str, Any]) -> list[str]:
     """
     counts, advice = [], []
     for name, entry in document["tasks"].items():
-        wrong = sorted(((r, n) for r, n in entry["reasons"].items() if r not in RIGHT_REASONS), key=lambda item: -item[1])
+        wrong = sorted(
+            ((r, n) for r, n in entry["reasons"].items() if r not in RIGHT_REASONS), key=lambda item: -item[1]
+        )
         if wrong:
             counts.append(f"why wrong, {shown(name)}: " + ", ".join(f"{reason} {n:,}" for reason, n in wrong))
         for reason, n in wrong:
@@ -298,7 +311,9 @@ def _show_reported(document: Mapping[str, Any], out: Console) -> None:
     out.print(table)
     out.print("+ we are higher, - lower, = not distinguishable at 95 %; * a printed value with a known flag")
     if document["sampled"]:
-        out.print("no mark: ours are sample rows, the published scores are not; `finbench data fetch` brings the benchmarks")
+        out.print(
+            "no mark: ours are sample rows, the published scores are not; `finbench data fetch` brings the benchmarks"
+        )
     own = [row for row in rows if row["same_model"]]
     for row in own[:1]:
         for name in columns:

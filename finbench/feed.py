@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from finbench.errors import TaskError
 from finbench.records import Document, Request, Response, text_hash
 from finbench.store import Store
-from finbench.tasks import Asking, Task
+from finbench.task import Asking, Task
 
 
 @dataclass(frozen=True, slots=True)

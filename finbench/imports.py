@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finbench import score, sources
+from finbench import manifest, results, score, sources
 from finbench.errors import DataError, StoreError
 from finbench.grade import document_of
 from finbench.records import Document, Finish, Grade, Response
@@ -33,32 +33,30 @@ class Columns:
 
 def rescore(folder: Path) -> tuple[dict[str, Any], int]:
     """Grade every reply of a run again and write its result files; the new document and how many verdicts changed."""
-    from finbench.conductor import results_document, write_results
-
-    manifest_path = folder / "run.json"
-    if not (folder / "responses.sqlite").is_file() or not manifest_path.is_file():
+    run_file = folder / "run.json"
+    if not (folder / "responses.sqlite").is_file() or not run_file.is_file():
         raise StoreError(f"{folder}: is not a run folder (no run.json and responses.sqlite); give the folder of a run")
-    manifest = read_object(manifest_path)
+    about = read_object(run_file)
     before = read_object(folder / "results.json")
-    infos = [_info(name, entry, before) for name, entry in manifest["tasks"].items()]
+    infos = [_info(name, entry, before) for name, entry in about["tasks"].items()]
     with Store(folder) as store:
-        opened = bool((manifest["profile"].get("thinking") or {}).get("opened"))
+        opened = bool((about["profile"].get("thinking") or {}).get("opened"))
         changed = sum(score.regrade(store, info.name, opened=opened) for info in infos)
-        summary = score.summarize(store, folder, infos, manifest["groups"], manifest["suite"])
-    document = results_document(folder, manifest["model"], manifest["protocol"], summary, before["finbench"]["sampled"])
-    sizes = {name: entry["of"] for name, entry in manifest["tasks"].items()}
-    write_results(folder, manifest, document, infos, sizes)
+        summary = results.summarize(store, folder, infos, about["groups"], about["suite"])
+    document = manifest.document(folder, about["model"], about["protocol"], summary, before["finbench"]["sampled"])
+    sizes = {name: entry["of"] for name, entry in about["tasks"].items()}
+    manifest.write(folder, about, document, infos, sizes)
     return document, changed
 
 
-def _info(name: str, entry: Mapping[str, Any], results: Mapping[str, Any]) -> score.TaskInfo:
-    return score.TaskInfo(
+def _info(name: str, entry: Mapping[str, Any], before: Mapping[str, Any]) -> results.TaskInfo:
+    return results.TaskInfo(
         name,
         bool(entry.get("judged")),
         entry["template_hash"],
         entry["version"],
-        results["configs"].get(name, {}),
-        results["higher_is_better"].get(name, {}),
+        before["configs"].get(name, {}),
+        before["higher_is_better"].get(name, {}),
     )
 
 
@@ -69,7 +67,9 @@ def read_object(path: Path) -> dict[str, Any]:
     except OSError as err:
         raise DataError(f"{path}: cannot be read ({err})") from err
     except ValueError as err:
-        raise DataError(f"{path}: is not JSON ({err}); the file is damaged, run the command that wrote it again") from err
+        raise DataError(
+            f"{path}: is not JSON ({err}); the file is damaged, run the command that wrote it again"
+        ) from err
     if not isinstance(value, dict):
         raise DataError(f"{path}: holds {type(value).__name__}, expected an object")
     return value
@@ -89,7 +89,11 @@ def read(path: Path, form: str, task: str, columns: Columns) -> Iterator[Sample]
         except ValueError as err:
             raise DataError(f"{where}: {err}") from err
         except (KeyError, IndexError, TypeError, AttributeError) as err:
-            hint = "--question, --gold and --reply name its columns" if form == "generic" else "--format generic reads columns"
+            hint = (
+                "--question, --gold and --reply name its columns"
+                if form == "generic"
+                else "--format generic reads columns"
+            )
             raise DataError(f"{where}: has no {err}; found {', '.join(map(str, row))[:300]}; {hint}") from err
 
 
@@ -128,5 +132,12 @@ def score_samples(path: Path, samples: Iterator[Sample], watch: Watcher | None =
     if not tally.n:
         raise DataError(f"{path}: holds no samples")
     summary = {"tasks": {name or "custom": tally.summary()}, "average": None}
-    return {"schema": score.SCHEMA, "run_dir": str(path), "model": path.stem, "protocol": "imported", **summary,
-            "sampled": [], "reported": []}
+    return {
+        "schema": score.SCHEMA,
+        "run_dir": str(path),
+        "model": path.stem,
+        "protocol": "imported",
+        **summary,
+        "sampled": [],
+        "reported": [],
+    }

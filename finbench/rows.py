@@ -50,7 +50,9 @@ def _answer(declared: Mapping[str, Any], kind: Kind | None) -> Answer:
         return _plain(str(declared["kind"]))
     unknown = set(declared) - _FIELDS
     if unknown:
-        raise ValueError(f"`answer` has unknown fields {', '.join(sorted(unknown))}; known: {', '.join(sorted(_FIELDS))}")
+        raise ValueError(
+            f"`answer` has unknown fields {', '.join(sorted(unknown))}; known: {', '.join(sorted(_FIELDS))}"
+        )
     fields = {key: value for key, value in declared.items() if value is not None}
     for key in _TUPLES:
         if key in fields:

@@ -1,27 +1,22 @@
-"""The second half of a run: stored replies -> grades -> summaries -> result files. Needs no engine."""
+"""Stored replies -> grades -> summaries. Needs no engine."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from finbench import grading
 from finbench.extract import without_thinking
 from finbench.grading.reference import with_reference
-from finbench.names import slug
-from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response, content_hash
+from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response
 from finbench.rows import document_from_row
-from finbench.stats import Accumulator, Estimate, average_of, macro_f1
+from finbench.stats import Accumulator, Estimate, macro_f1
 from finbench.store import Store, Stored
 
 if TYPE_CHECKING:
-    from finbench.tasks import Task
+    from finbench.task import Task
 
 SCHEMA = 1
 CLOSE = "</think>"
@@ -49,18 +44,6 @@ def grade(
     return task.own_grade(document, responses, without_thinking(first.text))
 
 
-@dataclass(frozen=True, slots=True)
-class TaskInfo:
-    """What the summary of a task needs to know beside its samples."""
-
-    name: str
-    judged: bool = False  # the protocol's verdict is the judge's, where one was asked
-    template_hash: str = ""
-    version: str = ""
-    config: Mapping[str, Any] = field(default_factory=dict)
-    higher_is_better: Mapping[str, bool] = field(default_factory=dict)
-
-
 class Tally:
     """Counts of one task or group; memory grows with its clusters and facets, not with its samples."""
 
@@ -83,7 +66,9 @@ class Tally:
         self.golds: Counter[str] = Counter()
         self.own: dict[str, list[Any]] = defaultdict(list)
 
-    def add(self, document: Document, samples: Sequence[tuple[Sequence[Response], Grade, Mapping[str, Any] | None]]) -> None:
+    def add(
+        self, document: Document, samples: Sequence[tuple[Sequence[Response], Grade, Mapping[str, Any] | None]]
+    ) -> None:
         """Count one document with its repeats: (replies, grade, judgement) each. Repeats are averaged first."""
         self.n += 1
         strict = sum(verdict.correct for _, verdict, _ in samples) / len(samples)
@@ -266,197 +251,3 @@ def regrade(store: Store, task: str, *, opened: bool = False) -> int:
         store.set_grade(task, stored.position, stored.repeat, verdict)
     store.flush()
     return changed
-
-
-def summarize(
-    store: Store,
-    folder: Path,
-    infos: Sequence[TaskInfo],
-    groups: Mapping[str, Sequence[str]],
-    suite: Sequence[str],
-    loaded: Mapping[str, Task] | None = None,
-) -> dict[str, Any]:
-    """Write samples_<task>.jsonl for every task and return {"tasks": ..., "average": ...}.
-
-    Groups stand under their own name with their tasks below `subtasks`; the average is the unweighted mean over
-    `suite`, and None unless every benchmark of it was run.
-    """
-    loaded = loaded or {}
-    owner = {member: group for group, members in groups.items() for member in members}
-    group_tallies = {group: Tally() for group in groups}
-    entries: dict[str, dict[str, Any]] = {}
-    estimates: dict[str, Estimate] = {}
-    for info in infos:
-        tally = Tally(info.judged)
-        together = group_tallies.get(owner.get(info.name, ""))
-        if together is not None:
-            together.judged = info.judged
-        with atomic(folder / f"samples_{slug(info.name)}.jsonl") as out:
-            for document, samples in _graded(store, info, out):
-                tally.add(document, samples)
-                if together is not None:
-                    together.add(document, samples)
-        if tally.n == 0:
-            continue
-        entry = tally.summary(loaded.get(info.name))
-        if together is None:
-            entries[info.name] = entry
-            estimates[info.name] = tally.headline()[0]
-        else:
-            group = entries.setdefault(owner[info.name], {"subtasks": {}})
-            group["subtasks"][info.name] = entry
-    for name, together in group_tallies.items():
-        if together.n:
-            subtasks = entries[name]["subtasks"]
-            entry = together.summary()
-            entry["metrics"]["macro_average"] = round(sum(s["score"] for s in subtasks.values()) / len(subtasks) / 100, 6)
-            entries[name] = entry | {"subtasks": subtasks}
-            estimates[name] = together.headline()[0]
-    return {"tasks": entries, "average": _average(estimates, suite)}
-
-
-def _average(estimates: Mapping[str, Estimate], suite: Sequence[str]) -> dict[str, Any] | None:
-    if not suite or any(name not in estimates for name in suite):
-        return None
-    mean = average_of([estimates[name] for name in suite])
-    return {"score": percent(mean.mean), "ci": [percent(mean.low), percent(mean.high)], "tasks": list(suite)}
-
-
-Sample = tuple[Sequence[Response], Grade, Mapping[str, Any] | None]
-
-
-def _graded(store: Store, info: TaskInfo, out: IO[str]) -> Iterator[tuple[Document, list[Sample]]]:
-    """The documents of a task with their graded repeats; each repeat is written to `out` on the way."""
-    document: Document | None = None
-    position, samples = -1, []  # type: int, list[Sample]
-    for stored in store.scan(info.name):
-        if stored.position != position:
-            if document is not None:
-                yield document, samples
-            document, position, samples = stored_document(info.name, stored), stored.position, []
-        assert document is not None
-        verdict = _grade_of(stored)
-        samples.append((stored.responses, verdict, stored.judgement))
-        out.write(sample_line(document, stored, verdict))
-    if document is not None:
-        yield document, samples
-
-
-def _grade_of(stored: Stored) -> Grade:
-    if stored.grade is None:
-        return Grade(correct=False, reason="error")
-    return Grade(**{**stored.grade, "span": tuple(stored.grade["span"]) if stored.grade["span"] else None})
-
-
-def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:
-    """One line of samples_<task>.jsonl: lm-eval's per-sample fields, and ours under `finbench`."""
-    responses = stored.responses
-    first = responses[0] if responses else Response(stored.request_id, "", "error", error="not asked")
-    texts = [[r.logprob, r.greedy] for r in responses] if first.logprob is not None else [first.text]
-    prompt = json.loads(stored.prompt)
-    sampling = json.loads(stored.sampling)
-    target = document.golds[0].text
-    line = {
-        "doc_id": stored.position,
-        "target": target,
-        "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": sampling}},
-        "resps": [texts],
-        "filtered_resps": [verdict.extracted if verdict.extracted is not None else first.text],
-        "filter": "none",
-        "metrics": ["acc", "lenient"],
-        "doc_hash": stored.hash,
-        "prompt_hash": content_hash(prompt),
-        "target_hash": content_hash(target),
-        "acc": float(verdict.correct),
-        "lenient": float(verdict.lenient),
-        "finbench": {
-            "id": document.id,
-            "repeat": stored.repeat,
-            "request_id": stored.request_id,
-            "question": document.question,
-            "golds": [asdict(gold) for gold in document.golds],
-            "kind": document.answer.kind,
-            "extracted": verdict.extracted,
-            "value": verdict.value,
-            "rule": verdict.rule,
-            "span": verdict.span,
-            "reason": verdict.reason,
-            "correct": verdict.correct,
-            "lenient": verdict.lenient,
-            "gold_hit": verdict.gold,
-            "metrics": verdict.metrics,
-            "finish": first.finish,
-            "error": first.error,
-            "reasoning": first.reasoning,
-            "prompt_tokens": first.prompt_tokens,
-            "output_tokens": first.output_tokens,
-            "seconds": round(first.seconds, 4),
-            "attempts": first.attempts,
-            "cluster": document.cluster,
-            "flags": document.flags,
-            "facets": document.facets,
-            "judge": stored.judgement,
-        },
-    }
-    # The row is already JSON text: it goes in as it is.
-    return f'{{"doc":{stored.row},{json.dumps(line, separators=(",", ":"))[1:]}\n'
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[IO[str]]:
-    """A text file that is there whole or not at all: written beside, synced, then renamed."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8", newline="\n") as out:
-        yield out
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(partial, path)
-
-
-def write_json(path: Path, value: object) -> None:
-    """`value` as indented JSON, whole or not at all."""
-    with atomic(path) as out:
-        json.dump(value, out, indent=1, ensure_ascii=False, default=str)
-        out.write("\n")
-
-
-def lm_eval_results(
-    summary: Mapping[str, Any], infos: Iterable[TaskInfo], sizes: Mapping[str, int], config: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The summary in lm-eval's results schema (lm_eval.result_schema.EvalResults), without our own part."""
-    by_name = {info.name: info for info in infos}
-    leaves: dict[str, Mapping[str, Any]] = {}
-    groups: dict[str, Mapping[str, Any]] = {}
-    for name, entry in summary["tasks"].items():
-        if "subtasks" in entry:
-            groups[name] = entry
-            leaves.update(entry["subtasks"])
-        else:
-            leaves[name] = entry
-    return {
-        "results": {name: _lm_eval_entry(name, entry) for name, entry in {**leaves, **groups}.items()},
-        **({"groups": {name: _lm_eval_entry(name, entry) for name, entry in groups.items()}} if groups else {}),
-        "group_subtasks": {name: list(entry["subtasks"]) for name, entry in groups.items()},
-        "configs": {name: dict(by_name[name].config) for name in leaves if name in by_name},
-        "versions": {name: by_name[name].version for name in leaves if name in by_name},
-        "n-shot": {name: by_name[name].config.get("num_fewshot") or 0 for name in leaves if name in by_name},
-        "higher_is_better": {name: dict(by_name[name].higher_is_better) for name in leaves if name in by_name},
-        "n-samples": {
-            name: {"original": sizes.get(name, entry["n"]), "effective": entry["n"]} for name, entry in leaves.items()
-        },
-        "config": dict(config),
-    }
-
-
-def _lm_eval_entry(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    half_width = (entry["ci"][1] - entry["ci"][0]) / 2
-    return {
-        "name": name,
-        "alias": name,
-        "sample_len": entry["n"],
-        "acc,none": entry["score"] / 100,
-        "acc_stderr,none": round(half_width / 196, 6),
-        "lenient,none": entry["lenient"] / 100,
-        **{f"{key},none": value for key, value in entry["metrics"].items() if key == "macro_f1"},
-        **{key: value for key, value in entry["metrics"].items() if "," in key},
-    }

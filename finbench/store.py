@@ -13,11 +13,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from finbench.errors import StoreError
 from finbench.records import Document, Grade, Request, Response
@@ -362,3 +363,16 @@ def _cannot_write(path: Path, err: Exception) -> str:
 def wall_clock() -> str:
     """Now, in UTC, as text for manifests."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def held(folder: Path) -> dict[str, int]:
+    """Documents with a reply per task in a run folder, read without taking the folder; {} where there is no run."""
+    path = folder / "responses.sqlite"
+    if not path.exists():
+        return {}
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
+        try:
+            query = "SELECT task, COUNT(*) FROM replies WHERE finish != 'error' AND part = 0 GROUP BY task"
+            return dict(db.execute(query))
+        except sqlite3.DatabaseError:
+            return {}  # the store itself says what is wrong, when it is opened for writing

@@ -1,257 +1,24 @@
-"""The adapter to lm-eval: task names -> documents, rendered requests, and lm-eval's own scoring where a task brings it.
-
-The only module that knows lm-eval's Task objects. They are used one document at a time and never through `evaluate()`.
-"""
+"""From task names to loaded tasks: the shipped folder, included folders, lm-eval's own, groups and suites, consent."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import logging
-import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from finbench import sandbox, taskfiles
 from finbench.errors import DataError, FinbenchError, NothingSelected, TaskError
-from finbench.records import (
-    Answer,
-    Document,
-    Gold,
-    Grade,
-    Message,
-    Request,
-    Response,
-    Sampling,
-    content_hash,
-)
-from finbench.rows import document_from_row
-
-SUPPORTED = ("generate_until", "loglikelihood", "multiple_choice")
-DEFAULT_MAX_TOKENS = 4096
+from finbench.records import content_hash
+from finbench.task import Task
 
 
 def shipped_folder() -> Path:
     """The folder of the tasks that come with finbench, in a checkout or inside an installed wheel."""
     inside = Path(__file__).parent / "shipped" / "tasks"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "tasks"
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """How documents become requests, beyond what the task says: all of it is part of a request's identity."""
-
-    model: str
-    revision: str = ""
-    system: str = ""
-    chat: bool = True
-    overrides: Mapping[str, Any] | None = None  # Sampling fields given by flags or a model profile
-
-
-class Task:
-    """One lm-eval task, as finbench runs it."""
-
-    def __init__(self, name: str, inner: Any, files: Sequence[taskfiles.TaskFile]) -> None:
-        self.name = name
-        self._inner = inner
-        self._config = inner.config
-        self.metadata: Mapping[str, Any] = self._config.metadata if isinstance(self._config.metadata, dict) else {}
-        self.version = str(self.metadata.get("version", ""))
-        self.output_type: str = inner.OUTPUT_TYPE
-        self.folder = files[0].path.parent if files else None
-        self.fewshot = int(self._config.num_fewshot or 0)
-        self.judged = bool(self.metadata.get("judge"))
-        self.own_history = bool(self.metadata.get("own_history"))
-        self.template_hash = taskfiles.fingerprint(files) if files else content_hash(repr(self._config.to_dict()))
-        if self.output_type not in SUPPORTED:
-            raise TaskError(f"{name}: output_type {self.output_type!r} cannot be run; finbench runs {', '.join(SUPPORTED)}")
-
-    def __len__(self) -> int:
-        return len(self._inner.eval_docs)
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The YAML's settings as plain JSON values, functions by name."""
-        return cast(dict[str, Any], json.loads(json.dumps(self._config.to_dict(keep_callable=False), default=str)))
-
-    @property
-    def metric_directions(self) -> dict[str, bool]:
-        """Metric name -> is higher better."""
-        return dict(self._inner.higher_is_better())
-
-    def sampling(self, overrides: Mapping[str, Any] | None = None) -> Sampling:
-        """The task's `generation_kwargs` as a Sampling, with the given fields on top."""
-        given = dict(self._config.generation_kwargs or {})
-        temperature = float(given.get("temperature", 0.0)) if given.get("do_sample", "temperature" in given) else 0.0
-        until = given.get("until", [])
-        sampling = Sampling(
-            max_tokens=int(given.get("max_gen_toks", given.get("max_tokens", DEFAULT_MAX_TOKENS))),
-            temperature=temperature,
-            top_p=float(given.get("top_p", 1.0)),
-            top_k=int(given.get("top_k", 0)),
-            repetition_penalty=float(given.get("repetition_penalty", 1.0)),
-            stop=tuple([until] if isinstance(until, str) else until),
-        )
-        return replace(sampling, **(overrides or {}))
-
-    def documents(self, limit: int | None = None, seed: int = 0) -> Iterator[tuple[int, Document]]:
-        """(position in the data set, document), in data order; with `limit`, a sample drawn with `seed`.
-
-        TFNS is grouped by label, so the first N rows would be one class. Own-history tasks keep conversations whole.
-        """
-        wanted = self._sample(limit, seed)
-        for position, row in enumerate(self._inner.eval_docs):
-            if wanted is None or position in wanted:
-                yield position, self.document(row, position)
-
-    def _sample(self, limit: int | None, seed: int) -> set[int] | None:
-        size = len(self)
-        if limit is None or limit >= size:
-            return None
-        generator = random.Random(f"{seed}/{self.name}")
-        if not self.own_history:
-            return set(generator.sample(range(size), limit))
-        conversations: dict[str, list[int]] = {}
-        for position, row in enumerate(self._inner.eval_docs):
-            conversations.setdefault(row["cluster"], []).append(position)
-        chosen: set[int] = set()
-        for cluster in generator.sample(sorted(conversations), len(conversations)):
-            if len(chosen) >= limit:
-                break
-            chosen.update(conversations[cluster])
-        return chosen
-
-    def document(self, row: Mapping[str, Any], position: int) -> Document:
-        """The document of one row; rows of tasks not written for finbench are graded by lm-eval's own scoring."""
-        if isinstance(row.get("answer"), Mapping) and "kind" in row["answer"]:
-            return document_from_row(row, self.name)
-        target = self._inner.doc_to_target(row)
-        return Document(
-            id=str(row.get("id", position)),
-            task=self.name,
-            question=str(row.get("question", "")),
-            answer=Answer(kind="lm_eval"),
-            golds=(Gold(str(target)),),
-            row=row,
-        )
-
-    def requests(
-        self, document: Document, digest: str, asking: Asking, repeats: int = 1, seed: int = 0
-    ) -> Iterator[Request]:
-        """The requests of one document (with the hash of its row): one per repeat, or one per choice."""
-        sampling = self.sampling(asking.overrides)
-        if self.output_type == "generate_until":
-            messages, prompt = self._render(document, asking)
-            for repeat in range(repeats):
-                drawn = sampling if sampling.temperature == 0 else replace(sampling, seed=seed + repeat)
-                yield Request(
-                    id=self.request_id(digest, asking, drawn, repeat),
-                    document=document,
-                    messages=messages,
-                    prompt=prompt,
-                    sampling=drawn,
-                    repeat=repeat,
-                )
-            return
-        for part, (context, continuation) in enumerate(self._continuations(document, asking)):
-            messages = tuple(context) if asking.chat else ()
-            prompt = "" if asking.chat else cast(str, context)
-            yield Request(
-                id=self.request_id(digest, asking, sampling, 0, part),
-                document=document,
-                messages=messages,
-                prompt=prompt,
-                sampling=sampling,
-                part=part,
-                kind="loglikelihood",
-                continuation=continuation,
-            )
-
-    def request_id(self, digest: str, asking: Asking, sampling: Sampling, repeat: int, part: int = 0) -> str:
-        """The identity of a request: everything that decides what the model sees and how it decodes."""
-        what = (self.name, self.version, self.template_hash, self.fewshot, digest)
-        how = (asking.model, asking.revision, asking.system, asking.chat, sampling, repeat, part)
-        return content_hash(what, how)
-
-    def _render(self, document: Document, asking: Asking) -> tuple[tuple[Message, ...], str]:
-        context = self._context(document, asking)
-        return (cast(tuple[Message, ...], context), "") if asking.chat else ((), cast(str, context))
-
-    def _context(self, document: Document, asking: Asking) -> tuple[Message, ...] | str:
-        try:
-            context = self._inner.fewshot_context(
-                document.row,
-                num_fewshot=self.fewshot,
-                system_instruction=asking.system or None,
-                apply_chat_template=asking.chat,
-                fewshot_as_multiturn=asking.chat,
-                chat_template=_as_messages if asking.chat else None,
-                gen_prefix=self._inner.doc_to_prefix(document.row),
-            )
-        except (sandbox.TemplateError, AssertionError, ValueError, TypeError, KeyError) as err:
-            raise TaskError(f"{self.name}: the prompt of document {document.id!r} cannot be rendered: {err}") from err
-        if isinstance(context, list):
-            raise TaskError(f"{self.name}: one context per choice is not supported; give `doc_to_choice` as texts")
-        return context  # type: ignore[no-any-return]
-
-    def _continuations(self, document: Document, asking: Asking) -> list[tuple[tuple[Message, ...] | str, str]]:
-        context = self._context(document, asking)
-        instances = self._inner.construct_requests(
-            doc=document.row, ctx=context, metadata=(self.name, 0, 1), apply_chat_template=asking.chat
-        )
-        listed = instances if isinstance(instances, list) else [instances]
-        return [cast(tuple[Any, str], instance.args) for instance in listed]
-
-    def own_grade(self, document: Document, responses: Sequence[Response], answer_text: str) -> Grade:
-        """lm-eval's own filters and `process_results` on the replies to one document.
-
-        `answer_text` is the generated text without thinking. The first metric that is 0 or 1 decides `correct`.
-        """
-        from lm_eval.api.instance import Instance
-
-        document_row = dict(document.row)
-        if self.output_type == "generate_until":
-            metrics: dict[str, Any] = {}
-            shown = None
-            for ensemble in self._inner._filters:
-                instance = Instance("generate_until", document_row, ("", {}), 0, (self.name, 0, 1), [answer_text])
-                ensemble.apply([instance])
-                filtered = instance.filtered_resps[ensemble.name]
-                shown = str(filtered) if shown is None else shown
-                for key, value in self._inner.process_results(document_row, [filtered]).items():
-                    metrics[f"{key},{ensemble.name}"] = value
-        else:
-            scores = [(response.logprob, response.greedy) for response in responses]
-            metrics = {f"{k},none": v for k, v in self._inner.process_results(document_row, scores).items()}
-            shown = None
-        numbers = {key: _plain(value) for key, value in metrics.items()}
-        headline = next((v for v in numbers.values() if v in (0, 1)), 0)
-        correct = bool(headline)
-        reason = "equal" if correct else "different"
-        return Grade(correct, reason, extracted=shown, rule="lm-eval", lenient=correct, metrics=numbers)
-
-    def aggregate(self, values: Mapping[str, list[Any]]) -> dict[str, float]:
-        """lm-eval's aggregation of its own per-sample metrics, by "metric,filter"."""
-        functions = self._inner.aggregation()
-        return {
-            key: float(functions[key.split(",")[0]](listed))
-            for key, listed in values.items()
-            if key.split(",")[0] in functions
-        }
-
-
-def _as_messages(turns: list[dict[str, str]], **_: Any) -> tuple[Message, ...]:
-    """Stands where lm-eval expects a chat template: keeps the turns instead of joining them."""
-    return tuple(Message(cast(Any, turn["role"]), turn["content"]) for turn in turns)
-
-
-def _plain(value: Any) -> Any:
-    """A metric as a JSON value (numpy scalars become floats, tuples lists)."""
-    if hasattr(value, "item"):
-        return value.item()
-    return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +144,9 @@ def _consent(
             continue
         chain = known[leaf].chain(leaf)
         uses = [(file, use) for file in chain for use in file.foreign_functions()]
-        uses += [(file, taskfiles.FunctionUse(str(file.config["class"]), 1)) for file in chain if "class" in file.config]
+        uses += [
+            (file, taskfiles.FunctionUse(str(file.config["class"]), 1)) for file in chain if "class" in file.config
+        ]
         if uses and not trust:
             listed = "\n".join(f"  {file.path}:{use.line}: !function {use.target}" for file, use in uses)
             raise TaskError(

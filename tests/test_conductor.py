@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from fake_server import FakeServer
+
 from finbench import conductor
-from finbench.errors import DataError, StoreError, TaskError, UsageError
 from finbench.conductor import Settings
+from finbench.errors import DataError, StoreError, TaskError, UsageError
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = Settings(model="baseline/oracle", tasks=("finqa",), data="sample")
@@ -143,7 +143,9 @@ def test_unknown_words_are_refused_with_what_is_known(tmp_path: Path) -> None:
 
 def test_conversations_wait_for_the_models_own_answers(tmp_path: Path) -> None:
     with FakeServer(default="I think it is \\boxed{7.5}.") as server:
-        settings = replace(SAMPLE, tasks=("convfinqa_own_history",), model="m", base_urls=(server.url,), output=tmp_path)
+        settings = replace(
+            SAMPLE, tasks=("convfinqa_own_history",), model="m", base_urls=(server.url,), output=tmp_path
+        )
         outcome = execute(settings)
         asked = sum(server.asked.values())
         again = execute(settings)
@@ -155,13 +157,29 @@ def test_conversations_wait_for_the_models_own_answers(tmp_path: Path) -> None:
     assert outcome.document["tasks"]["convfinqa_own_history"]["n"] == asked
 
 
-COMMAND = [sys.executable, "-m", "finbench", "run", "--model", "m", "--tasks", "finqa", "--data", "sample", "--no-report"]
+COMMAND = [
+    sys.executable,
+    "-m",
+    "finbench",
+    "run",
+    "--model",
+    "m",
+    "--tasks",
+    "finqa",
+    "--data",
+    "sample",
+    "--no-report",
+]
 
 
 def start(url: str, folder: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, "--base-url", url, "--output", str(folder), "--max-concurrency", "4", *more],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
     )
 
 

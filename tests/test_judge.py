@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from fake_server import FakeServer
+
 from finbench import conductor, judge
 from finbench.conductor import Settings
 from finbench.records import Answer, Document, Gold

@@ -50,7 +50,9 @@ def test_a_document_without_a_reply_is_listed_without_responses(tmp_path: Path) 
     assert only.responses == () and only.grade is None
 
 
-@pytest.mark.parametrize("text", ["lone \ud800 surrogate", "NUL \x00 inside", "\u202e bidi", "\r\n mixed \n", "é" * 10_000])
+@pytest.mark.parametrize(
+    "text", ["lone \ud800 surrogate", "NUL \x00 inside", "\u202e bidi", "\r\n mixed \n", "é" * 10_000]
+)
 def test_any_text_survives(tmp_path: Path, text: str) -> None:
     with Store(tmp_path, SETTINGS) as store:
         fill(store, 1, text)

@@ -14,9 +14,10 @@ import yaml
 from finbench import tasks
 from finbench.errors import NothingSelected, TaskError
 from finbench.records import Response
+from finbench.task import Asking, Task
 
 MEMBERS = ["coins", "coins_drawn", "larger", "adds"]
-PLAIN = tasks.Asking("fake", chat=False)
+PLAIN = Asking("fake", chat=False)
 
 
 def jsonl(path: Path, rows: list[dict]) -> str:
@@ -71,7 +72,7 @@ def test_a_task_of_a_folder_yields_documents_in_order_and_prompts(tmp_path):
     (task,) = tasks.load(["sums"], include=[tmp_path]).tasks
     documents = [document for _, document in task.documents()]
     assert [document.golds[0].text for document in documents] == ["0", "2", "4", "6", "8", "10"]
-    (request,) = task.requests(documents[1], "digest", tasks.Asking("m", system="Be brief."))
+    (request,) = task.requests(documents[1], "digest", Asking("m", system="Be brief."))
     assert [(turn.role, turn.content) for turn in request.messages] == [
         ("system", "Be brief."),
         ("user", "What is 1 plus 1?"),
@@ -164,10 +165,10 @@ def test_a_request_id_changes_with_everything_that_changes_the_reply(tmp_path):
     base = task.request_id("d", PLAIN, sampling, 0)
     changed = [
         task.request_id("e", PLAIN, sampling, 0),
-        task.request_id("d", tasks.Asking("other", chat=False), sampling, 0),
-        task.request_id("d", tasks.Asking("fake", revision="v2", chat=False), sampling, 0),
-        task.request_id("d", tasks.Asking("fake", system="s", chat=False), sampling, 0),
-        task.request_id("d", tasks.Asking("fake"), sampling, 0),
+        task.request_id("d", Asking("other", chat=False), sampling, 0),
+        task.request_id("d", Asking("fake", revision="v2", chat=False), sampling, 0),
+        task.request_id("d", Asking("fake", system="s", chat=False), sampling, 0),
+        task.request_id("d", Asking("fake"), sampling, 0),
         task.request_id("d", PLAIN, task.sampling({"temperature": 1.0}), 0),
         task.request_id("d", PLAIN, sampling, 1),
         task.request_id("d", PLAIN, sampling, 0, part=1),
@@ -290,7 +291,7 @@ def upstream(shapes):
     return found["results"], found["samples"]
 
 
-def ours(task: tasks.Task) -> tuple[dict[str, float], list[list[str]], dict[str, list]]:
+def ours(task: Task) -> tuple[dict[str, float], list[list[str]], dict[str, list]]:
     """Aggregated metrics, prompts by document, per-sample metrics, with the same fake model."""
     values: dict[str, list] = defaultdict(list)
     prompts = []

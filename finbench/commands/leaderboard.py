@@ -17,13 +17,28 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The flags of `finbench leaderboard`."""
     parser.description = "One HTML file that opens without a network: models, intervals, samples with their reasons."
     actions = parser.add_subparsers(dest="action", metavar="build", required=True)
-    build = actions.add_parser("build", help="write the page", description=parser.description, epilog=EPILOG,
-                               formatter_class=argparse.RawDescriptionHelpFormatter)
-    build.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="run folders or folders of runs (default: reports)")
-    build.add_argument("-o", "--output", type=Path, default=Path("leaderboards/index.html"), metavar="FILE",
-                       help="the page (default: leaderboards/index.html)")
+    build = actions.add_parser(
+        "build",
+        help="write the page",
+        description=parser.description,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    build.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="run folders or folders of runs (default: reports)"
+    )
+    build.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("leaderboards/index.html"),
+        metavar="FILE",
+        help="the page (default: leaderboards/index.html)",
+    )
     build.add_argument("--no-reported", action="store_true", help="leave the published rows out")
-    build.add_argument("--max-mb", type=float, default=25, help="size of the page; samples beyond it go to files beside it")
+    build.add_argument(
+        "--max-mb", type=float, default=25, help="size of the page; samples beyond it go to files beside it"
+    )
 
 
 def main(args: argparse.Namespace) -> int:

@@ -62,7 +62,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what to run")
     what.add_argument("--model", help="hub name, folder, server's model name, baseline/NAME, or replay:FILE")
     what.add_argument("--tasks", default="", help="comma-separated task or group names (default: the five benchmarks)")
-    what.add_argument("--include", action="append", default=[], metavar="DIR", help="further folder of tasks; repeatable")
+    what.add_argument(
+        "--include", action="append", default=[], metavar="DIR", help="further folder of tasks; repeatable"
+    )
     what.add_argument("--protocol", default="finbench", choices=["finbench", "paper"], help="how the tasks are asked")
     what.add_argument("--data", metavar="sample|DIR", help="rows: the shipped sample, or a folder (default: search)")
     what.add_argument("--limit", type=int, metavar="N", help="at most N documents per task, drawn with --seed")
@@ -71,7 +73,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how to ask")
     how.add_argument("--engine", default="auto", help="auto, vllm, serve, openai, hf, ray, offline or lm-eval:NAME")
     how.add_argument("--serve", action="store_true", help="start `vllm serve` for this run: short for --engine serve")
-    how.add_argument("--base-url", action="append", default=[], metavar="URL", help="OpenAI-compatible server; repeatable")
+    how.add_argument(
+        "--base-url", action="append", default=[], metavar="URL", help="OpenAI-compatible server; repeatable"
+    )
     how.add_argument("--max-concurrency", type=int, default=64, help="requests under way at once (default 64)")
     how.add_argument("--revision", default="", help="revision of the model on the hub")
     how.add_argument("--profile", help="model profile to use, by name (default: matched by the model's name)")
@@ -149,7 +153,7 @@ def _exit_code(outcome: Any, fail_under: float | None) -> int:
 
 def settings_of(args: argparse.Namespace) -> Any:
     """The flags as run.Settings."""
-    from finbench.conductor import Settings
+    from finbench.planning import Settings
 
     if args.resume:
         return _resumed(args)

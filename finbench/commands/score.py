@@ -23,8 +23,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("path", type=Path, help="a run folder, a samples_*.jsonl, or a file of replies")
-    parser.add_argument("--format", choices=["auto", "generic"], default="auto", help="what a file holds (default: auto)")
-    parser.add_argument("--task", default="custom", help="how a file's answers are read: finqa, tfns, ... (default: custom)")
+    parser.add_argument(
+        "--format", choices=["auto", "generic"], default="auto", help="what a file holds (default: auto)"
+    )
+    parser.add_argument(
+        "--task", default="custom", help="how a file's answers are read: finqa, tfns, ... (default: custom)"
+    )
     parser.add_argument("--question", default="question", metavar="COL", help="column of the question")
     parser.add_argument("--gold", default="gold", metavar="COL", help="column of the gold answer")
     parser.add_argument("--gold-display", metavar="COL", help="column of a second gold, as people write it")

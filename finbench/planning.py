@@ -1,0 +1,162 @@
+"""From settings to a plan: tasks, profile, engine, run folder, and what is still to be asked. No model is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from finbench import profiles, tasks
+from finbench.engines import create as engines
+from finbench.errors import UsageError
+from finbench.names import slug
+from finbench.records import content_hash
+from finbench.store import held
+from finbench.task import Asking, Task
+from finbench.tasks import Selection
+
+PROTOCOLS = ("finbench", "paper")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a run is told; the command line, a config file and `finbench.run()` all fill this in."""
+
+    model: str
+    tasks: tuple[str, ...] = ()
+    include: tuple[Path, ...] = ()
+    protocol: str = "finbench"
+    data: str | None = None
+    limit: int | None = None
+    seed: int = 0
+    repeats: int = 1
+    engine: str = "auto"
+    engine_options: Mapping[str, Any] = field(default_factory=dict)
+    base_urls: tuple[str, ...] = ()
+    max_concurrency: int = 64
+    revision: str = ""
+    profile: str | None = None
+    system: str | None = None
+    chat: bool = True
+    sampling: Mapping[str, Any] = field(default_factory=dict)  # Sampling fields given by flags
+    judge: str | None = None
+    judge_base_urls: tuple[str, ...] = ()
+    output: Path | None = None
+    reports: Path = Path("reports")
+    trust_task_code: bool = False
+    task_settings: Mapping[str, Any] = field(default_factory=dict)  # reach each task's docs.load
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run before it begins: what would be asked, how, and where the answers go."""
+
+    settings: Settings
+    profile: profiles.Profile
+    engine: str
+    why: str  # why this engine
+    selection: Selection
+    asking: Mapping[str, Asking]
+    folder: Path
+    sizes: Mapping[str, int]  # documents in the data set
+    wanted: Mapping[str, int]  # replies to have in the end
+    held: Mapping[str, int]  # replies that the store already holds
+    identity: Mapping[str, Any]
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        return self.selection.tasks
+
+    @property
+    def sampled(self) -> tuple[str, ...]:
+        """The tasks that run on sample rows."""
+        every = tuple(task.name for task in self.tasks) + tuple(self.selection.groups)
+        return every if self.settings.data == "sample" else self.selection.sampled
+
+    @property
+    def is_full(self) -> bool:
+        """Are all rows of all tasks asked, and none of them a sample row? Only then there is an average."""
+        return not self.sampled and self.settings.limit is None
+
+    @property
+    def opened(self) -> bool:
+        """Does the model's chat template open the thinking?"""
+        return self.profile.thinking is not None and self.profile.thinking.opened
+
+
+def plan(settings: Settings) -> Plan:
+    """Load tasks and profile, find the run folder, count what is there. No model is touched."""
+    if settings.protocol not in PROTOCOLS:
+        raise UsageError(f"--protocol {settings.protocol}: unknown; choose {' or '.join(PROTOCOLS)}")
+    if settings.repeats < 1 or (settings.limit is not None and settings.limit < 1):
+        raise UsageError("--repeats and --limit take numbers from 1 on")
+    profile = profiles.find(settings.profile or settings.model, exact=settings.profile is not None)
+    names = tasks.protocol_names(settings.tasks or (settings.protocol,), settings.protocol)
+    selection = tasks.load(
+        names,
+        include=settings.include,
+        data=settings.data,
+        settings=settings.task_settings,
+        trust=settings.trust_task_code,
+    )
+    engine, why = engines.choose(settings.model, settings.engine, settings.base_urls, settings.engine_options)
+    asking = {task.name: _asking(task, settings, profile) for task in selection.tasks}
+    identity = _identity(settings, profile, engine, selection, asking)
+    folder = settings.output or settings.reports / slug(settings.model) / _run_name(settings, identity)
+    sizes = {task.name: len(task) for task in selection.tasks}
+    repeats = {task.name: _repeats(task, settings) for task in selection.tasks}
+    wanted = {name: min(size, settings.limit or size) * repeats[name] for name, size in sizes.items()}
+    return Plan(settings, profile, engine, why, selection, asking, folder, sizes, wanted, held(folder), identity)
+
+
+def _repeats(task: Task, settings: Settings) -> int:
+    return 1 if task.own_history or task.output_type != "generate_until" else settings.repeats
+
+
+def _asking(task: Task, settings: Settings, profile: profiles.Profile) -> Asking:
+    """The paper's protocol is fixed by its tasks; otherwise the model profile decodes. Flags win over both."""
+    fixed = settings.protocol == "paper"
+    overrides = {**({} if fixed else profile.sampling), **settings.sampling}
+    system = settings.system if settings.system is not None else ("" if fixed else profile.system)
+    return Asking(settings.model, settings.revision, system, settings.chat, overrides)
+
+
+def _identity(
+    settings: Settings, profile: profiles.Profile, engine: str, selection: Selection, asking: Mapping[str, Asking]
+) -> dict[str, Any]:
+    """What decides whether stored replies belong to this run; a difference is refused with its name."""
+    return {
+        "model": settings.model,
+        "revision": settings.revision,
+        "engine": engine,
+        "protocol": settings.protocol,
+        "tasks": {task.name: {"version": task.version, "template": task.template_hash} for task in selection.tasks},
+        "data": _data_name(settings.data),
+        "sampled": list(selection.sampled),
+        "limit": settings.limit,
+        "seed": settings.seed,
+        "repeats": settings.repeats,
+        "profile": profile.name,
+        "chat": settings.chat,
+        "system": next(iter(asking.values())).system,
+        "sampling": {name: asdict(_sampling(selection, name, how)) for name, how in asking.items()},
+        "task_settings": dict(settings.task_settings),
+        "lm_eval": metadata.version("lm-eval"),
+    }
+
+
+def _sampling(selection: Selection, name: str, asking: Asking) -> Any:
+    task = next(task for task in selection.tasks if task.name == name)
+    return task.sampling(asking.overrides)
+
+
+def _data_name(data: str | None) -> str:
+    """The data source in the identity: content is checked document by document, so a folder may move."""
+    return "sample" if data == "sample" else "found"
+
+
+def _run_name(settings: Settings, identity: Mapping[str, Any]) -> str:
+    named = "-".join(settings.tasks) if settings.tasks else "all"
+    return f"{settings.protocol}-{slug(named)[:40]}-{content_hash(identity)[:8]}"
