@@ -12,6 +12,7 @@ from typing import Any
 
 from finbench import linting, packs, tables, taskfiles, tasks
 from finbench.errors import DataError, TaskError, UsageError
+from finbench.task import Asking
 
 DRAWN = ("finance_instruct",)  # its docs.load draws 1,000 rows unless the YAML says `draw: null`
 
@@ -154,7 +155,7 @@ def rendered(name: str, wanted: str, include: Sequence[Path], data: str | None, 
     task = selection.tasks[0]
     for position, document in task.documents():
         if wanted in (document.id, str(position)):
-            request = next(iter(task.requests(document, "", tasks.Asking("show"))))
+            request = next(iter(task.requests(document, "", Asking("show"))))
             return {
                 "id": document.id,
                 "position": position,

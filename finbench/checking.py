@@ -11,20 +11,18 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from finbench import grading, linting, quantity, sources, tables, taskfiles, tasks
 from finbench.errors import DataError, FinbenchError, TaskError
 from finbench.findings import CODES, Finding, Report
 from finbench.linting import Setting
 from finbench.records import UNREADABLE_REASONS, Document, Request, Response, text_hash
-
-if TYPE_CHECKING:
-    from finbench.tasks import Task
+from finbench.task import Asking, Task
 
 SENTINEL = "FINBENCHGOLD"
 SENTINEL_DOCUMENTS = 50  # a template that shows the gold shows it on any row
-ASKING = tasks.Asking("check")
+ASKING = Asking("check")
 
 
 def check(
