@@ -12,16 +12,20 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from finbench.errors import StoreError
 from finbench.pages import packed
 from finbench.records import UNREADABLE_REASONS
 from finbench.significance import Difference, paired
 
+if TYPE_CHECKING:
+    import numpy as np
+
 # One character per sample: 0x40 plus these bits; a blank where the run did not answer the document.
 CORRECT, LENIENT, TRUNCATED, FAILED, UNREADABLE, JUDGE_DISAGREES = 1, 2, 4, 8, 16, 32
 TEXT_LIMIT = 200_000  # characters of one reply on the page; a model in a loop can write megabytes
+BATCH = 10  # replies read at a time
 WRONG_SHOWN = 50  # replies of wrong answers per run and task that are shown whatever the budget says
 
 
@@ -150,24 +154,24 @@ def read_cell(source: Source, task: Task) -> Cell:
         for offset, line in lines(path):
             try:
                 sample = graded(line)
-            except (ValueError, KeyError) as error:
-                raise StoreError(
-                    f"{path}: the line at byte {offset} is no graded sample; run `finbench score {path.parent}`"
-                ) from error
-            cell.documents.append(task.place(sample))
+                document, value = task.place(sample), code(sample, source.judged)
+            except (ValueError, KeyError, TypeError) as error:
+                what = f"the line at byte {offset} is no graded sample"
+                raise StoreError(f"{path}: {what}; run `finbench score {path.parent}`") from error
+            cell.documents.append(document)
             cell.repeats.append(sample.get("repeat") or 0)
             cell.files.append(number)
             cell.offsets.append(offset)
-            cell.codes.append(code(sample, source.judged))
+            cell.codes.append(value)
             credit = (sample.get("metrics") or {}).get("score")
-            cell.credits.append(cell.codes[-1] & CORRECT if credit is None or source.judged else credit)
-            extracted, value = sample.get("extracted"), sample.get("value")
+            cell.credits.append(value & CORRECT if credit is None or source.judged else credit)
+            extracted, normalized = sample.get("extracted"), sample.get("value")
             answers["extracted"].append(extracted)
-            answers["value"].append(None if value == extracted else value)
+            answers["value"].append(None if normalized == extracted else normalized)
             answers["tokens"].append(sample.get("output_tokens"))
-            for name, field_name in (("reason", "reason"), ("rule", "rule"), ("gold", "gold_hit")):
+            for name, source_field in (("reason", "reason"), ("rule", "rule"), ("gold", "gold_hit")):
                 known = words[name]
-                answers[name].append(known.setdefault(sample.get(field_name) or "", len(known)))
+                answers[name].append(known.setdefault(sample.get(source_field) or "", len(known)))
     cell.answers.update(answers)
     for name, known in words.items():
         cell.answers[f"{name}s"] = list(known)
@@ -176,36 +180,45 @@ def read_cell(source: Source, task: Task) -> Cell:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """All samples of a page: the cells by (row, task), and the documents of every task."""
+    """All samples of a page: the cells by (row, task), the documents of every task.
+
+    `credits` holds per cell the mean score on every document over its repeats, nan where the row was not asked.
+    """
 
     cells: Mapping[tuple[int, int], Cell]
     tasks: Mapping[int, Task]
-
-    def credits(self, row: int, task: int) -> dict[int, float]:
-        """The mean score of a row on every document of a task that it answered; empty without samples."""
-        cell = self.cells.get((row, task))
-        if cell is None:
-            return {}
-        sums: dict[int, list[float]] = {}
-        for document, credit in zip(cell.documents, cell.credits, strict=True):
-            sums.setdefault(document, []).append(credit)
-        return {document: sum(scores) / len(scores) for document, scores in sums.items()}
+    credits: Mapping[tuple[int, int], np.ndarray]
 
     def paired(self, row: int, other: int, task: int) -> Difference | None:
         """One row minus another on the documents of a task that both answered; None when there is none."""
-        mine, theirs = self.credits(row, task), self.credits(other, task)
-        shared = sorted(mine.keys() & theirs.keys())
-        if not shared:
+        import numpy as np
+
+        mine, theirs = self.credits.get((row, task)), self.credits.get((other, task))
+        if mine is None or theirs is None:
             return None
-        clusters = self.tasks[task].clusters
-        return paired([mine[d] for d in shared], [theirs[d] for d in shared], [str(clusters[d]) for d in shared])
+        shared = np.flatnonzero(~np.isnan(mine) & ~np.isnan(theirs))
+        if not len(shared):
+            return None
+        documents = self.tasks[task]
+        alone = len(documents.names) == len(documents.clusters)
+        clusters = None if alone else [str(documents.clusters[document]) for document in shared]
+        return paired(mine[shared].tolist(), theirs[shared].tolist(), clusters)
 
 
 def read(sources: Mapping[tuple[int, int], Source]) -> Samples:
     """The first pass over the samples of (row, task)."""
+    import numpy as np
+
     tasks: dict[int, Task] = {}
     cells = {key: read_cell(source, tasks.setdefault(key[1], Task())) for key, source in sources.items()}
-    return Samples(cells, tasks)
+    credits = {}
+    for key, cell in cells.items():
+        size = len(tasks[key[1]].ids)
+        documents = np.asarray(cell.documents, dtype=np.int64)
+        counts = np.bincount(documents, minlength=size).astype(float)
+        counts[counts == 0] = np.nan
+        credits[key] = np.bincount(documents, np.asarray(cell.credits), minlength=size) / counts
+    return Samples(cells, tasks, credits)
 
 
 def pack(samples: Samples, budget: int) -> Packed:
@@ -335,9 +348,10 @@ def _fill(
 ) -> dict[tuple[int, int], tuple[str, int]]:
     """Per cell the packed replies and their number; what one cell leaves of its share goes to the next ones."""
     made: dict[tuple[int, int], tuple[str, int]] = {}
+    budget -= budget // 100  # sizes are estimates, and the last chunk has no successor to save for
     ratio = 0.5  # packed bytes per byte of text, corrected by every chunk that is made
     for done, (key, cell) in enumerate(cells.items()):
-        share = 0.97 * max(0, budget) / (len(cells) - done)  # the last chunks have no successor to save for
+        share = max(0, budget) / (len(cells) - done)
         entries, systems = _replies(key, cell, prompts, share / ratio)
         text = packed({"systems": systems, "items": entries})
         raw = sum(len(entry[1]["t"]) + len(entry[1]["r"]) + 60 for entry in entries)
@@ -362,13 +376,12 @@ def _replies(key: tuple[int, int], cell: Cell, prompts: _Prompts, room: float) -
     systems: dict[str, int] = {}
     size = len(prompts._tasks[key[1]].ids)
     chosen, spent = _order(cell), 0.0
-    for start in range(0, len(chosen), WRONG_SHOWN):
-        wrong = not cell.codes[chosen[start]] & CORRECT
-        if spent > room and not (start == 0 and wrong):
+    for start in range(0, len(chosen), BATCH):
+        batch = chosen[start : start + BATCH]
+        if spent > room:  # only the wrong answers that are shown whatever the budget says
+            batch = [at for at in batch if start < WRONG_SHOWN and not cell.codes[at] & CORRECT]
+        if not batch:
             break
-        batch = chosen[start : start + WRONG_SHOWN]
-        if start == 0:
-            batch = [at for at in batch if not cell.codes[at] & CORRECT or room > 0]
         for at, sample in _whole(cell, batch):
             document = cell.documents[at]
             entry = reply(sample)

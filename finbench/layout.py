@@ -292,8 +292,8 @@ def _lead(kinds: Sequence[str]) -> str:
 def _explain(scale: tuple[float, float], assumed: bool) -> list[str]:
     text = (
         "Scores are percent right; ± is half of the 95 % interval, which follows conversations and filing pages. "
-        f"The small line shows it on a scale from {scale[0]:.0f} to 100. n counts questions; failed requests stay in it "
-        "as wrong."
+        f"The small line shows it on a scale from {scale[0]:.0f} to 100. "
+        "n counts questions; failed requests stay in it as wrong."
     )
     if assumed:
         text += " ±? stands where the source states no n and one is assumed; the score's title says which."

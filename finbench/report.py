@@ -175,7 +175,8 @@ def _reported(results: Mapping[str, Any]) -> dict[str, Any] | None:
     ]
     return {
         "note": "Reported, not measured here: prompts, decoding and grading differ, so a difference is a question "
-        "before it is a finding. Small figures are this run minus the reported score, ▲ and ▼ where the difference is clear.",
+        "before it is a finding. Small figures are this run minus the reported score, "
+        "▲ and ▼ where the difference is clear.",
         "head": [*(pages.task_title(name) for name in names), "average"],
         "rows": lines,
         "verdicts": verdicts,

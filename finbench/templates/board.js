@@ -57,9 +57,10 @@ function sorted(list, key, direction) {
     const value = text === undefined || text === "" ? null : Number.isNaN(Number(text)) ? text : Number(text);
     return { row, value, index };
   });
+  const words = new Intl.Collator("en", { numeric: true });
   keyed.sort((a, b) => {
     if (a.value === null || b.value === null) return (a.value === null) - (b.value === null) || a.index - b.index;
-    const order = typeof a.value === "number" && typeof b.value === "number" ? a.value - b.value : String(a.value).localeCompare(String(b.value), "en");
+    const order = typeof a.value === "number" && typeof b.value === "number" ? a.value - b.value : words.compare(String(a.value), String(b.value));
     return sign * order || a.index - b.index;
   });
   return keyed.map((one) => one.row);
@@ -86,7 +87,9 @@ function drawBoard() {
   }
   for (const [index, body] of bodies.entries()) {
     const members = together ? (index ? [] : rows) : rows.filter((row) => home.get(row) === body);
-    body.append(...sorted(members, key, direction));
+    const wanted = sorted(members, key, direction);
+    const present = [...body.children].filter((row) => row.dataset.row !== undefined);
+    if (wanted.some((row, at) => row !== present[at])) body.append(...wanted);
     find("tr.group", body).hidden = together || !members.some((row) => !row.hidden);
   }
   all(".protocol", board).forEach((badge) => { badge.hidden = !together; });

@@ -19,6 +19,7 @@ find("#theme").addEventListener("click", () => {
 });
 document.addEventListener("click", (event) => all("details.menu[open]").forEach((menu) => { if (!menu.contains(event.target) || event.target.matches("button")) menu.open = false; }));
 addEventListener("popstate", () => { state = readHash(location.hash); draw(); });
+performance.mark("script-started");
 prepareBoard();
 draw();
 performance.mark("table-drawn");
