@@ -1,0 +1,47 @@
+"""FinQA's test questions over other numbers (docs/resampled.md): a model that remembers the answers gets them wrong."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from finbench import resample, sources
+
+HERE = Path(__file__).parent
+SEED = 1
+
+
+def load(**settings: Any) -> dict[str, sources.Rows]:
+    """The variants of the test split. Settings: `seed` (1) chooses the variant, `data` and `rows` as in docs.load."""
+    docs = _docs()
+    path = sources.for_task(docs.FILES, settings, task_dir=HERE)
+    made = _variants(path, path.stat().st_mtime_ns, int(settings.get("seed", SEED)))
+    rows = sources.Rows(len(made), lambda: (document(docs, row) for row in made))
+    return {"test": sources.selected(rows, {key: value for key, value in settings.items() if key != "seed"})}
+
+
+def document(docs: ModuleType, row: Mapping[str, Any]) -> sources.Row:
+    """The document of a variant: FinQA's, with the `original` question's id so that reports can pair the two."""
+    made: sources.Row = docs.document({**row, "id": row["original"]})
+    return made | {"id": row["id"], "original": row["original"]}
+
+
+@lru_cache(maxsize=1)
+def _variants(path: Path, _changed: int, seed: int) -> tuple[Mapping[str, Any], ...]:
+    """The variants of a file's rows. They are held: finding out which rows have one costs as much as making them."""
+    made, left_out = resample.variants(sources.read(path), seed)
+    sources.log.info("finqa_resampled, seed %d: %s", seed, resample.summary(len(made), left_out))
+    return tuple(made)
+
+
+def _docs() -> ModuleType:
+    """The module beside this one: lm-eval loads task modules by path, so there is no package to import from."""
+    spec = importlib.util.spec_from_file_location("finqa_docs", HERE / "docs.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
