@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 from finbench.characters import INVISIBLE, group_end, normalise, plain
 
-MAX_TEXT = 48_000  # characters of answer that are read; a longer reply keeps head, tail and what surrounds its cues
-_HEAD, _TAIL, _WINDOW = 12_000, 24_000, 1_500
+MAX_TEXT = 24_000  # characters of answer that are read; a longer reply keeps head, tail and what surrounds its cues
+_HEAD, _TAIL, _WINDOW = 4_000, 14_000, 800
 MAX_STATEMENTS = 64
-_CONCLUSION_WINDOW = 6_000
+_CONCLUSION_WINDOW = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +183,9 @@ def _windows(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 # --- explicit statements -----------------------------------------------------------------------------------------------
 
 _BOX = re.compile(r"(?:\\(?:boxed|fbox|framebox)|\x08oxed|(?<![A-Za-z\\])boxed)\s{0,3}(\{)?")
-_BOX_BARE = re.compile(r"\s*([^\s{}$\\]{1,40}(?:\\?%)?)")
+_BOX_BARE = re.compile(r"\s{0,3}([^\s{}$\\]{1,40}(?:\\?%)?)")
 _BOX_AFTER = re.compile(
-    r"[\s$*]{0,3}(?:\\?\)[\s$*]{0,3})?(?:\\text\{)?\s*(\\?%|percent(?:age points?)?\b|(?:thousand|million|billion|trillion)\b(?!\s+shares)|bps?\b|basis points\b|"
+    r"[\s$*]{0,3}(?:\\?\)[\s$*]{0,3})?(?:\\text\{)?\s{0,2}(\\?%|percent(?:age points?)?\b|(?:thousand|million|billion|trillion)\b(?!\s+shares)|bps?\b|basis points\b|"
     r"个?百分点|万亿|千万|百万|万|亿|千)"
 )
 _BOX_BEFORE = re.compile(r"(?:(-)\s?|([$€£¥])\s?)(?:\$|\\\()?$")
@@ -208,16 +208,16 @@ _CUE = re.compile(
     re.I,
 )
 _CUE_HAN = re.compile(
-    r"(?P<final>最终|最后|正确|参考|标准|本题|该题|此题|这道题|所以|因此|故)?(?:的)?(?:正确)?(?:答案|最终结果|最后结果|最终结论|正确选项|正确的选项)(?:应该|应当|应|就)?(?:选择|选|是|为|即|:|=|\s*\n|[\s*\]]*(?=[A-H\d$\\-])|\][\s:]*)[\s*\":]{0,8}"
+    r"(?P<final>最终|最后|正确|参考|标准|本题|该题|此题|这道题|所以|因此|故)?(?:的)?(?:正确)?(?:答案|最终结果|最后结果|最终结论|正确选项|正确的选项)(?:应该|应当|应|就)?(?:选择|选|是|为|即|:|=|[ \t]{0,3}\n|[\s*\]]{0,6}(?=[A-H\d$\\-])|\][\s:]*)[\s*\":]{0,8}"
     r"|(?:故|应|因此|所以|答案|综上|本题|我|可|则|得|需|正确的?|应该|最终|故本题|应当)(?:应)?选(?:择)?(?:项|:|的是|为)?[\s*\":]{0,6}"
     r"|选(?:择|项)?[\s*\":]{0,4}(?=[A-H](?![A-Za-z]))"
-    r"|(?:^|\n)[\s*]*(?:答|结论|判断|回答|判断结果|结果)[\s*]*:[\s*]{0,6}"
+    r"|(?:^|\n)[ \t*]{0,6}(?:答|结论|判断|回答|判断结果|结果)[ \t*]{0,4}:[\s*]{0,6}"
     r"|(?:情感|情绪|标签|分类|类别|情感倾向|情感分类|判断)(?:结果)?(?:是|为|:)[\s*\"]{0,6}"
 )
 _PLACEHOLDER = re.compile(
-    r"[\s.…_?*<>\[\](){}\"'`|:-]*(?:(?:insert|put|write|enter|fill(?: in)?)?\s*(?:your|the|a|an|my)?\s*(?:final|correct|numeric(?:al)?|chosen|option|single|exact|actual)?[\s_-]*"
+    r"[\s.…_?*<>\[\](){}\"'`|:-]{0,24}(?:(?:insert|put|write|enter|fill(?: in)?)?\s{0,3}(?:your|the|a|an|my)?\s{0,3}(?:final|correct|numeric(?:al)?|chosen|option|single|exact|actual)?[\s_-]*"
     r"(?:answer|answers|number|numbers|value|result|letter|letters|option|choice|label|text|content|expression|ans|x+|y|n|num|placeholder|final|numerical answer|yes/no|yes or no|letter\(s\)|string|percentage|a/b/c/d|A\|B\|C\|D)"
-    r"(?:[\s_-]*(?:here|goes here|only|choice|letter|value))?|(?:你的|最终|您的|填写|正确)*(?:答案|数值|数字|结果|选项|字母|标签|内容)(?:字母|内容)?)?[\s.…_?*<>\[\](){}\"'`|:-]*",
+    r"(?:[\s_-]*(?:here|goes here|only|choice|letter|value))?|(?:你的|最终|您的|填写|正确)*(?:答案|数值|数字|结果|选项|字母|标签|内容)(?:字母|内容)?)?[\s.…_?*<>\[\](){}\"'`|:-]{0,24}",
     re.I,
 )
 _FORMAT = re.compile(
@@ -368,7 +368,7 @@ def _sentence_end(text: str, start: int, limit: int = 600) -> int:
 # --- the answer --------------------------------------------------------------------------------------------------------
 
 _RETRACT = re.compile(
-    r"(?:^|[\n.!?。;,—(*\s])[\s*_\"'(—-]*(?P<strong>(?:wait|hold on|hmm+|no)[,.!—\s-]+(?:that|this|it|i|let me|the (?:answer|correct|right)|actually|no)\b[^.\n]{0,50}?(?:wrong|incorrect|mistake|error|miscalculated|misread|actually|not right|should be)|"
+    r"(?:^|[\n.!?。;,—(*\s])[\s*_\"'(—-]{0,5}(?P<strong>(?:wait|hold on|hmm+|no)[,.!—\s-]+(?:that|this|it|i|let me|the (?:answer|correct|right)|actually|no)\b[^.\n]{0,50}?(?:wrong|incorrect|mistake|error|miscalculated|misread|actually|not right|should be)|"
     r"correction\b|scratch that|on second thought|i (?:made|see|spot|notice)\w* (?:a|an|the|my)\s(?:\w+\s)?(?:mistake|error)|i (?:was wrong|misread|miscalculated|misspoke|misstated|meant)|"
     r"(?:that|this|the above|it|which)(?:'s| is| was) (?:wrong|incorrect|not right|not correct|a mistake|an error)|my mistake|apologies|oops|let me (?:correct|fix|revise)|"
     r"revised|更正|纠正|修正|不对|算错|有误|搞错|写错|应更正为|应该是|我错了|错了)"
@@ -388,7 +388,9 @@ _ALTERNATIVE = re.compile(
     r"^[\s.,;:)*$\\\]]*(?:or\b|alternatively\b|or else\b|another (?:possible )?answer\b|it could also be\b|或者?|也可能|也可以是)",
     re.I,
 )
-_JOIN = re.compile(r"[\s$.,;&/*\\()、和与及或]*(?:or|and|alternatively|either|和|或者?|以及)?[\s$.,;:&/*\\()]*", re.I)
+_JOIN = re.compile(
+    r"[\s$.,;&/*\\()、和与及或]{0,12}(?:or|and|alternatively|either|和|或者?|以及)?[\s$.,;:&/*\\()]{0,12}", re.I
+)
 _EITHER = re.compile(r"\b(?:or|alternatively|could also be|another possible)\b|或者?|也可能", re.I)
 
 _REFUSAL = re.compile(
@@ -460,6 +462,11 @@ def _find(text: str, reader: Reader) -> Found | None:
     explicit = statements(text)
     if explicit and explicit[-1].rule == "cut_box":
         return _cut_box(text, explicit, reader)
+    return _stated(text, explicit, reader) or _conclude(text, 0, reader)
+
+
+def _stated(text: str, explicit: list[Statement], reader: Reader) -> Found | None:
+    """The last explicit statement that states an answer, and what a retraction after it makes of it."""
     for index in range(len(explicit) - 1, -1, -1):
         statement = explicit[index]
         reading = _read(statement, reader)
@@ -479,7 +486,7 @@ def _find(text: str, reader: Reader) -> Found | None:
             if later is not None:
                 return later
         return found
-    return _conclude(text, 0, reader)
+    return None
 
 
 def _read(statement: Statement, reader: Reader) -> Reading | None:
@@ -496,17 +503,14 @@ def _read(statement: Statement, reader: Reader) -> Reading | None:
 
 def _cut_box(text: str, explicit: list[Statement], reader: Reader) -> Found | None:
     """A reply that ends inside a box: what the box shows so far must begin an answer that was stated before."""
-    start = explicit[-1].start
-    begun = plain(text[start:].partition("{")[2]).strip()
-    found = _find(text[:start], reader)
-    if (
-        found
-        and found.reading.shown
-        and begun
-        and found.reading.shown.lstrip("$").startswith(begun.lstrip("$").rstrip("%\\ "))
-    ):
-        return found
-    return None
+    start = next(statement.start for statement in explicit if statement.rule == "cut_box")
+    begun = (
+        plain(text[explicit[-1].start : explicit[-1].start + 80].partition("{")[2]).strip().lstrip("$").rstrip("%\\ ")
+    )
+    before = [statement for statement in explicit if statement.end <= start]
+    found = _stated(text[:start], before, reader) or _conclude(text[:start], 0, reader)
+    stated = (found.reading.shown or "").lstrip("$") if found else ""
+    return found if begun and stated.startswith(begun) else None
 
 
 def _side_by_side(text: str, explicit: list[Statement], index: int, found: Found, reader: Reader) -> Found | None:
@@ -569,7 +573,7 @@ def _revised(text: str, found: Found, reader: Reader) -> Found | None:
 
 
 _CONCLUSION = re.compile(
-    r"^[\W_]*(?:therefore|thus|hence|consequently|in conclusion|to conclude|in summary|in short|overall|as a result|accordingly|so|ultimately|finally|conclusion|summary|result|this (?:means|gives|implies|yields|represents|results)|"
+    r"^[\W_]{0,12}(?:therefore|thus|hence|consequently|in conclusion|to conclude|in summary|in short|overall|as a result|accordingly|so|ultimately|finally|conclusion|summary|result|this (?:means|gives|implies|yields|represents|results)|"
     r"which (?:means|gives|yields)|we (?:get|obtain|find|conclude)|it follows|putting|taken together|因此|所以|综上(?:所述)?|由此|故|总之|总的来说|可见|可得|得出|综合|最终|即|于是|从而|则|总结|结果)",
     re.I,
 )
@@ -577,7 +581,7 @@ _CONCLUSION_INSIDE = re.compile(
     r"[,;—]\s*(?:therefore|thus|hence|so|which means)\b|(?:因此|所以|故|由此可知|从而)", re.I
 )
 _CONTEXT = re.compile(
-    r"^[\W_]*(?:\(?sources?\b|\(?notes?\b|\*?note\b|references?\b|ref\b|disclaimer|caveat|data (?:from|source|is|are|was)|\(?see\b|\(?refer|for (?:reference|context|comparison|your)|(?:sanity |cross[- ]?|double[- ]?|quick )?checks?\b|verification|verify|to (?:verify|check)|as (?:a|an) (?:\w+ )?check|"
+    r"^[\W_]{0,12}(?:\(?sources?\b|\(?notes?\b|\*?note\b|references?\b|ref\b|disclaimer|caveat|data (?:from|source|is|are|was)|\(?see\b|\(?refer|for (?:reference|context|comparison|your)|(?:sanity |cross[- ]?|double[- ]?|quick )?checks?\b|verification|verify|to (?:verify|check)|as (?:a|an) (?:\w+ )?check|"
     r"this (?:is|was|figure|value|number|calculation|result|answer|analysis|uses?|assumes?|data|information) (?:is |was |were )?(?:based|calculated|derived|computed|drawn|taken|from|reported|using|assumes?|uses?|excludes?|includes?|covers?|rounded|compar|according|not|for)|"
     r"\(?(?:based|calculated|computed|derived|reported|according|rounded) (?:on|from|using|in|to|as)|"
     r"(?:the |these |all |those )?(?:data|figures?|numbers?|values?|amounts?|inputs?|information|calculation|table|report|filing|underlying)\b[^.]{0,30}? (?:is|are|was|were|come|comes|came|can be found|appears?|taken|uses?|covers?|based|reported|assumes?) |please (?:note|consult|keep)|keep in mind|it (?:is|'s) (?:worth|important)|it should be noted|sample|n\s*=|confidence|last updated|assum(?:ing|ption|es)|"
@@ -590,7 +594,7 @@ _CONTEXT_INSIDE = re.compile(
     re.I,
 )
 _PLAN = re.compile(
-    r"^[\W_]*(?:\d{1,2}[.):]\s*)?[\W_]*(?:(?:now|so|okay|ok|then|and|well|alright|sure),?\s+)?(?:to (?:find|calculate|determine|compute|answer|get|solve|do|evaluate|obtain|classify|assess|figure)|we (?:need|can|should|must|will|have to|first|then|are asked|are given|want)|i(?:'ll| will| need| should| would| can| must|'m going| am going| have to| first)|let(?:'s| us| me)\b|"
+    r"^[\W_]{0,12}(?:\d{1,2}[.):]\s{0,3})?[\W_]{0,6}(?:(?:now|so|okay|ok|then|and|well|alright|sure),?\s+)?(?:to (?:find|calculate|determine|compute|answer|get|solve|do|evaluate|obtain|classify|assess|figure)|we (?:need|can|should|must|will|have to|first|then|are asked|are given|want)|i(?:'ll| will| need| should| would| can| must|'m going| am going| have to| first)|let(?:'s| us| me)\b|"
     r"first\b|firstly|second\b|secondly|third\b|next\b|then\b|step\b|the (?:formula|plan|approach|steps?|method|question|first step|next step|calculation|process)\b|start\b|begin\b|subtract\b|divide\b|multiply\b|add\b|take\b|find\b|calculate\b|compute\b|look\b|identify|recall|"
     r"我(?:们)?(?:需要|将|会|可以|应该|先|首先)|首先|其次|接下来|然后|第[一二三四五]步?|让我|为了|要(?:计算|求)|需要|计划|步骤|先|已知|题目|计算公式|公式)",
     re.I,

@@ -275,6 +275,8 @@ def gold_quantity(text: str) -> Quantity | None:
     if found is not None:
         return None if found.absurd else found
     found_all = [q for q in scan(shown) if not q.year and not q.reference and not q.absurd]
+    if len(found_all) == 2 and shown[found_all[0].end : found_all[1].start].strip(" $") == "or":
+        return found_all[0]  # "$ 411906848 or $ 411.91 million"
     with_unit = [q for q in found_all if q.unit or q.currency or q.scale != 1]
     for some in (with_unit, found_all):
         if len(some) == 1:

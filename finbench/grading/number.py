@@ -13,6 +13,7 @@ from finbench.characters import normalise, plain
 from finbench.extract import Found, Reading, Reply, Statement, find, refuses
 from finbench.grading.asked import Asked, asked, gold_quantity
 from finbench.grading.compare import MIN_DIGITS, Point, answer_points, equal, gold_points, point
+from finbench.grading.text import grade_text
 from finbench.quantity import Quantity
 from finbench.records import Document, Gold, Grade
 
@@ -123,8 +124,6 @@ class NumberReader:
         if quantity.bound:
             return Reading(problem="range")
         quantity = quantities.directed(quantity, statement.text)
-        if quantity.direction == 0 and quantity.number > 0 and statement.lead and self.wanted.direction:
-            quantity = replace(quantity, direction=_direction_before(statement, quantity))
         in_passing = not whole and not quantity.unit and quantity.shown[:1].isalpha() and quantity.scale == 1
         return Reading(quantity, quantity.shown, fit=0 if in_passing else self._fit(quantity), whole=whole)
 
@@ -327,6 +326,8 @@ def grade_number(document: Document, reply: Reply, *, either: bool = False, home
     lists = [several(gold.text) for gold in document.golds]
     if lists and lists[0]:
         return _grade_list(document, reply, lists[0], either=either, home=home)
+    if all(gold_quantity(gold.text) is None for gold in document.golds):
+        return grade_text(document, reply)  # a display answer in words
     wanted = asked(document.question, document.answer, document.golds, either=either, home=home)
     reader = NumberReader(wanted)
     found = find(reply, reader, document.question)
@@ -339,6 +340,8 @@ def grade_number(document: Document, reply: Reply, *, either: bool = False, home
 
 def judge(document: Document, quantity: Quantity, wanted: Asked, found: Found | None = None) -> Grade:
     """The verdict on one quantity: any gold may be hit; the reason tells how, or what is wrong with it."""
+    if found is not None and quantity.direction == 0 and quantity.number > 0 and wanted.direction:
+        quantity = replace(quantity, direction=_direction_before(found.statement, quantity))
     golds = [(gold, q) for gold in document.golds if (q := gold_quantity(gold.text)) is not None]
     readings = answer_points(quantity, wanted)
     shown = str(quantity.shown)
