@@ -120,7 +120,7 @@ def _asking(task: Task, settings: Settings, profile: profiles.Profile) -> Asking
     fixed = settings.protocol == "paper"
     overrides = {**({} if fixed else profile.sampling), **settings.sampling}
     system = settings.system if settings.system is not None else ("" if fixed else profile.system)
-    return Asking(settings.model, settings.revision, system, settings.chat, overrides)
+    return Asking(settings.model, settings.revision, system, settings.chat, tuple(sorted(overrides.items())))
 
 
 def _identity(

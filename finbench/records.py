@@ -174,6 +174,15 @@ class Grade:
     metrics: Mapping[str, float] = field(default_factory=dict)  # further per-sample metrics
 
 
+def fields_of(record: Any) -> dict[str, Any]:
+    """A record's own fields by name, values as they are; `dataclasses.asdict` copies deeply and takes ten times as long.
+
+    >>> fields_of(Message("user", "hi"))
+    {'role': 'user', 'content': 'hi'}
+    """
+    return {name: getattr(record, name) for name in record.__slots__}
+
+
 def content_hash(*parts: object) -> str:
     """A stable 128-bit hash of JSON-able values; equal parts give equal hashes in every process.
 

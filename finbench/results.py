@@ -6,12 +6,12 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from finbench.names import slug
-from finbench.records import Document, Grade, Response, content_hash
+from finbench.records import Document, Grade, Response, fields_of, text_hash
 from finbench.score import Tally, percent, stored_document
 from finbench.stats import Estimate, average_of
 from finbench.store import Store, Stored
@@ -119,20 +119,17 @@ def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:
     responses = stored.responses
     first = responses[0] if responses else Response(stored.request_id, "", "error", error="not asked")
     texts = [[r.logprob, r.greedy] for r in responses] if first.logprob is not None else [first.text]
-    prompt = json.loads(stored.prompt)
-    sampling = json.loads(stored.sampling)
     target = document.golds[0].text
     line = {
         "doc_id": stored.position,
         "target": target,
-        "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": sampling}},
         "resps": [texts],
         "filtered_resps": [verdict.extracted if verdict.extracted is not None else first.text],
         "filter": "none",
         "metrics": ["acc", "lenient"],
         "doc_hash": stored.hash,
-        "prompt_hash": content_hash(prompt),
-        "target_hash": content_hash(target),
+        "prompt_hash": text_hash(stored.prompt),
+        "target_hash": text_hash(target),
         "acc": float(verdict.correct),
         "lenient": float(verdict.lenient),
         "finbench": {
@@ -140,7 +137,7 @@ def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:
             "repeat": stored.repeat,
             "request_id": stored.request_id,
             "question": document.question,
-            "golds": [asdict(gold) for gold in document.golds],
+            "golds": [fields_of(gold) for gold in document.golds],
             "kind": document.answer.kind,
             "extracted": verdict.extracted,
             "value": verdict.value,
@@ -164,8 +161,9 @@ def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:
             "judge": stored.judgement,
         },
     }
-    # The row is already JSON text: it goes in as it is.
-    return f'{{"doc":{stored.row},{json.dumps(line, separators=(",", ":"))[1:]}\n'
+    # Row, prompt and sampling are JSON texts already: they go in as they are.
+    arguments = f'{{"gen_args_0":{{"arg_0":{stored.prompt},"arg_1":{stored.sampling}}}}}'
+    return f'{{"doc":{stored.row},"arguments":{arguments},{json.dumps(line, separators=(",", ":"))[1:]}\n'
 
 
 @contextmanager

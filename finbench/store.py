@@ -14,14 +14,15 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from finbench.errors import StoreError
-from finbench.records import Document, Grade, Request, Response
+from finbench.records import Document, Grade, Request, Response, Sampling, fields_of
 
 BATCH = 256  # replies
 PAGE = 500  # documents read at once
@@ -142,7 +143,7 @@ class Store:
 
     def append(self, position: int, request: Request, response: Response, grade: Grade | None) -> None:
         """Keep a reply; a later reply to the same place replaces an earlier failure, never a success."""
-        prompt = [asdict(message) for message in request.messages] if request.messages else request.prompt
+        prompt = [fields_of(message) for message in request.messages] if request.messages else request.prompt
         values = (
             request.document.task,
             position,
@@ -150,10 +151,10 @@ class Store:
             request.part,
             request.id,
             _json(prompt),
-            _json(asdict(request.sampling) | ({"continuation": request.continuation} if request.continuation else {})),
+            _sampling_json(request.sampling, request.continuation),
             response.finish,
-            _json(asdict(response)),
-            _json(asdict(grade)) if grade else None,
+            _json(fields_of(response)),
+            _json(fields_of(grade)) if grade else None,
         )
         with self._writing():
             self._db.execute(
@@ -168,14 +169,14 @@ class Store:
         with self._writing():
             self._db.execute(
                 "UPDATE replies SET grade=? WHERE task=? AND position=? AND repeat=? AND part=0",
-                (_json(asdict(grade)), task, position, repeat),
+                (_json(fields_of(grade)), task, position, repeat),
             )
 
     def add_judgement(
         self, task: str, position: int, repeat: int, request_id: str, model: str, verdict: str, response: Response
     ) -> None:
         """Keep a judge's verdict on a stored reply."""
-        values = (task, position, repeat, request_id, model, verdict, _json(asdict(response)))
+        values = (task, position, repeat, request_id, model, verdict, _json(fields_of(response)))
         with self._writing():
             self._db.execute("INSERT OR REPLACE INTO judgements VALUES (?,?,?,?,?,?,?)", values)
 
@@ -313,6 +314,11 @@ def _stored(rows: list[Any]) -> Stored:
         grade=json.loads(grade) if grade else None,
         judgement=judgement,
     )
+
+
+@lru_cache(maxsize=64)
+def _sampling_json(sampling: Sampling, continuation: str) -> str:
+    return _json(fields_of(sampling) | ({"continuation": continuation} if continuation else {}))
 
 
 def _json(value: object) -> str:

@@ -24,6 +24,7 @@ from finbench.records import (
     Response,
     Sampling,
     content_hash,
+    text_hash,
 )
 from finbench.rows import document_from_row
 
@@ -39,7 +40,12 @@ class Asking:
     revision: str = ""
     system: str = ""
     chat: bool = True
-    overrides: Mapping[str, Any] | None = None  # Sampling fields given by flags or a model profile
+    given: tuple[tuple[str, Any], ...] = ()  # Sampling fields given by flags or a model profile
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """`given` as keyword arguments of Sampling."""
+        return dict(self.given)
 
 
 class Task:
@@ -56,6 +62,8 @@ class Task:
         self.fewshot = int(self._config.num_fewshot or 0)
         self.judged = bool(self.metadata.get("judge"))
         self.own_history = bool(self.metadata.get("own_history"))
+        self._common: dict[tuple[Asking, Sampling], str] = {}
+        self._samplings: dict[Asking, Sampling] = {}
         self.template_hash = taskfiles.fingerprint(files) if files else content_hash(repr(self._config.to_dict()))
         if self.output_type not in SUPPORTED:
             raise TaskError(
@@ -135,7 +143,7 @@ class Task:
         self, document: Document, digest: str, asking: Asking, repeats: int = 1, seed: int = 0
     ) -> Iterator[Request]:
         """The requests of one document (with the hash of its row): one per repeat, or one per choice."""
-        sampling = self.sampling(asking.overrides)
+        sampling = self._samplings.get(asking) or self._samplings.setdefault(asking, self.sampling(asking.overrides))
         if self.output_type == "generate_until":
             messages, prompt = self._render(document, asking)
             for repeat in range(repeats):
@@ -165,9 +173,12 @@ class Task:
 
     def request_id(self, digest: str, asking: Asking, sampling: Sampling, repeat: int, part: int = 0) -> str:
         """The identity of a request: everything that decides what the model sees and how it decodes."""
-        what = (self.name, self.version, self.template_hash, self.fewshot, digest)
-        how = (asking.model, asking.revision, asking.system, asking.chat, sampling, repeat, part)
-        return content_hash(what, how)
+        common = self._common.get((asking, sampling))
+        if common is None:
+            what = (self.name, self.version, self.template_hash, self.fewshot)
+            common = content_hash(what, asking.model, asking.revision, asking.system, asking.chat, sampling)
+            self._common[asking, sampling] = common
+        return text_hash(f"{common} {digest} {repeat} {part}")
 
     def _render(self, document: Document, asking: Asking) -> tuple[tuple[Message, ...], str]:
         context = self._context(document, asking)
