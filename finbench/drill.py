@@ -34,7 +34,17 @@ class Source:
     """The samples files of one run and task (a group has one per sub-task), and whose verdict stands for it."""
 
     paths: tuple[Path, ...]
-    judged: bool = False  # the judge's verdict is the headline, where there is one
+    by: str = "grader"  # or "judge", or "reference": the score of free text that no judge has read
+
+    @property
+    def judged(self) -> bool:
+        return self.by == "judge"
+
+    def credit(self, sample: Mapping[str, Any], right: bool) -> float:
+        """What a sample counts for in the score of its task."""
+        if self.by == "reference":
+            return float((sample.get("metrics") or {}).get("reference", right))
+        return float(right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +173,7 @@ def read_cell(source: Source, task: Task) -> Cell:
             cell.files.append(number)
             cell.offsets.append(offset)
             cell.codes.append(value)
-            credit = (sample.get("metrics") or {}).get("score")
-            cell.credits.append(value & CORRECT if credit is None or source.judged else credit)
+            cell.credits.append(source.credit(sample, bool(value & CORRECT)))
             extracted, normalized = sample.get("extracted"), sample.get("value")
             answers["extracted"].append(extracted)
             answers["value"].append(None if normalized == extracted else normalized)

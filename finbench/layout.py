@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finbench import pages
@@ -34,12 +34,14 @@ SOURCE = ({"key": "date", "head": "date"}, {"key": "version", "head": "version"}
 class Place:
     """What the page knows of a row beside the table: its samples and where it came from.
 
-    `number` is its key in the packed samples, None for reported rows; `tasks` are the columns with samples.
+    `number` is its key in the packed samples, None for reported rows; `tasks` are the columns with samples, `by` says
+    whose verdict a score is.
     """
 
     number: int | None
     tasks: tuple[int, ...] = ()
     variants: tuple[int, ...] = ()
+    by: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
     config: str = ""
     run: str = ""
@@ -189,7 +191,10 @@ def _line(
     cells = [_cell(row, row.average, scale, None, None, notes, common)]
     for number, name in enumerate(table.tasks):
         task = number if number in place.tasks else None
-        cells.append(_cell(row, row.cells.get(name), scale, sizes[name], task, notes, common))
+        cell = _cell(row, row.cells.get(name), scale, sizes[name], task, notes, common)
+        if cell and place.by.get(name, "grader") != "grader":
+            cell["note"] = f"by {place.by[name]}"
+        cells.append(cell)
     cost = (row.output_tokens, row.unreadable, row.truncated, row.errors)
     digits = (0, 1, 1, 1)
     return {
@@ -197,7 +202,7 @@ def _line(
         "kind": row.kind,
         "model": row.model,
         "protocol": row.title,
-        "marks": [notes.mark(flag_words(flag)) for flag in row.flags],
+        "marks": [notes.mark(flag_words(flag)) for flag in row.flags if flag not in common],
         "cells": cells,
         "cost": [
             {"value": value, "text": pages.number(value, places) if value is not None else ""}

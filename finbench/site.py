@@ -99,7 +99,7 @@ def read_run(folder: Path) -> Run:
         for name, entry in entries.items():
             parts = tuple(folder / f"samples_{slug(part)}.jsonl" for part in entry.get("subtasks") or [name])
             if all(path.exists() for path in parts):
-                sources[name.removesuffix("_paper")] = drill.Source(parts, entry.get("verdict_by") == "judge")
+                sources[name.removesuffix("_paper")] = drill.Source(parts, entry.get("verdict_by", "grader"))
         config = json.dumps(manifest.get("settings"), sort_keys=True).encode()
         return Run(
             folder,
@@ -179,4 +179,5 @@ def _place(
     number, run = next((number, run) for number, run in enumerate(runs) if str(run.folder) == row.run_dir)
     there = {task: columns.index(name) for task, name in enumerate(tasks) if name in run.sources}
     variants = tuple(made.variants.get((number, column), 0) for column in there.values())
-    return Place(number, tuple(there), variants, run.version, run.config, run.name)
+    by = {tasks[task]: run.sources[tasks[task]].by for task in there}
+    return Place(number, tuple(there), variants, by, run.version, run.config, run.name)

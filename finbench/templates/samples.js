@@ -131,10 +131,11 @@ function item(cell, at) {
   const right = bits(text, at) & CORRECT;
   const repeat = Math.floor(at / cell.size);
   return el("li", {}, el("button", { type: "button", class: "item", "data-at": at, onclick: () => go({ at }) },
-    el("span", { class: "line" }, el("span", { class: right ? "good" : "bad" }, mark(right), " ", answerText(answers.extracted[at])), el("span", { class: "muted foreign" }, docs.ids[doc] + (repeat ? " #" + (repeat + 1) : ""))),
+    el("span", { class: "line" }, el("span", { class: right ? "good" : "bad" }, mark(right), " ", answerText(answers.extracted[at])), el("span", { class: "muted foreign", title: docs.ids[doc] }, tail(docs.ids[doc]) + (repeat ? " #" + (repeat + 1) : ""))),
     el("span", { class: "ask foreign", dir: "auto" }, docs.questions[doc].slice(0, 240))));
 }
 
+const tail = (id) => id.length > 26 ? "…" + id.slice(-25) : id;
 const mark = (right) => right ? "✓ right" : "✗ wrong";
 const answerText = (text) => text === null || text === undefined ? el("span", { class: "muted" }, "no answer") : foreign(text.length > 60 ? text.slice(0, 60) + "…" : text);
 
@@ -216,7 +217,7 @@ function fillReply(part, entry) {
   const facts = [];
   if (part.tokens !== null && part.tokens !== undefined) facts.push(count(part.tokens) + " output tokens");
   if (entry.in !== undefined) facts.push(count(entry.in) + " prompt tokens");
-  if (entry.sec !== undefined) facts.push(entry.sec + " s");
+  if (entry.sec) facts.push(entry.sec + " s");
   if (entry.att > 1) facts.push(entry.att + " attempts");
   if (entry.f === "length") facts.push("cut off at the token limit");
   if (entry.f === "error") facts.push("the request failed");

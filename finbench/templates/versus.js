@@ -53,9 +53,9 @@ function summary(results, a, b, chosen) {
   const lines = [...results].map(([task, one], at) => line(
     el("button", { type: "button", class: "pick", "aria-pressed": String(task === chosen), onclick: () => go({ task }) }, foreign(data.tasks[task].title)), one, true, adjusted[at]));
   if (results.size > 1) lines.push(line("Average of these tasks", averageOf([...results.values()]), false, 0));
-  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Differences by task" }, el("table", {},
-    el("caption", {}, "Same questions only. Intervals are paired and follow conversations and filing pages; p is McNemar's exact test, or a t test where questions come in clusters. Verdicts use Holm's correction for the number of tasks."),
-    el("thead", {}, head), el("tbody", {}, ...lines)));
+  const note = "Same questions only. Intervals are paired and follow conversations and filing pages; p is McNemar's exact test, or a t test where questions come in clusters. Verdicts use Holm's correction for the number of tasks.";
+  return el("div", {}, el("p", { class: "muted" }, el("small", {}, note)), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Differences by task" },
+    el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines))));
 }
 
 function detailOf(task, result, a, b, verdicts, [docs, answersA, answersB]) {
@@ -88,5 +88,5 @@ function flip(at, task, a, b, x, docs, answersA, answersB) {
   const open = () => go({ view: "samples", row: data.rows[a].key, with: data.rows[b].key, task, filter: "differ", reason: null, q: null, at }, { push: true });
   const question = docs.questions[at];
   return el("tr", {}, el("td", {}, el("button", { type: "button", onclick: open }, foreign(docs.ids[at]))), el("td", {}, foreign(question.length > 140 ? question.slice(0, 140) + "…" : question)),
-    el("td", {}, bits(x, at) & CORRECT ? "A" : "B"), el("td", {}, answerText(answersA.extracted[at])), el("td", {}, answerText(answersB.extracted[at])), el("td", {}, foreign(docs.golds[at][0] ?? "")));
+    el("td", {}, bits(x, at) & CORRECT ? "A" : "B"), el("td", {}, answerText(answersA.extracted[at])), el("td", {}, answerText(answersB.extracted[at])), el("td", {}, answerText(docs.golds[at][0] ?? "")));
 }
