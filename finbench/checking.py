@@ -42,6 +42,9 @@ def check(
     names, folders = _targets(str(target), include, report)
     known = {name: folder for folder in folders for name in folder.files}
     places = [folder.root for folder in folders[1:]]
+    for group in _groups(names, str(target), folders[1:]):
+        for finding in linting.foreign_code(group.name, [group], {}):
+            report.add(finding)
     for name in names:
         before = len(report.findings)
         try:
@@ -50,6 +53,14 @@ def check(
             if len(report.findings) == before or not str(err).startswith("task "):
                 report.add(Finding("load", name, _file_of(name, known), 0, str(err)))
     return report
+
+
+def _groups(names: Sequence[str], target: str, folders: Sequence[taskfiles.Folder]) -> Iterator[taskfiles.TaskFile]:
+    """The group files of others that are the target, or that hold one of its tasks: they may carry code too."""
+    for folder in folders:
+        for file in folder.files.values():
+            if file.kind == "group" and (file.name == target or set(folder.members(file.name)) & set(names)):
+                yield file
 
 
 def _file_of(name: str, known: Mapping[str, taskfiles.Folder]) -> str:
