@@ -15,6 +15,7 @@ from typing import Any
 
 from finbench.errors import DataError
 from finbench.names import shown
+from finbench.significance import half_unit
 from finbench.stats import Z95, Estimate, average_of, wilson
 
 BENCHMARKS = ("finqa", "convfinqa", "ant_finance", "tfns", "finance_instruct")
@@ -212,11 +213,10 @@ def _line(where: str, row: Mapping[str, str], protocols: Mapping[str, Protocol])
     if not row["n"] and benchmark != "average":
         flags = (*flags, "n_unknown")
     factor = 100 // protocol.scale
-    decimals = 0 if "integer_rounded" in flags else len(row["score"].partition(".")[2])
     score = ReportedScore(
         printed=row["score"],
         score=round(float(row["score"]) * factor, 10),
-        half_unit=factor * float(f"0.5e-{decimals}"),
+        half_unit=0.5 if "integer_rounded" in flags else factor * half_unit(row["score"]),
         n=int(row["n"]) if row["n"] else None,
         flags=flags,
         source=_clean(row["source"]) or protocol.source,

@@ -177,10 +177,8 @@ def _effective_n(sums: _Sums, mean: float) -> float:
     n = sums.n
     centre = (mean + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
     binary = mean * (1 - mean) + (mean - centre) ** 2
-    if sums.clusters == n:
-        found = sums.within(centre) / n
-    else:
-        found = sums.between(centre) / n * sums.clusters / (sums.clusters - 1)
+    alone = sums.clusters == n
+    found = sums.within(centre) / n if alone else sums.between(centre) / n * sums.clusters / (sums.clusters - 1)
     return n * binary / max(found, binary / n)
 
 
