@@ -18,6 +18,7 @@ COMMANDS = {
     "compare": "two or more runs, question by question",
     "report": "write the HTML and Markdown report of a run",
     "leaderboard": "build one HTML page from runs and published results",
+    "audit": "what stands behind a score: benchmark rows in training files",
     "tasks": "list, show, make and check tasks",
     "data": "list, fetch, verify, pack and unpack benchmark data",
     "doctor": "what this machine has and what is missing",

@@ -23,7 +23,7 @@ from finbench.footing import Cell, Relation
 from finbench.mentions import Place, Values
 
 PASSES = 8
-LEAST_CHANGE = Decimal("0.03")  # of every argument and of the gold
+LEAST_CHANGE = Decimal("0.03")  # of every number that the program uses
 # Whole numbers that programs use as constants when the page does not show them: counts of years, months, days.
 UNSHOWN = frozenset(range(2, 32)) | {52, 360, 365}
 

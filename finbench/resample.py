@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from finbench import filings, footing, programs
-from finbench.coherence import LEAST_CHANGE, UNSHOWN, NoVariant, Page, arguments, magnitude, places
+from finbench.coherence import UNSHOWN, NoVariant, Page, arguments, magnitude, places
 from finbench.errors import DataError
 from finbench.figures import figures, is_constant, is_year, rewrite, written
 from finbench.mentions import Values
@@ -28,6 +28,7 @@ from finbench.stats import Estimate, estimate
 DRAWS = 400
 STRICT = 300  # draws that also keep the order among a row's numbers that do not change
 UNTRUSTED = ("conflict", "scale", "near")  # relations of the golds that leave open what the question asks
+LEAST_GOLD_CHANGE = 0.05
 PLAUSIBLE = 5  # the gold stays within this factor of the old one in strict draws
 
 
@@ -68,7 +69,7 @@ def variant(row: Mapping[str, Any], seed: int) -> Variant | Excluded:
         if values is None or executed is None:
             continue
         shown = displayed(executed, display, qa["exe_ans"], related)
-        if not differs(qa["exe_ans"], executed, display, shown):
+        if not differs(qa["exe_ans"], executed, display, shown) or (strict and _coarser(shown, display)):
             continue
         made = page.row(values) | {"id": f"{row['id']}#{seed}", "original": row["id"]}
         made["qa"] |= {"exe_ans": executed, "answer": shown}
@@ -136,16 +137,28 @@ def displayed(executed: float, old: str, old_executed: float, related: str) -> s
     )
 
 
+def _coarser(shown: str, old: str) -> bool:
+    """Does the display say less of the number than the old one: 7% for 14%?"""
+    digits = [sum(figure.digits for figure in figures(text)) for text in (shown, old)]
+    return bool(shown) and digits[0] < digits[1]
+
+
 def differs(old: float, new: float, old_display: str, new_display: str) -> bool:
-    """Is an answer with the old gold wrong now, in every form in which it may be given?"""
-    if not old:
-        return bool(new)
-    if abs(new - old) < float(LEAST_CHANGE) * abs(old):
+    """Is an answer with the old gold wrong now, in every form and rounding in which it may be given?
+
+    >>> differs(0.12, 0.11475, "12%", "11.5%"), differs(0.12, 0.10475, "12%", "10.5%")
+    (False, True)
+    """
+    if abs(new - old) < LEAST_GOLD_CHANGE * abs(old) or abs(Decimal(repr(new)) - Decimal(repr(old))) < _apart(old):
         return False
-    if not old_display or not new_display:
-        return True
-    moved = [(a, b) for a, b in zip(figures(old_display), figures(new_display), strict=False) if a.value != b.value]
-    return any(abs(a.value - b.value) > Decimal("1.5").scaleb(-a.decimals) for a, b in moved)
+    moved = zip(figures(old_display), figures(new_display), strict=False)
+    return not new_display or any(abs(a.value - b.value) >= _apart(a.text) for a, b in moved)
+
+
+def _apart(number: float | str) -> Decimal:
+    """One and a half units of the last digit of a number, of its last whole digit at most."""
+    shown = Decimal(repr(number)).normalize() if isinstance(number, float) else Decimal(number.replace(",", ""))
+    return Decimal("1.5").scaleb(min(0, int(shown.as_tuple().exponent)))
 
 
 # -- the proof -------------------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ FLOORS = [
     {"records", "names"},
     {"characters", "closed_form", "numerals", "figures", "stats"},  # letters, numerals, sums
     {"quantity", "extract", "significance"},  # text -> number, reply -> answer, scores -> difference
-    {"rows", "sources", "programs", "profiles", "taskfiles", "sandbox", "prices", "reported", "pages", "findings"},
-    {"grading", "task", "packs", "filings", "tables", "against", "footing", "drill", "plots", "layout", "overlap"},
+    {"rows", "sources", "programs", "profiles", "taskfiles", "sandbox", "prices", "reported", "pages", "findings", "footing", "mentions"},
+    {"grading", "task", "packs", "filings", "tables", "against", "coherence", "drill", "plots", "layout", "overlap"},
     {"tasks", "engines", "store", "linting", "resample", "digest", "aligned"},
     {"feed", "score", "leaderboard", "authoring"},
     {"results", "judge", "planning", "catalogue", "exports", "scaffold"},

@@ -1,0 +1,110 @@
+"""`finbench audit`: what stands behind a score. `audit overlap` looks for the benchmark in training texts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from finbench.overlap import Overlap
+
+OVERLAP_EPILOG = """\
+examples:
+  finbench audit overlap train.jsonl                            the five benchmarks
+  finbench audit overlap sft/*.jsonl --tasks finqa,convfinqa --data ~/data --json
+
+Each line of a file is a JSON object; all texts in it count. Nothing leaves this machine. What an overlap does and does
+not say: docs/resampled.md.
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The sub-commands of `finbench audit`."""
+    parser.description = "What stands behind a score."
+    audits = parser.add_subparsers(dest="audit", metavar="AUDIT", required=True)
+    add_overlap(audits.add_parser("overlap", help="n-grams that training or few-shot files share with the benchmarks"))
+
+
+def main(args: argparse.Namespace) -> int:
+    """Audit; the exit code."""
+    return AUDITS[args.audit](args)
+
+
+def add_overlap(parser: argparse.ArgumentParser) -> None:
+    """The flags of `finbench audit overlap`."""
+    from finbench.overlap import N
+
+    parser.description = "Contamination hint: rows of the benchmarks that share a run of words with the files."
+    parser.epilog = OVERLAP_EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="JSONL (or JSON, CSV) of training texts")
+    parser.add_argument("--tasks", default="finbench", help="comma-separated tasks or groups (default: the benchmarks)")
+    parser.add_argument("--data", metavar="sample|DIR", help="rows: the shipped sample, or a folder (default: search)")
+    parser.add_argument("--n", type=int, default=N, help=f"words in a row that have to agree (default {N})")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def overlap(args: argparse.Namespace) -> int:
+    """Look for the benchmarks in files; the exit code."""
+    from dataclasses import asdict
+
+    from finbench import overlap, tasks
+
+    names = [name.strip() for name in args.tasks.split(",") if name.strip()]
+    selection = tasks.load(names, data=args.data)
+    benchmarks = {task.name: _documents(task) for task in selection.tasks}
+    found = overlap.find(benchmarks, _records(args.files), args.n)
+    if args.json:
+        document = {"schema": 1, "n": args.n, "files": [str(path) for path in args.files]}
+        print(json.dumps(document | {"tasks": [asdict(item) for item in found], "sampled": list(selection.sampled)}))
+        return 0
+    for name in selection.sampled:
+        print(f"{name}: its rows were not found, its sample rows were compared")
+    show_overlap(found, args.n)
+    return 0
+
+
+def show_overlap(found: list[Overlap], n: int) -> None:
+    """A table on standard output."""
+    from finbench.names import shown
+
+    width = max((len(item.task) for item in found), default=4)
+    print(f"rows that share {n} words in a row with the files")
+    print(f"{'task':{width}}  {'rows':>7}  {'in question':>15}  {'in page':>15}  {'half of page':>15}")
+    for item in found:
+        cells = (f"{count:,} ({share(count, item.rows)})" for count in (item.questions, item.pages, item.mostly))
+        print(f"{shown(item.task):{width}}  {item.rows:>7,}  " + "  ".join(f"{cell:>15}" for cell in cells))
+    for item in found:
+        for example in item.examples:
+            print(f"\n{shown(item.task)} {shown(example.row)} in {shown(example.place)}:\n  {shown(example.words)}")
+
+
+def share(count: int, rows: int) -> str:
+    """A percentage with one decimal; a dash without rows.
+
+    >>> share(1, 8), share(0, 0)
+    ('12.5%', '-')
+    """
+    return f"{100 * count / rows:.1f}%" if rows else "-"
+
+
+def _documents(task: Any) -> Any:
+    return lambda: (document for _, document in task.documents())
+
+
+def _records(files: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    from finbench import sources
+    from finbench.errors import DataError
+
+    for path in files:
+        try:
+            for number, record in enumerate(sources.read(path), 1):
+                yield f"{path}, record {number}", record
+        except OSError as err:
+            raise DataError(f"{path}: cannot be read ({err.strerror})") from err
+
+
+AUDITS = {"overlap": overlap}
