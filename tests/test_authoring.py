@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,20 @@ def test_four_commands_lead_from_a_csv_to_a_check_a_run_and_a_leaderboard(tmp_pa
     namespace: dict = {"__file__": str(tmp_path / "fees" / "tests" / "test_fees.py")}
     exec((tmp_path / "fees/tests/test_fees.py").read_text(), namespace)
     namespace["test_the_task_has_no_problems"]()
+
+
+def test_the_worked_example_of_the_guide_runs_as_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    guide = (Path(__file__).parent.parent / "docs" / "custom-tasks.md").read_text(encoding="utf-8")
+    blocks = [block.strip() for block in guide.split("```")[1::2]]
+    Path("fees.csv").write_text(blocks[0] + "\n", encoding="utf-8")
+    commands = [line for block in blocks for line in block.split("\n") if line.startswith("finbench ")]
+    assert [command.split()[1] for command in commands] == ["tasks", "tasks", "run", "leaderboard"]
+    for command in commands:
+        assert cli.main(shlex.split(command)[1:]) == 0, command
+        if command.startswith("finbench tasks new"):
+            assert capsys.readouterr().err.strip() == blocks[2], "the guide shows other guesses"
+    assert Path("leaderboard.html").is_file()
 
 
 def test_plain_lm_eval_runs_the_folder_and_scores_it(tmp_path):

@@ -201,7 +201,7 @@ def _show(args: argparse.Namespace) -> int:
         include = [Path(folder) for folder in args.include]
         described["document"] = catalogue.rendered(args.name, args.doc, include, args.data, args.trust_task_code)
     if args.json:
-        print(json.dumps(described, default=str))
+        print(json.dumps({"schema": 1, **described}, default=str))
         return 0
     print(f"{shown(described['name'])}: {described['kind']}, {shown(described['file'])}")
     if described["summary"]:
