@@ -17,19 +17,20 @@ function mean(text, credits, document, size) {
   return repeats ? sum / repeats : null;
 }
 
-// Difference A - B in points with its 95 % interval and p-value, and the four counts of McNemar's table. One won and
-// one lost question (or cluster of average size) are added for the interval (Bonett and Price 2012).
+// Difference A - B in points with its 95 % interval and p-value, and the four counts of McNemar's table. The interval
+// adds one question won and one lost (Bonett and Price 2012); clusters shrink its n by their design effect.
 function compare(verdicts, rowA, rowB, task) {
   const a = verdictsOf(verdicts, rowA, task), b = verdictsOf(verdicts, rowB, task);
   if (!a || !b) return null;
   const creditA = verdicts.credits[place(rowA, task)], creditB = verdicts.credits[place(rowB, task)];
   const clusters = clustersOf(verdicts, task), size = clusters.length;
   const groups = new Map();
-  let n = 0, both = 0, onlyA = 0, onlyB = 0, neither = 0, wins = 0, losses = 0, sumA = 0, sumB = 0, binary = true;
+  let n = 0, both = 0, onlyA = 0, onlyB = 0, neither = 0, wins = 0, losses = 0, sumA = 0, sumB = 0, squares = 0, fourths = 0, binary = true;
   for (let document = 0; document < size; document++) {
     const x = mean(a, creditA, document, size), y = mean(b, creditB, document, size);
     if (x === null || y === null) continue;
     n += 1; sumA += x; sumB += y;
+    squares += (x - y) ** 2; fourths += (x - y) ** 4;
     wins += x > y; losses += x < y;
     if (x >= 0.5 && y >= 0.5) both++; else if (x >= 0.5) onlyA++; else if (y >= 0.5) onlyB++; else neither++;
     if ((x !== 0 && x !== 1) || (y !== 0 && y !== 1)) binary = false;
@@ -39,11 +40,17 @@ function compare(verdicts, rowA, rowB, task) {
   }
   if (!n) return null;
   const sum = (values) => values.reduce((total, value) => total + value, 0);
-  const all = [...groups.values()];
-  const delta = (sumA - sumB) / n, pseudo = sum(all.map(([, count]) => count * count)) / n;
-  const centre = (sumA - sumB) / (n + 2 * pseudo);
-  const squares = sum(all.map(([gain, count]) => (gain - centre * count) ** 2)) + pseudo ** 2 * ((1 - centre) ** 2 + (1 + centre) ** 2);
-  const se = Math.sqrt(squares) / (n + 2 * pseudo), df = all.length - 1;
+  const all = [...groups.values()], df = all.length - 1;
+  const delta = (sumA - sumB) / n, centre = (sumA - sumB) / (n + 2);
+  const unit = squares ? fourths / squares : 1; // the square of a typical gain: 1 for 0/1 scores
+  let effect = 1;
+  if (all.length < n && df > 0) {
+    const between = sum(all.map(([gain, count]) => (gain - delta * count) ** 2)) * all.length / df;
+    const shared = unit * sum(all.map(([, count]) => count * count)) / n;
+    effect = (between + shared) / (squares - n * delta ** 2 + unit);
+  }
+  const variance = Math.max((squares + 2 * unit) / (n + 2) - centre ** 2, unit / (n + 2));
+  const se = Math.sqrt(variance / (n + 2) * effect);
   const alone = all.length === n && binary;
   const half = (alone ? Z : studentT(df)) * se;
   return {
