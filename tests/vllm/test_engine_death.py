@@ -91,11 +91,12 @@ def test_a_killed_process_leaves_words_or_nothing(victim: str, tmp_path: Path, t
     try:
         workers = children(engine)
         os.kill(engine if victim == "engine" else run.pid, signal.SIGKILL)
-        code = run.wait(timeout=15)
-        assert gone_within(15, [engine, *workers]), "orphans of vLLM are still running"
+        killed = time.monotonic()
         if victim == "engine":
-            assert run.stdout and "vLLM died during the run" in run.stdout.read()
-            assert code == 7
+            assert run.stdout and "vLLM died during the run" in run.stdout.readline()
+            assert time.monotonic() - killed < 10
+            assert run.wait(timeout=60) == 7  # Python needs seconds to take torch and vLLM apart
+        assert gone_within(20, [engine, *workers]), "orphans of vLLM are still running"
     finally:
         for pid in (run.pid, engine):
             if alive(pid):
