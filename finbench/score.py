@@ -12,7 +12,7 @@ from finbench.extract import without_thinking
 from finbench.grading.reference import with_reference
 from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response
 from finbench.rows import document_from_row
-from finbench.stats import Accumulator, Estimate, macro_f1
+from finbench.stats import Accumulator, Estimate, macro_f1_estimate, majority
 from finbench.store import Store, Stored
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Tally:
         self.clean = Accumulator()
         self.reasons: Counter[str] = Counter()
         self.truncated = 0
+        self.repeated = self.repeats = self.passed = 0
+        self.voted = 0.0
         self.errors = 0
         self.output_tokens = self.prompt_tokens = self.counted_tokens = 0
         self.facets: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(lambda: [0, 0.0]))
@@ -85,6 +87,11 @@ class Tally:
             count = self.facets[name][value]
             count[0] += 1
             count[1] += strict
+        if len(samples) > 1:
+            self.repeated += 1
+            self.repeats = max(self.repeats, len(samples))
+            self.passed += any(verdict.correct for _, verdict, _ in samples)
+            self.voted += majority([v.value for _, v, _ in samples], [float(v.correct) for _, v, _ in samples])
         if "turn" in document.facets:
             whole = self.conversations.setdefault(document.cluster, [1.0, 0.0])
             whole[0] *= float(strict == 1)
@@ -166,12 +173,17 @@ class Tally:
     def _metrics(self, task: Task | None) -> dict[str, Any]:
         metrics: dict[str, Any] = {"acc": round(self.strict.estimate().mean, 6)}
         if self.confusion:
-            pairs = [pair for pair, count in self.confusion.items() for _ in range(count)]
+            pairs = [pair for pair, count in sorted(self.confusion.items()) for _ in range(count)]
             golds, named = zip(*pairs, strict=True)
-            metrics["macro_f1"] = round(float(macro_f1(golds, named)), 6)
+            found = macro_f1_estimate(golds, named)
+            metrics["macro_f1"] = round(found.mean, 6)
+            metrics["macro_f1_ci"] = [round(found.low, 6), round(found.high, 6)]
             for label in sorted(set(golds)):
                 total = sum(count for (gold, _), count in self.confusion.items() if gold == label)
                 metrics[f"recall_{label}"] = round(self.confusion[label, label] / total, 6)
+        if self.repeated:
+            metrics[f"pass@{self.repeats}"] = round(self.passed / self.repeated, 6)
+            metrics["majority"] = round(self.voted / self.repeated, 6)
         if self.conversations:
             every, final = zip(*self.conversations.values(), strict=True)
             metrics["conversations"] = len(every)

@@ -191,7 +191,10 @@ class _Loader:
     def load(self, name: str, data: str | None) -> dict[str, Any]:
         """lm-eval's Task objects of a task or group, by name."""
         if data not in self._managers:
+            import datasets
             from lm_eval.tasks import TaskManager
+
+            datasets.disable_progress_bars()  # progress is finbench's to show
 
             metadata = self._settings | ({"data": data} if data is not None else {})
             self._managers[data] = TaskManager(

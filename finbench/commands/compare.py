@@ -12,7 +12,7 @@ examples:
   finbench compare A B C --markdown > comparison.md         each run against the first
   finbench compare A B --html comparison.html
 
-Only questions that both runs were asked in the same words count; what does not align is said.
+Only questions with the same rows in both runs count; what does not align, and prompts that differ, are said.
 exit codes: 0 compared; 1 with --fail-worse when a later run is worse than the first; 5 nothing in common
 """
 

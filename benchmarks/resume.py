@@ -1,0 +1,90 @@
+"""What a kill costs: replies kept after SIGKILL at half, bookkeeping of a finished run, memory at both sizes.
+
+    python benchmarks/resume.py [--samples 2000] [--large 200000]
+
+First a served run is killed at half of its samples and continued; then a run of the large size is done with a built-in
+model (so that only the harness counts), and started again when complete.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from overhead import ROOT, finbench_command, resident, write_task
+
+sys.path.insert(0, str(ROOT / "tests"))
+from fake_server import FakeServer  # noqa: E402
+
+
+def killed(samples: int) -> None:
+    with tempfile.TemporaryDirectory() as name, FakeServer(latency=0.02) as server:
+        folder = Path(name)
+        write_task(folder, samples)
+        command = finbench_command(server.url, folder, 64)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while server.total < samples // 2:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        before = server.total
+        started = time.monotonic()
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        twice = server.total - samples
+        print(
+            f"| killed at {before:,} of {samples:,} | {100 * (before - twice) / samples:.1f} % kept | "
+            f"{twice} asked twice | {time.monotonic() - started:.1f} s to finish |"
+        )
+
+
+def large(samples: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_task(folder, samples)
+        command = [
+            sys.executable,
+            "-m",
+            "finbench",
+            "run",
+            "--model",
+            "baseline/constant",
+            "--tasks",
+            "overhead",
+            "--include",
+            str(folder),
+            "--output",
+            str(folder / "run"),
+            "--no-report",
+            "--quiet",
+            "--json",
+        ]
+        for what in ("complete run", "the same again"):
+            started, peak = time.monotonic(), 0
+            process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+            while process.poll() is None:
+                peak = max(peak, resident(process.pid))
+                time.sleep(0.1)
+            print(
+                f"| {what}, {samples:,} samples | {time.monotonic() - started:.1f} s | peak {peak / 1e6:.0f} MB | "
+                f"exit {process.returncode} |",
+                flush=True,
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--large", type=int, nargs="+", default=[2000, 200000])
+    options = parser.parse_args()
+    killed(options.samples)
+    for samples in options.large:
+        large(samples)
+
+
+if __name__ == "__main__":
+    main()
