@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,10 @@ def test_a_minimal_row_is_a_document_with_one_gold():
 
 def test_golds_replace_the_gold_and_keep_their_source():
     row = ROW | {"golds": [{"text": "5", "source": "executed"}, {"text": "5.0"}]}
-    assert [(gold.text, gold.source) for gold in document_from_row(row, "t").golds] == [("5", "executed"), ("5.0", "gold")]
+    assert [(gold.text, gold.source) for gold in document_from_row(row, "t").golds] == [
+        ("5", "executed"),
+        ("5.0", "gold"),
+    ]
 
 
 def test_unset_fields_of_the_answer_keep_their_defaults():
@@ -64,7 +69,5 @@ FIELDS = ("id", "question", "gold", "golds", "answer", "cluster", "flags", "face
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON), st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_any_row_is_a_document_or_one_of_our_errors(row, change):
     for candidate in (row, ROW | change):
-        try:
+        with suppress(FinbenchError):
             document_from_row(candidate, "fuzz")
-        except FinbenchError:
-            pass

@@ -62,7 +62,8 @@ def test_bytes_that_are_not_utf8_and_huge_files_are_refused(tmp_path):
 
 def test_functions_are_listed_with_their_line_and_never_imported(tmp_path):
     write(tmp_path, "utils.py", f"open({str(tmp_path / 'ran')!r}, 'w')\n")
-    write(tmp_path, "t.yaml", "task: t\nprocess_docs: !function utils.clean\nprocess_results: !function finbench.lm_eval.number\n")
+    text = "task: t\nprocess_docs: !function utils.clean\nprocess_results: !function finbench.lm_eval.number\n"
+    write(tmp_path, "t.yaml", text)
     file = taskfiles.scan(tmp_path).files["t"]
     assert [(use.target, use.line) for use in file.functions] == [("utils.clean", 2), ("finbench.lm_eval.number", 3)]
     assert [use.target for use in file.foreign_functions()] == ["utils.clean"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 
 EPILOG = """\
 examples:
@@ -23,12 +24,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print the script; the exit code."""
-    from finbench import cli
     from finbench.errors import UsageError
 
     try:
         import shtab
     except ImportError as err:
         raise UsageError("completion needs the package shtab: pip install 'finbench[completion]'") from err
-    print(shtab.complete(cli.parser(), shell=args.shell))
+    program = importlib.import_module("finbench.cli")  # one floor up, like every parser: it holds all commands
+    print(shtab.complete(program.parser(), shell=args.shell))
     return 0
