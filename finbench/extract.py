@@ -574,7 +574,7 @@ def _revised(text: str, found: Found, reader: Reader) -> Found | None:
 
 _CONCLUSION = re.compile(
     r"^[\W_]{0,12}(?:therefore|thus|hence|consequently|in conclusion|to conclude|in summary|in short|overall|as a result|accordingly|so|ultimately|finally|conclusion|summary|result|this (?:means|gives|implies|yields|represents|results)|"
-    r"which (?:means|gives|yields)|we (?:get|obtain|find|conclude)|it follows|putting|taken together|因此|所以|综上(?:所述)?|由此|故|总之|总的来说|可见|可得|得出|综合|最终|即|于是|从而|则|总结|结果)",
+    r"which (?:means|gives|yields)|we (?:get|obtain|find|conclude)|it follows|putting|taken together)\b|^[\W_]{0,12}(?:因此|所以|综上(?:所述)?|由此|故|总之|总的来说|可见|可得|得出|综合|最终|即|于是|从而|则|总结|结果)",
     re.I,
 )
 _CONCLUSION_INSIDE = re.compile(
@@ -695,10 +695,10 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
             if earlier
             else Found(Reading(problem="truncated"), Statement("", base, base + len(text), "cut"))
         )
-    return _choose(readable) if readable else None
+    return _choose(readable, reader) if readable else None
 
 
-def _choose(readable: list[tuple[bool, Found]]) -> Found:
+def _choose(readable: list[tuple[bool, Found]], reader: Reader) -> Found:
     """The last concluding sentence, unless a later plain one suits the question better; a leading bare answer counts."""
     cued = [index for index, (is_cued, _) in enumerate(readable) if is_cued]
     if cued:
@@ -707,6 +707,10 @@ def _choose(readable: list[tuple[bool, Found]]) -> Found:
             if readable[index][1].reading.fit > readable[best][1].reading.fit:
                 best = index
         return readable[best][1]
+    if len(readable) > 1 and all(found.reading.whole for _, found in readable):
+        merged = reader.merge([found.reading.value for _, found in readable])  # one letter a line
+        if merged is not None:
+            return Found(merged, readable[-1][1].statement)
     first = readable[0][1]
     if first.reading.whole:
         return first

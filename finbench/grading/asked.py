@@ -51,7 +51,7 @@ _SCALE_HAN = re.compile(
 _PERCENT = re.compile(
     r"\bpercent(?:age|ages|ual|ile)?\b(?!\s+points?\s+of)|(?<!\d)(?<!\d )%|\bpct\b|\bproportion\b|\bwhat (?:portion|share|fraction)\b|\b(?:portion|fraction) of\b|"
     r"\bgrowth rate\b|\b(?:gross|net|profit|operating|ebitda?|contribution)?\s*margin\b|\brate of (?:growth|change|increase|decrease|decline|return)\b|\bas a share of\b|\bcagr\b|"
-    r"百分之几|百分之多少|百分比|百分点|占比|比例|比重|增长率|增速|增幅|降幅|跌幅|涨幅|收益率|利润率|毛利率|净利率|税率|利率|回报率|费用率|比率|率(?:是|为|约|达)|率多少|率\?|率$",
+    r"百分之几|百分之多少|百分比|百分点|占比|比例|比重|增长率|增速|增幅|降幅|跌幅|涨幅|收益率|利润率|毛利率|净利率|税率|利率|回报率|费用率|(?<!比)(?<!转)(?<!盈)(?<!市净)率(?:是|为|约|达)|率多少|率\?|率$",
     re.I,
 )
 _WEAK_PERCENT = re.compile(

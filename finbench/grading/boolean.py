@@ -174,7 +174,7 @@ class BooleanReader:
         """A sentence that answers by repeating the question's words ("it did not exceed 2013's")."""
         asked = set(re.findall(r"[a-z]{4,}", self.question))
         said = re.findall(r"[a-z]{2,}", text.lower())
-        if len({w[:5] for w in said if len(w) > 4} & {w[:5] for w in asked if len(w) > 4}) < 2:
+        if len({w[:5] for w in said if len(w) > 3} & {w[:5] for w in asked if len(w) > 3}) < 2:
             return None
         negated = bool(_NEGATION.search(text))
         for up, down in _ANTONYMS:

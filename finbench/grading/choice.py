@@ -31,7 +31,7 @@ _REJECT_AFTER = re.compile(
     r"[\s)*\"'.项选]*(?:(?:are|is|was|were|can be|option|choice)\s+(?:therefore\s+|clearly\s+|also\s+|all\s+|both\s+)?(?:not|in(?:correct|valid|accurate)|wrong|false|eliminated|excluded|ruled out|unlikely)|isn't|aren't|doesn't|(?:选项|项)?[^,。;A-H]{0,14}?(?:不正确|错误|不对|不符|排除|有误|错(?!误)|不是|不属于|不选|不合))",
     re.I,
 )
-_HAS_WORD = re.compile(r"[a-z]{3,}")
+_LISTED = re.compile(r"(?:选?项?\s?(?:[,、和与及]|and|or|以及)\s?(?:选项)?[A-H](?![A-Za-z]))+")
 
 
 @lru_cache(maxsize=2048)
@@ -106,6 +106,8 @@ class ChoiceReader:
     def merge(self, values: Sequence[Any]) -> Reading | None:
         """Letters in boxes side by side make one set."""
         letters = "".join(sorted(set("".join(values))))
+        if self.options and letters == "".join(sorted(self.options)) and len(letters) > 3:
+            return None  # the options said over again
         return Reading(letters, letters)
 
     def _letters(self, letters: Sequence[str], *, whole: bool = False, fit: int = 1) -> Reading | None:
@@ -130,6 +132,7 @@ class ChoiceReader:
 
     def _in_prose(self, text: str, statement: Statement, explicit: bool) -> Reading | None:
         found: list[tuple[int, str]] = []
+        grouped = False
         for match in _GROUP.finditer(text):
             group = match.group(1)
             if group == "".join(sorted(set(group))) and (not self.options or set(group) <= set(self.options)):
@@ -137,6 +140,7 @@ class ChoiceReader:
                     text[: match.start()][-30:]
                 ):
                     found += [(match.start(), letter) for letter in group]
+                    grouped = True
         for match in _LETTER.finditer(text):
             letter = match.group(1)
             following = text[match.end() : match.end() + 12]
@@ -146,7 +150,8 @@ class ChoiceReader:
                 and not re.match(r"\s+(?:is|and|or|because|since|as|best|would|states|correct)\b", following)
             ):
                 continue  # the article
-            if _REJECT_AFTER.match(text, match.end()) or _REJECT_BEFORE.search(
+            last = _LISTED.match(text, match.end())  # "A、C、D都不正确" rejects all three
+            if _REJECT_AFTER.match(text, last.end() if last else match.end()) or _REJECT_BEFORE.search(
                 text[max(0, match.start() - 40) : match.start()]
             ):
                 continue
@@ -158,7 +163,7 @@ class ChoiceReader:
             first, last = min(found)[0], max(found)[0]
             if re.search(r"\bor\b|或者?|要么", text[first:last]):
                 return Reading(problem="two_answers")
-            if not explicit and not re.search(r"(?:[,、和与及&]|and|都|均)", text[first:last]):
+            if not explicit and not grouped and not re.search(r"(?:[,、和与及&]|and|都|均)", text[first:last]):
                 return None
         return self._letters(letters, fit=2 if statement.rule == "conclusion" else 1)
 

@@ -40,6 +40,10 @@ _HYPOTHETICAL = re.compile(
 )
 
 
+_LIST_LINK = re.compile(r"[\s\"'*()]*(?:,|/|、)?\s*(?:or|nor|and|或|和)?[\s\"'*()]*", re.I)
+_NEITHER = re.compile(r"\b(?:neither|nor)\b[^.,;:]*$", re.I)
+
+
 class LabelReader:
     """Reads statements for class names; `words` maps every accepted word to its class."""
 
@@ -92,10 +96,14 @@ class LabelReader:
     def _named(self, text: str, *, sure: bool = False) -> list[str]:
         names = []
         neither = re.search(r"\bneither\b", text, re.I)
+        rejected_until = -1
         for match in self.pattern.finditer(text):
             before = text[max(0, match.start() - 60) : match.start()]
-            if _NEGATED.search(before) or (neither and re.search(r"\b(?:neither|nor)\b[^.,;]*$", before, re.I)):
+            carried = rejected_until >= 0 and _LIST_LINK.fullmatch(text[rejected_until : match.start()])
+            if carried or _NEGATED.search(before) or (neither and _NEITHER.search(before)):
+                rejected_until = match.end()  # "not bearish or neutral" rejects both
                 continue
+            rejected_until = -1
             if sure and _HYPOTHETICAL.search(before):
                 continue
             names.append(self._class(match.group()))

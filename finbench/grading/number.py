@@ -36,6 +36,7 @@ _REJECTED = re.compile(
     r"(?:\b(?:not|rather than|instead of|isn't|wasn't|and not|but not|never)\s+(?:the\s+)?(?:[a-z]+\s+)?|而不是|不是|而非|并非)[\s$*\"'(]*$",
     re.I,
 )
+_TOLERANCE = re.compile(r"(?:±|\+/-|\+-|plus or minus)\s*$")
 _RETRACTED = re.compile(
     r"(?:,|\.|;|—|-|\()\s*(?:no,?\s+)?(?:wait|actually|correction|sorry|i mean|rather|oops|不对|更正|应该是)\b[\s,:]*|(?:不对|更正|应为|应该是)[,:]?",
     re.I,
@@ -77,13 +78,7 @@ class NumberReader:
             return Reading(problem="not_a_number")
         explicit = statement.rule not in ("conclusion", "sentence")
         exact = quantities.whole(text)
-        if (
-            exact is not None
-            and not explicit
-            and not exact.place
-            and "/" in text
-            and not re.fullmatch(r"\W*[\d.,]+\s?/\s?[\d.,]+\W*", text)
-        ):
+        if exact is not None and not explicit and not exact.place and re.search(r"[(+*×÷]|\d\s+-\s", text):
             return None  # a sum that was set up but not worked out
         if exact is not None:
             if exact.absurd:
@@ -149,6 +144,7 @@ class NumberReader:
         if retracted and any(q.start >= retracted.end() for q in found) and retracted.start() > 0:
             found = [q for q in found if q.start >= retracted.end()]
         found = [q for q in found if not q.reference and not _REJECTED.search(text[max(0, q.start - 40) : q.start])]
+        found = [q for q in found if not _TOLERANCE.search(text[max(0, q.start - 8) : q.start])] or found
         if any(q.absurd for q in found):
             return Reading(problem="not_a_number")
         dated = found if self.wanted.year else [q for q in found if not q.year]
@@ -512,6 +508,10 @@ def several(text: str) -> list[Quantity]:
 def _grade_list(document: Document, reply: Reply, golds: list[Quantity], *, either: bool, home: str) -> Grade:
     wanted = asked(document.question, document.answer, document.golds, either=either, home=home)
     found = find(reply, NumberReader(wanted, parts=len(golds)), document.question)
+    if found is None:  # one number a line
+        tail = Statement(plain(reply.text[-600:].replace("\n", "; ")), 0, len(reply.text), "sentence")
+        reading = NumberReader(wanted, parts=len(golds)).read(tail)
+        found = Found(reading, tail) if reading else None
     if found is None:
         return Grade(False, "no_answer")
     if found.reading.problem:
