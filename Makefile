@@ -42,5 +42,13 @@ check: $(CHECK_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: $(TEST_STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,bench]"
+	$(BIN)/python benchmarks/grading.py
+	$(BIN)/python benchmarks/overhead.py --samples 200 2000 --peers finbench,bare,lm-eval
+	$(BIN)/python benchmarks/resume.py --large 2000 20000
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+include make/vllm.mk
