@@ -277,7 +277,7 @@ def _leak(task: Task, document: Document, render: bool) -> str:
     """How the prompt gives the answer away; empty when it does not."""
     gold = document.golds[0].text.strip()
     told = f"{document.question}\n{document.row.get('context') or ''}"
-    if len(gold) > 0 and document.answer.kind != "lm_eval":
+    if gold and document.answer.kind != "lm_eval" and gold.lower() in told.lower():
         pattern = rf"(?i)\b(?:gold|(?:correct |right |final )?answer)(?: is)?\s*[:=]\s*{re.escape(gold)}(?!\w)"
         if match := re.search(pattern, told[:200_000]):
             return f"the row's own text says {match.group()!r}"
