@@ -237,14 +237,21 @@ class Page:
             label = f"{table[i][0]} {table[0][j] if j < len(table[0]) else ''}"
             if not (figure.percent or _DERIVED.search(label)):
                 continue
-            for line in ([at for at in self.cells if at[0] == i], [at for at in self.cells if at[1] == j]):
-                numbers = [abs(self.cells[at]) for at in line if not self._is_fixed(at) and at != (i, j)]
-                for a, b in permutations(dict.fromkeys(numbers), 2):
+            for line in self._lines(i, j, everywhere=figure.digits > 2):
+                for a, b in permutations(line, 2):
                     if (a in self.changed or b in self.changed) and any(
                         rounded(abs(mentions.RULES[rule](a, b)), figure.decimals) == abs(value)
                         for rule in (mentions.IN_PERCENT if figure.percent else ("difference", *mentions.IN_PERCENT))
                     ):
                         raise NoVariant("a cell may follow from changed numbers in a way that is not proven")
+
+    def _lines(self, i: int, j: int, everywhere: bool) -> Iterator[list[Decimal]]:
+        """The numbers of a cell's row and of its column, `everywhere` of all other rows too."""
+        rows = {
+            r: [at for at in self.cells if at[0] == r] for r in range(len(self.old["table"])) if everywhere or r == i
+        }
+        for line in (*rows.values(), [at for at in self.cells if at[1] == j]):
+            yield list(dict.fromkeys(abs(self.cells[at]) for at in line if not self._is_fixed(at) and at != (i, j)))
 
     def _reader(self) -> mentions.Reader:
         """What the texts can speak of: the numbers of table rows with their names, and the program's numbers."""

@@ -1,0 +1,264 @@
+"""Variants over other numbers: coherent, proven, reproducible, and an old answer is wrong in them."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import json
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from finbench import programs, resample, sources
+from finbench.errors import DataError
+from finbench.grading import grade
+from finbench.resample import Excluded, Variant, faults, variant
+from finbench.rows import document_from_row
+
+TASK = Path(__file__).parents[1] / "tasks" / "finqa"
+SAMPLE = list(sources.read(TASK / "sample.jsonl"))
+
+
+def load_module() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("finqa_resampled", TASK / "resampled.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def page(**qa: Any) -> dict[str, Any]:
+    """A row in FinQA's form."""
+    return {
+        "id": "SAMPLE/X/2019/page_1.pdf-1",
+        "filename": "SAMPLE/X/2019/page_1.pdf",
+        "pre_text": [
+            "net sales grew 12.3% ( 12.3 % ) to $ 6.4 billion in 2019 , see note 12 .",
+            "on june 30 , 2019 we had 12 sites .",
+        ],
+        "post_text": ["the loss was $ 36.2 million ."],
+        "table": [
+            ["( in millions )", "2019", "2018"],
+            ["net sales", "$ 6421.5", "$ 5718.2"],
+            ["other income", "118.4", "97.9"],
+            ["total", "$ 6539.9", "$ 5816.1"],
+            ["loss", "-36.2 ( 36.2 )", "-41.8 ( 41.8 )"],
+        ],
+        "qa": {
+            "question": "what was the growth of net sales from $ 5718.2 million?",
+            "answer": "12.3%",
+            "exe_ans": 0.12299,
+            "program": "subtract(6421.5, 5718.2), divide(#0, 5718.2)",
+        }
+        | qa,
+    }
+
+
+def made(row: dict[str, Any], seed: int = 7) -> Variant:
+    found = variant(row, seed)
+    assert isinstance(found, Variant), found
+    return found
+
+
+def test_table_text_question_program_and_golds_change_together():
+    row = page()
+    new = made(row).row
+    sales, before = new["table"][1][1][2:], new["table"][1][2][2:]
+    assert new["qa"]["program"] == f"subtract({sales}, {before}), divide(#0, {before})"
+    assert new["qa"]["exe_ans"] == programs.run(new["qa"]["program"]).value
+    growth = format(100 * new["qa"]["exe_ans"], ".1f")
+    assert new["qa"]["answer"] == f"{growth}%"
+    billions = format(Decimal(sales) / 1000, ".1f")
+    assert (
+        new["pre_text"][0] == f"net sales grew {growth}% ( {growth} % ) to $ {billions} billion in 2019 , see note 12 ."
+    )
+    assert new["qa"]["question"] == f"what was the growth of net sales from $ {before} million?"
+    assert Decimal(new["table"][3][1][2:]) == Decimal(sales) + Decimal("118.4")
+    assert Decimal(new["table"][3][2][2:]) == Decimal(before) + Decimal("97.9")
+    assert new["table"][4] == row["table"][4]
+    assert new["pre_text"][1] == row["pre_text"][1]
+    assert (new["id"], new["original"]) == (f"{row['id']}#7", row["id"])
+
+
+def test_a_negative_number_keeps_its_form_and_its_mention_follows():
+    row = page(program="subtract(-36.2, -41.8)", exe_ans=5.6, answer="5.6", question="what was the change of the loss?")
+    new = made(row).row
+    loss = new["table"][4][1].split()[0].lstrip("-")
+    assert new["table"][4][1] == f"-{loss} ( {loss} )"
+    assert new["post_text"] == [f"the loss was $ {loss} million ."]
+    assert new["qa"]["program"].startswith(f"subtract(-{loss}, -")
+
+
+def test_a_used_total_changes_through_its_parts():
+    row = page(
+        program="subtract(6539.9, 5816.1)", exe_ans=723.8, answer="723.8", question="what was the change of the total?"
+    )
+    new = made(row).row
+    for column in (1, 2):
+        parts = [Decimal(new["table"][i][column].lstrip("$ ")) for i in (1, 2, 3)]
+        assert parts[0] + parts[1] == parts[2]
+        assert new["table"][3][column] != row["table"][3][column]
+
+
+def test_a_row_operation_keeps_the_row_name_and_changes_its_cells():
+    row = page(
+        program="table_average(net sales, none)", exe_ans=6069.85, answer="6069.9", question="what was the average?"
+    )
+    new = made(row).row
+    assert new["qa"]["program"] == row["qa"]["program"]
+    assert new["qa"]["exe_ans"] == programs.run(new["qa"]["program"], new["table"]).value != 6069.85
+
+
+@pytest.mark.parametrize(
+    ("qa", "reason"),
+    [
+        ({"program": "greater(6421.5, 5718.2)", "exe_ans": "yes", "answer": "yes"}, "the answer is yes or no"),
+        ({"answer": "43.7%"}, "the two golds contradict each other"),
+        (
+            {"program": "divide(const_1, const_2)", "exe_ans": 0.5, "answer": "50%"},
+            "the program uses no number of the page",
+        ),
+        (
+            {"program": "divide(2019, 2018)", "exe_ans": 1.0005, "answer": "1.0"},
+            "the program uses no number of the page",
+        ),
+        (
+            {"program": "divide(6421.5, 777.7)", "exe_ans": 8.25704, "answer": "8.26"},
+            "an argument is not on the page as the program writes it",
+        ),
+        ({"program": "exp(118.4, 97.9)", "exe_ans": 1.0, "answer": "1.0"}, "the program raises to a power"),
+    ],
+)
+def test_rows_without_a_variant_say_why(qa, reason):
+    assert variant(page(**qa), 7) == Excluded(reason)
+
+
+def test_a_small_number_in_two_places_is_left_alone():
+    row = page(program="divide(6421.5, 12)", exe_ans=535.125, answer="535.1")
+    row["post_text"] = ["each of 12 tenants pays rent ."]
+    assert variant(row, 7) == Excluded("a small whole number stands in several places")
+
+
+def test_a_cell_that_may_be_derived_in_an_unknown_way_refuses_the_page():
+    row = page()
+    row["table"] += [["growth of sales", "12.3%", "n/a"]]
+    assert variant(row, 7) == Excluded("a cell may follow from changed numbers in a way that is not proven")
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_variant():
+    first, again, other = (made(page(), seed) for seed in (7, 7, 8))
+    assert json.dumps(first.row) == json.dumps(again.row)
+    assert first.row["qa"]["exe_ans"] != other.row["qa"]["exe_ans"]
+
+
+def test_numbers_keep_their_look_and_their_order():
+    for seed in range(40):
+        found = made(page(), seed)
+        for old, new in found.replaced.items():
+            if old in ("6421.5", "5718.2"):
+                assert len(old) == len(new) and len(old.partition(".")[2]) == len(new.partition(".")[2])
+        assert found.row["qa"]["exe_ans"] > 0, "grew stays true"
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        (lambda row: row["qa"].update(exe_ans=0.5), "the program does not give the gold"),
+        (lambda row: row["qa"].update(exe_ans=0.12299, answer="12.3%"), "the old gold is still right"),
+        (lambda row: row["table"][1].__setitem__(1, "$ 6421.5"), "the argument"),
+        (lambda row: row["table"][3].__setitem__(1, "$ 6539.9"), "does not hold any more"),
+        (lambda row: row["table"][0].__setitem__(1, "2017"), "must not change"),
+        (lambda row: row["pre_text"].__setitem__(0, "net sales fell ."), "more than numbers changed"),
+        (lambda row: row["post_text"].append("more"), "another shape"),
+        (lambda row: row["pre_text"].__setitem__(0, page()["pre_text"][0]), "the old gold 12.3 is left"),
+    ],
+)
+def test_the_proof_finds_planted_faults(damage, fault):
+    old = page()
+    new = copy.deepcopy(dict(made(old).row))
+    assert faults(old, new) == []
+    damage(new)
+    assert any(fault in found for found in faults(old, new)), faults(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "shown", "display", "holds"),
+    [
+        (0.12, 0.11475, "12%", "11.5%", False),
+        (0.14464, 0.15, "14%", "15%", False),
+        (0.14464, 0.18, "14%", "18%", True),
+        (20.0, 21.0, "20", "21", False),
+        (20.0, 23.0, "20", "23", True),
+        (94.0, 120.0, "", "", True),
+    ],
+)
+def test_a_new_gold_is_told_from_the_old_one_in_every_rounding(old, new, shown, display, holds):
+    assert resample.differs(old, new, shown, display) is holds
+
+
+def test_the_sample_task_loads_with_a_seed_and_names_the_originals():
+    module = load_module()
+    rows = list(module.load(data="sample", seed="7")["test"])
+    ids = {row["id"] for row in SAMPLE}
+    assert len(rows) >= 35
+    assert all(row["original"] in ids and row["id"] == row["original"] + "#7" for row in rows)
+    assert len({row["id"] for row in rows}) == len(rows)
+    assert list(module.load(data="sample", seed=8)["test"]) != rows
+    for row in rows:
+        document = document_from_row(row, "finqa_resampled")
+        assert grade(document, f"\\boxed{{{document.golds[0].text}}}").correct, row["id"]
+
+
+def write(path: Path, lines: list[dict[str, Any]]) -> Path:
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    return path
+
+
+def sample(name: str, correct: bool, original: str | None = None, repeat: int = 0) -> dict[str, Any]:
+    return {
+        "doc": {"original": original} if original else {},
+        "finbench": {"id": name, "repeat": repeat, "correct": correct, "cluster": ""},
+    }
+
+
+def test_originals_and_variants_are_paired_by_question(tmp_path):
+    before = [sample("a", True), sample("b", True), sample("c", False), sample("d", True), sample("left out", True)]
+    after = [sample("d#7", False, "d"), sample("a#7", True, "a"), sample("b#7", False, "b"), sample("c#7", True, "c")]
+    found = resample.pairs(write(tmp_path / "a.jsonl", before), write(tmp_path / "b.jsonl", after))
+    assert (found.n, found.original.mean, found.resampled.mean) == (4, 0.75, 0.5)
+    assert (found.only_original, found.only_resampled) == (2, 1)
+    assert found.drop.mean == 0.25 and found.drop.low < 0.25 < found.drop.high
+
+
+def test_repeats_are_averaged_and_files_without_pairs_are_refused(tmp_path):
+    before = write(tmp_path / "a.jsonl", [sample("a", True), sample("a", False, repeat=1)])
+    after = write(tmp_path / "b.jsonl", [sample("a#7", True, "a")])
+    assert resample.pairs(before, after).drop.mean == -0.5
+    with pytest.raises(DataError, match="run finqa and finqa_resampled"):
+        resample.pairs(before, write(tmp_path / "c.jsonl", [sample("x#7", True, "x")]))
+
+
+def test_most_of_the_test_set_survives_and_every_old_gold_is_wrong(real_data):
+    """The first 300 rows; benchmarks/resample.py takes all of them."""
+    rows = list(
+        sources.read(
+            sources.locate(("finqa/test.json", "finqa/test.reconstructed.jsonl"), str(real_data), task_dir=TASK)
+        )
+    )
+    docs = load_module()
+    old = {row["id"]: row for row in rows[:300]}
+    variants, left_out = resample.variants(old.values(), 7)
+    assert len(variants) >= 210, left_out
+    verdicts: Counter[tuple[str, bool]] = Counter()
+    for new in variants:
+        before = old[new["original"]]
+        assert faults(before, new) == []
+        document = document_from_row(docs.document(docs._docs(), new), "finqa_resampled")
+        verdicts["gold", grade(document, f"\\boxed{{{document.golds[0].text}}}").correct] += 1
+        remembered = grade(document, f"\\boxed{{{programs.text(before['qa']['exe_ans'])}}}")
+        verdicts["old gold", remembered.correct or remembered.lenient] += 1
+    assert verdicts == {("gold", True): len(variants), ("old gold", False): len(variants)}
