@@ -157,34 +157,33 @@ def code(sample: Mapping[str, Any], judged: bool = False) -> int:
 
 def read_cell(source: Source, task: Task) -> Cell:
     """The first pass over the samples of one run and task; documents that are new are added to `task`."""
-    cell = Cell(source, array("q"), array("q"), array("q"), array("q"), bytearray(), array("d"), {})
-    answers: dict[str, list[Any]] = {name: [] for name in ("extracted", "value", "reason", "rule", "gold", "tokens")}
-    words: dict[str, dict[str, int]] = {"reason": {}, "rule": {}, "gold": {}}
+    rows = []
     for number, path in enumerate(source.paths):
         for offset, line in lines(path):
             try:
                 sample = graded(line)
-                document, value = task.place(sample), code(sample, source.judged)
+                verdict = code(sample, source.judged)
+                placed = (task.place(sample), sample.get("repeat") or 0, number, offset, verdict)
             except (ValueError, KeyError, TypeError) as error:
                 what = f"the line at byte {offset} is no graded sample"
                 raise StoreError(f"{path}: {what}; run `finbench score {path.parent}`") from error
-            cell.documents.append(document)
-            cell.repeats.append(sample.get("repeat") or 0)
-            cell.files.append(number)
-            cell.offsets.append(offset)
-            cell.codes.append(value)
-            cell.credits.append(source.credit(sample, bool(value & CORRECT)))
-            extracted, normalized = sample.get("extracted"), sample.get("value")
-            answers["extracted"].append(extracted)
-            answers["value"].append(None if normalized == extracted else normalized)
-            answers["tokens"].append(sample.get("output_tokens"))
-            for name, source_field in (("reason", "reason"), ("rule", "rule"), ("gold", "gold_hit")):
-                known = words[name]
-                answers[name].append(known.setdefault(sample.get(source_field) or "", len(known)))
-    cell.answers.update(answers)
-    for name, known in words.items():
-        cell.answers[f"{name}s"] = list(known)
-    return cell
+            get = sample.get
+            answer = (get("extracted"), get("value"), get("output_tokens"))
+            words = (get("reason") or "", get("rule") or "", get("gold_hit") or "")
+            rows.append((*placed, source.credit(sample, bool(verdict & CORRECT)), *answer, *words))
+    documents, repeats, files, offsets, codes, credits, extracted, value, tokens, reason, rule, gold = (
+        zip(*rows, strict=True) if rows else ((),) * 12
+    )
+    answers: dict[str, list[Any]] = {
+        "extracted": list(extracted),
+        "value": [None if one == shown else one for one, shown in zip(value, extracted, strict=True)],
+        "tokens": list(tokens),
+    }
+    for name, column in (("reason", reason), ("rule", rule), ("gold", gold)):
+        known = {word: place for place, word in enumerate(dict.fromkeys(column))}
+        answers[name], answers[f"{name}s"] = [known[word] for word in column], list(known)
+    places, turns, parts, starts = (array("q", column) for column in (documents, repeats, files, offsets))
+    return Cell(source, places, turns, parts, starts, bytearray(codes), array("d", credits), answers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,9 @@ def write(run_dir: Path, *, plots_dir: Path | None = None) -> list[Path]:
 def gather(run_dir: Path) -> dict[str, Any]:
     """Everything the templates print, worked out: they do no arithmetic."""
     manifest, results = digest.read(run_dir)
+    sample_data = bool(results.get("sampled")) or results.get("data") == "sample"
+    if sample_data:  # scores on written rows say nothing beside published ones
+        results["reported"] = []
     entries = results["tasks"]
     costly: list[dict[str, Any]] = []
     gathered = {name: digest.gather(run_dir, name, entry, costly) for name, entry in entries.items()}
@@ -55,7 +58,7 @@ def gather(run_dir: Path) -> dict[str, Any]:
         "protocol": manifest["protocol"],
         "status": manifest.get("status", ""),
         "date": pages.day(manifest.get("created")),
-        "sample_data": bool(results.get("sampled")) or results.get("data") == "sample",
+        "sample_data": sample_data,
         "average": _average(results.get("average")),
         "tasks": tasks,
         "summary": _sentences(entries),
