@@ -226,7 +226,7 @@ _FORMAT = re.compile(
     re.I,
 )
 _SENTENCE_END = re.compile(
-    r"(?<!\bInc\.)(?<!\bCorp\.)(?<!\bCo\.)(?<!\bvs\.)(?<!\bNo\.)(?<!U\.S\.)(?<!approx\.)(?<=[.!?])[\"')*\]]{0,4}\s+(?=[A-Z\"'(\[*$\\\d\u4e00-\u9fff])|(?<=\w)\.(?=[A-Z][a-z]+ )|[。!?;](?=[\s\"')*]|[\u4e00-\u9fff]|$)|。|\n"
+    r"(?<!\bInc\.)(?<!\bCorp\.)(?<!\bCo\.)(?<!\bvs\.)(?<!\bNo\.)(?<!U\.S\.)(?<!approx\.)(?<=[.!?])[\"')*\]]{0,4}\s+(?=[A-Z\"'(\[*$\\\d\u4e00-\u9fff])|(?<=\w)\.(?=[A-Z][a-z]+ )|[。!?](?=[\s\"')*]|[\u4e00-\u9fff]|$)|;(?=\s*[\u4e00-\u9fff])|。|\n"
 )
 
 
@@ -283,17 +283,13 @@ def _boxes(text: str) -> list[Statement]:
         if after and not re.search(r"%\s*\}*$", content):
             content += " " + after.group(1)
         lead = text[max(0, match.start() - 200) : match.start()]
-        found.append(Statement(plain(content), match.start(), end, "box", lead=lead[_line_start(lead) :]))
+        found.append(Statement(plain(content), match.start(), end, "box", lead=lead))
     return found
 
 
 def _odd_dollar(text: str, before: re.Match[str], at: int) -> bool:
     """Does the dollar sign before a box open mathematics rather than name a currency?"""
     return before.group(2) == "$" and (text[before.start(2) - 1 : before.start(2)] != "\\")
-
-
-def _line_start(lead: str) -> int:
-    return max(lead.rfind("\n"), lead.rfind("。"), lead.rfind(". ")) + 1
 
 
 def _tags(text: str) -> list[Statement]:
@@ -400,7 +396,7 @@ _REFUSAL = re.compile(
     r"|\b(?:information|data|figures?|values?|details?|context|numbers?|amounts?)\b[^.\n]{0,60}?\b(?:is|are|was|were|does|do|did|has|have)(?:\s+not|n't)\s+(?:been\s+)?(?:provided|given|available|disclosed|sufficient|included|specified|stated|contain|shown|reported|enough|mentioned|present)\w*"
     r"|\b(?:insufficient|not enough|indeterminate|undeterminable|undetermined|undefined)\b"
     r"|\bi (?:do not|don't) (?:know|have)|\bi(?:'m| am) (?:sorry|not sure|afraid|unable)|\bas an ai\b|\bi must decline|\bnot (?:provided|disclosed|given|specified|stated) in\b"
-    r"|\bno (?:answer|solution)\b|^\W*(?:unknown|n/?a|none|null|not applicable|unanswerable)\W*$"
+    r"|\bno (?:answer|solution)\b|\b(?:please|could you|can you)(?: please)? (?:provide|share|supply|clarify|specify|give me)|\bi(?:'d| would)? need (?:more|additional|further)\b|请(?:您)?提供|^\W*(?:unknown|n/?a|none|null|not applicable|unanswerable)\W*$"
     r"|无法(?:确定|计算|得出|回答|判断|提供|给出|得知|推断|直接|准确|从|根据|获取|完成|协助)|不能(?:确定|计算|得出|回答|判断|提供|给出)|难以(?:确定|判断|计算)|(?:信息|数据|资料|条件)(?:不足|不够|缺失|不完整)|缺(?:少|乏).{0,10}(?:信息|数据|资料)|"
     r"没有(?:提供|给出|足够|相关)|未(?:提供|给出|披露|提及|说明)|不知道|不清楚|不确定|抱歉|对不起",
     re.I,
@@ -443,10 +439,10 @@ def _cuts(text: str, question: str) -> list[int]:
     first = len(text) - len(text.lstrip())
     if "<" in text or "[" in text:
         cuts = [m.start() for m in _CHAT.finditer(text) if m.start() > first and not _CHAT.match(text, first)][:2]
-    echo = _letters(question)[:24]
     for match in _NEXT.finditer(text):
         if match.start() <= first:
             continue
+        echo = _letters(question)[:24]
         if echo and _letters(text[match.end() : match.end() + 120]).startswith(echo):
             continue
         cuts.append(match.start())
@@ -652,6 +648,8 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         content = plain(raw.strip())
         if not content or content.startswith("|"):
             continue
+        if len(spans) > 1 and content.endswith("?"):
+            continue
         cued = bool(_CONCLUSION.match(content)) or bool(_CONCLUSION_INSIDE.search(content))
         if (
             not cued
@@ -663,7 +661,8 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         if not cued and reader.plans and _PLAN.match(content) and not _RESULT.search(content):
             continue
         lead = text[max(0, start - 300) : start]
-        statement = Statement(content, base + start, base + end, "conclusion" if cued else "sentence", lead=plain(lead))
+        rule = "conclusion" if cued else "bare" if len(spans) == 1 and len(content) <= 80 else "sentence"
+        statement = Statement(content, base + start, base + end, rule, lead=plain(lead))
         reading = reader.read(statement)
         if reading is None:
             continue
@@ -711,6 +710,8 @@ def _choose(readable: list[tuple[bool, Found]], reader: Reader) -> Found:
         merged = reader.merge([found.reading.value for _, found in readable])  # one letter a line
         if merged is not None:
             return Found(merged, readable[-1][1].statement)
+        if not reader.same(readable[0][1].reading.value, readable[-1][1].reading.value):
+            return Found(Reading(problem="two_answers"), readable[-1][1].statement)
     first = readable[0][1]
     if first.reading.whole:
         return first

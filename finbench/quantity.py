@@ -265,7 +265,9 @@ _MIXED = re.compile(r" (\d{1,6})/(\d{1,6})(?![\d/])")
 _MINUS_WORD = re.compile(r"(?:\b(?:negative|minus)|负)[\s\"'$]{0,3}$", re.I)
 _FILLER = (
     r"(?:\s*(?:by|of|at|is|was|equal to|equals|about|approximately|approx\.?|around|roughly|nearly|almost|some|an?|the|"
-    r"just|only|slightly|over|under|=|≈|~|:|了|约|大约|为|近|率为|幅度?为|幅度约为|额为|a total of|net))*[\s*$]*$"
+    r"just|only|slightly|over|under|=|≈|~|:|了|约|大约|为|近|率为|幅度?为|幅度约为|额为|a total of|net))*[\s*$]*"
+    # "a drop of 487 million, or 2.1%": the first number passes the word on
+    r"(?:[\d,.]{1,20}%?\s?(?:thousand|million|billion|万|亿)?(?:\s?dollars|元|美元)?(?:,?\s*or|,\s*(?:or|即|约)?|\s*\()\s*(?:by|about|approximately|约)?[\s*$]*)?$"
 )
 _DOWN_BEFORE = re.compile(
     r"(?:\b(?:decreas(?:e|ed|es|ing)|declin(?:e|ed|es|ing)|drop(?:ped|s)?|fell|fall(?:s|en)?|reduc(?:ed|es|tion)|down|"
@@ -280,12 +282,12 @@ _UP_BEFORE = re.compile(
     re.I,
 )
 _DOWN_AFTER = re.compile(
-    r"(?:\s*(?:million|billion|thousand|dollars))*[\s*]*(?:net\s+|overall\s+|annual\s+|total\s+|year-over-year\s+|percentage\s+)?(?:decreas(?:e|es)|decline|drop|fall|reduction|loss|lower|"
+    r"(?:\s*(?:million|billion|thousand|dollars))*[\s*(]{0,4}(?:net\s+|overall\s+|annual\s+|total\s+|year-over-year\s+|percentage\s+)?(?:decreas(?:e|es)|decline|drop|fall|reduction|loss|lower|"
     r"less|down|contraction|shortfall|below|的(?:下降|下跌|降幅|跌幅|亏损|减少))\b(?!\s+than\s+(?:expected|\d))",
     re.I,
 )
 _UP_AFTER = re.compile(
-    r"[\s*]*(?:net\s+|overall\s+|annual\s+|total\s+)?(?:increase|rise|growth|gain|higher|up\b|的(?:增长|上升|涨幅|增幅))\b",
+    r"[\s*(]{0,4}(?:net\s+|overall\s+|annual\s+|total\s+)?(?:increase|rise|growth|gain|higher|up\b|的(?:增长|上升|涨幅|增幅))\b",
     re.I,
 )
 _BOUND = re.compile(
@@ -414,6 +416,8 @@ def _closed(text: str) -> Quantity | None:
     if not re.search(r"[-+*/^×÷·√(]|sqrt", text) or not re.search(r"\d", text):
         return None
     body = text.lstrip("$").replace("$", "").replace(THIN, "")
+    if re.search(r"[\d%]\s+\(", body):
+        return None  # "0.142 (14.2%)" says one value twice
     scale, unit, currency = 1, "", "USD" if "$" in text else ""
     tail = re.search(r"(?<=[\d)])\s*(thousand|million|billion|trillion|percent|times|x)$", body, re.I)
     if tail:

@@ -125,7 +125,7 @@ _COUNT_WORDS = {
     "六": 6,
 }
 _CURRENCY = (
-    (re.compile(r"\b(?:us\$|usd|u\.?s\.? dollars?|dollars?)\b|(?<![A-Za-z])\$|美元|美金", re.I), "USD"),
+    (re.compile(r"\bus\$|\b(?:usd|u\.?s\.? dollars?|dollars?)\b|(?<![A-Za-z])\$|美元|美金", re.I), "USD"),
     (re.compile(r"\beuros?\b|€|\beur\b|欧元", re.I), "EUR"),
     (re.compile(r"£|\bgbp\b|\bsterling\b|英镑", re.I), "GBP"),
     (re.compile(r"\bjpy\b|\byen\b|日元", re.I), "JPY"),
@@ -297,6 +297,8 @@ def _unit(
         return "ratio"
     if words.ratio and not words.percent:
         return "ratio"
+    if words.percent and words.scale and shown and not re.search("%", "".join(gold.text for gold in golds)):
+        return "amount"  # "in millions, had it grown by the same percentage"
     if words.percent:
         return "percent"
     if words.count:

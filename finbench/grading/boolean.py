@@ -153,6 +153,8 @@ class BooleanReader:
             return Reading(value, lead.group(1).rstrip("的") or lead.group(1), whole=len(bare) < 12, fit=2)
         if judged is not None:
             return Reading(judged, _shown_judgement(text), fit=2)
+        if re.search(r"\bnot (?:yes|true|correct|right)\b", text, re.I):
+            return Reading(False, "no")
         named = {m.lower() for m in _YES_NO.findall(text)}
         if len(named) == 1:
             return Reading("yes" in named, named.pop())

@@ -79,7 +79,10 @@ class ChoiceReader:
             text = text[:600] + " " + text[-600:]
         found = _SET.fullmatch(text) if len(text) <= 200 else None
         if found:
-            return self._letters(re.findall(r"[A-H]", found.group(1).upper()), whole=True)
+            return self._letters(re.findall(r"[A-H]", found.group(1)), whole=True)
+        small = re.fullmatch(r"\W*([a-h]{1,8})\W*", text)
+        if small and "".join(sorted(set(small.group(1)))) == small.group(1):
+            return self._letters(small.group(1).upper(), whole=True)
         by_text = self._by_text(text, explicit)
         if by_text and not _LEADING.match(text):
             return Reading(by_text, by_text, whole=True)
@@ -92,7 +95,9 @@ class ChoiceReader:
         ):
             # "B. Liquidity risk", "B 流动性风险"; "A, C and D" goes on below
             rest = text[head.end(1) :]
-            more = _LETTER.search(rest[:12])
+            more = re.match(
+                r"[\s)\]\"'项,、/&+和与及;.]{0,6}(?:and |以及|or |或者?|或是|还是)?[\s(\"']?[A-H](?![A-Za-z])", rest
+            )
             if not more and not _GROUP.match(text, head.start(1)):
                 return self._letters([head.group(1).upper()], whole=True)
         if refusal:

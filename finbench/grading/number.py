@@ -255,10 +255,10 @@ def _direction_before(statement: Statement, quantity: Quantity) -> int:
     lead = statement.lead
     joined = plain(lead) + " " + quantity.shown
     for other in reversed(quantities.scan(joined)):
-        if other.number == quantity.number:
-            return quantities.directed(other, joined).direction
         if other.end < len(joined) - len(quantity.shown) - 160:
             break
+        if other.number == quantity.number and (direction := quantities.directed(other, joined).direction):
+            return direction
     return 0
 
 
@@ -422,15 +422,16 @@ def _text(quantity: Quantity) -> str:
     return f"{digits}{sign}"
 
 
-_POWERS = [Fraction(10) ** k for k in (0, 2, -2, 3, -3, 6, -6, 9, -9, 4, -4, 8, -8)]
+_POWERS: list[Fraction] = [Fraction(10) ** k for k in (0, 2, -2, 3, -3, 6, -6, 9, -9, 4, -4, 8, -8)]
+_SIZE = {power: float(power) for power in _POWERS}
 
 
 def _factors(one: Point, other: Point, powers: Sequence[Fraction]) -> list[Fraction]:
     """The powers that could carry one number to the other: those within a factor of two of their quotient."""
     if not one.value or not other.value:
         return [power for power in powers if power == 1]
-    quotient = abs(other.value / one.value)
-    return [power for power in powers if power < 2 * quotient and quotient < 2 * power]
+    quotient = abs(float(other.value) / float(one.value))
+    return [power for power in powers if 0.5 < quotient / _SIZE[power] < 2]
 
 
 def _lenient(quantity: Quantity, golds: Sequence[tuple[Gold, Quantity]]) -> bool:

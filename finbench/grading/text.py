@@ -81,7 +81,7 @@ def grade_text(document: Document, reply: Reply) -> Grade:
     if found.reading.problem:
         return Grade(False, found.reading.problem, rule=rule)
     stated = str(found.reading.value)
-    final = rule not in ("conclusion", "sentence")
+    final = rule not in ("conclusion", "sentence", "bare")
     golds = [(gold.text, gold.source) for gold in document.golds] + [
         (alias, "alias") for alias in document.answer.aliases
     ]
