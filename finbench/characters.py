@@ -7,6 +7,7 @@ a raised 2 after 3.1 into 3.12.
 from __future__ import annotations
 
 import re
+from collections import deque
 
 THIN = "\u2009"  # every narrow or unbreakable blank becomes this one, a digit separator
 
@@ -60,6 +61,11 @@ def normalise(text: str) -> str:
     '12% -5'
     """
     return text if text.isascii() else text.translate(_TABLE)
+
+
+def last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """The last place where a pattern matches, or None."""
+    return deque(pattern.finditer(text), maxlen=1).pop() if pattern.search(text) else None
 
 
 def group_end(text: str, start: int, limit: int = 2000) -> int:
@@ -189,9 +195,7 @@ def _unbrace(text: str) -> str:
 def _fractions(text: str, rounds: int = 24) -> str:
     """`\\frac{a}{b}` as `a/b`, with parentheses where an operand is more than a number."""
     for _ in range(rounds):
-        match = None
-        for match in _FRACTION.finditer(text):  # the last one holds no other
-            pass
+        match = last_match(_FRACTION, text)  # the last one holds no other
         if match is None:
             break
         upper, after = _operand(text, match.end())

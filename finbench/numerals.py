@@ -5,20 +5,40 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_UNITS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 SMALL = {word: value for value, word in enumerate(_UNITS)} | {word: 10 * (i + 2) for i, word in enumerate(_TENS)}
 LARGE = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4}
 _PARTS |= {"fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6, "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10}
 
 _WORD = "|".join(sorted((*SMALL, *LARGE, "hundred"), key=len, reverse=True))
+_PART = "|".join(_PARTS)
 ENGLISH = re.compile(
-    rf"\b(?:(?:minus|negative)\s+)?(?:a\s+(?=hundred|thousand|million|half|third|quarter))?(?:{_WORD}|{'|'.join(_PARTS)})"
-    rf"(?:(?:\s+and\s+a\s+|\s+and\s+|\s+|-)(?:{_WORD}|{'|'.join(_PARTS)}|point(?=\s+(?:{_WORD}))))*\b",
+    r"\b(?:(?:minus|negative)\s+)?(?:a\s+(?=hundred|thousand|million|half|third|quarter))?"
+    rf"(?:{_WORD}|{_PART})"
+    rf"(?:(?:\s+and\s+a\s+|\s+and\s+|\s+|-)(?:{_WORD}|{_PART}|point(?=\s+(?:{_WORD}))))*\b",
     re.I,
 )
 
@@ -41,22 +61,22 @@ def english(words: str) -> Fraction | None:
     negative = bool(tokens) and tokens[0] in ("minus", "negative")
     total, section, seen = Fraction(0), Fraction(0), False
     decimals: list[str] | None = None
-    for token in tokens[1:] if negative else tokens:
-        if decimals is not None and token in SMALL:
-            decimals.append(str(SMALL[token]))
-        elif token in SMALL:
-            section, seen = section + SMALL[token], True
-        elif token == "hundred":
+    for word in tokens[1:] if negative else tokens:
+        if decimals is not None and word in SMALL:
+            decimals.append(str(SMALL[word]))
+        elif word in SMALL:
+            section, seen = section + SMALL[word], True
+        elif word == "hundred":
             section, seen = (section or Fraction(1)) * 100, True
-        elif token in LARGE:
+        elif word in LARGE:
             section += _after_point(decimals)
-            total, section, seen, decimals = total + (section or Fraction(1)) * LARGE[token], Fraction(0), True, None
-        elif token in _PARTS:
-            part = Fraction(1, _PARTS[token])
+            total, section, seen, decimals = total + (section or Fraction(1)) * LARGE[word], Fraction(0), True, None
+        elif word in _PARTS:
+            part = Fraction(1, _PARTS[word])
             section, seen = (section * part if section and " and " not in words.lower() else section + part), True
-        elif token == "point" and decimals is None:
+        elif word == "point" and decimals is None:
             decimals = []
-        elif token not in ("and", "a"):
+        elif word not in ("and", "a"):
             return None
     value = total + section + _after_point(decimals)
     return (-value if negative else value) if seen or decimals else None

@@ -7,6 +7,7 @@ never floats. Digits and exponents are bounded before any arithmetic.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -220,39 +221,42 @@ _NOUNS = {
 }
 
 
-def _either(words: dict[str, object]) -> str:
+def _either(words: Iterable[str]) -> str:
     return "|".join(re.escape(word).replace(r"\ ", r"[\s-]+") for word in sorted(words, key=len, reverse=True))
 
 
-_WORDY = {w: 0 for w in _SCALES if len(w) > 2 and w.isascii()}
-_BRIEF = {w: 0 for w in _SCALES if len(w) <= 2 and w.isascii()}
-_HAN = {w: 0 for w in _SCALES if not w.isascii()}
+_WORDY = [w for w in _SCALES if len(w) > 2 and w.isascii()]
+_BRIEF = [w for w in _SCALES if len(w) <= 2 and w.isascii()]
+_HAN = [w for w in _SCALES if not w.isascii()]
 _GAP = rf"[ \t{THIN}]{{0,3}}"
 _END = r"(?![A-Za-z])"
 _SCALE = re.compile(rf"{_GAP}-?(?:({_either(_WORDY)}){_END}|({_either(_HAN)})|((?i:{_either(_BRIEF)})){_END})", re.I)
 _HAN_MORE = re.compile(rf"(\d+(?:\.\d+)?)({_either(_HAN)})?")
 _UNIT = re.compile(
-    rf"{_GAP}-?(?:({_either({w: 0 for w in _UNITS if w[-1].isascii() and w[-1].isalpha()})}){_END}|"
-    rf"({_either({w: 0 for w in _UNITS if not (w[-1].isascii() and w[-1].isalpha())})}))",
+    rf"{_GAP}-?(?:({_either(w for w in _UNITS if w[-1].isascii() and w[-1].isalpha())}){_END}|"
+    rf"({_either(w for w in _UNITS if not (w[-1].isascii() and w[-1].isalpha()))}))",
     re.I,
 )
 _POINTS_AFTER = re.compile(rf"{_GAP}-?(?:points?|pts?){_END}", re.I)
 _MONEY_AFTER = re.compile(
-    rf"{_GAP}(?:of{_GAP})?(?:({_either({w: 0 for w in _CURRENCIES if w[-1].isascii() and w[-1].isalpha()})}){_END}|"
-    rf"({_either({w: 0 for w in _CURRENCIES if not w[-1].isascii()})}))",
+    rf"{_GAP}(?:of{_GAP})?(?:({_either(w for w in _CURRENCIES if w[-1].isascii() and w[-1].isalpha())}){_END}|"
+    rf"({_either(w for w in _CURRENCIES if not w[-1].isascii())}))",
     re.I,
 )
 _MONEY_BEFORE = re.compile(
-    r"(us\$|u\.s\.\$|hk\$|[ca]\$|[$€£¥₹₩]|(?<![A-Za-z])(?:usd|eur|gbp|jpy|cny|rmb|hkd|cad|aud|chf|inr|krw)|人民币|美元|欧元)"
+    r"(us\$|u\.s\.\$|hk\$|[ca]\$|[$€£¥₹₩]|(?<![A-Za-z])(?:usd|eur|gbp|jpy|cny|rmb|hkd|cad|aud|chf|inr|krw)|"
+    r"人民币|美元|欧元)"
     rf"[ \t{THIN}]{{0,2}}$",
     re.I,
 )
 _NOUN_AFTER = re.compile(
-    rf"{_GAP}-?(?:({_either({w: 0 for w in _NOUNS if w.isascii()})}){_END}|({_either({w: 0 for w in _NOUNS if not w.isascii()})}))",
+    rf"{_GAP}-?(?:({_either(w for w in _NOUNS if w.isascii())}){_END}|"
+    rf"({_either(w for w in _NOUNS if not w.isascii())}))",
     re.I,
 )
 _POWER = re.compile(
-    r"[eE]([+-]?\d{1,9})(?!\d|\.\d)|\s{0,2}(?:×|x|\*)\s{0,2}10\s{0,2}(?:\^\s{0,2}[({]?\s{0,2}([+-]?\d{1,9})[)}]?|([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,4}))"
+    r"[eE]([+-]?\d{1,9})(?!\d|\.\d)|\s{0,2}(?:×|x|\*)\s{0,2}10\s{0,2}(?:\^\s{0,2}[({]?\s{0,2}([+-]?\d{1,9})[)}]?|"
+    r"([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,4}))"
 )
 _CLOSED = re.compile(r"\s?\)")
 _TO_ONE = re.compile(
@@ -267,7 +271,8 @@ _FILLER = (
     r"(?:\s*(?:by|of|at|is|was|equal to|equals|about|approximately|approx\.?|around|roughly|nearly|almost|some|an?|the|"
     r"just|only|slightly|over|under|=|≈|~|:|了|约|大约|为|近|率为|幅度?为|幅度约为|额为|a total of|net))*[\s*$]*"
     # "a drop of 487 million, or 2.1%": the first number passes the word on
-    r"(?:[\d,.]{1,20}%?\s?(?:thousand|million|billion|万|亿)?(?:\s?dollars|元|美元)?(?:,?\s*or|,\s*(?:or|即|约)?|\s*\()\s*(?:by|about|approximately|约)?[\s*$]*)?$"
+    r"(?:[\d,.]{1,20}%?\s?(?:thousand|million|billion|万|亿)?(?:\s?dollars|元|美元)?(?:,?\s*or|,\s*(?:or|即|约)?|"
+    r"\s*\()\s*(?:by|about|approximately|约)?[\s*$]*)?$"
 )
 _DOWN_BEFORE = re.compile(
     r"(?:\b(?:decreas(?:e|ed|es|ing)|declin(?:e|ed|es|ing)|drop(?:ped|s)?|fell|fall(?:s|en)?|reduc(?:ed|es|tion)|down|"
@@ -277,45 +282,56 @@ _DOWN_BEFORE = re.compile(
     re.I,
 )
 _UP_BEFORE = re.compile(
-    r"(?:\b(?:increas(?:e|ed|es|ing)|rose|profits?|net income|surplus|ris(?:e|en|es)|grew|grow(?:n|s|th)?|gain(?:ed|s)?|up|higher|climbed|jumped|"
+    r"(?:\b(?:increas(?:e|ed|es|ing)|rose|profits?|net income|surplus|ris(?:e|en|es)|grew|grow(?:n|s|th)?|"
+    r"gain(?:ed|s)?|up|higher|climbed|jumped|"
     r"expand(?:ed)?|improv(?:ed|ement))|增长|上升|增加|上涨|提高|提升|涨)" + _FILLER,
     re.I,
 )
 _DOWN_AFTER = re.compile(
-    r"(?:\s*(?:million|billion|thousand|dollars))*[\s*(]{0,4}(?:net\s+|overall\s+|annual\s+|total\s+|year-over-year\s+|percentage\s+)?(?:decreas(?:e|es)|decline|drop|fall|reduction|loss|lower|"
+    r"(?:\s*(?:million|billion|thousand|dollars))*[\s*(]{0,4}(?:net\s+|overall\s+|annual\s+|total\s+|"
+    r"year-over-year\s+|percentage\s+)?(?:decreas(?:e|es)|decline|drop|fall|reduction|loss|lower|"
     r"less|down|contraction|shortfall|below|的(?:下降|下跌|降幅|跌幅|亏损|减少))\b(?!\s+than\s+(?:expected|\d))",
     re.I,
 )
 _UP_AFTER = re.compile(
-    r"[\s*(]{0,4}(?:net\s+|overall\s+|annual\s+|total\s+)?(?:increase|rise|growth|gain|higher|up\b|的(?:增长|上升|涨幅|增幅))\b",
+    r"[\s*(]{0,4}(?:net\s+|overall\s+|annual\s+|total\s+)?(?:increase|rise|growth|gain|higher|up\b|的(?:增长|"
+    r"上升|涨幅|增幅))\b",
     re.I,
 )
 _BOUND = re.compile(
-    r"(?:\b(?:more|less|greater|fewer|higher|lower|larger|smaller|bigger|better)\s+than|\bat\s+(?:least|most)|\b(?:over|above|below|under|"
-    r"exceed(?:s|ed|ing)?|up\s+to|no\s+(?:more|less|fewer)\s+than|not\s+(?:more|less)\s+than|in\s+excess\s+of|a\s+maximum\s+of|"
-    r"a\s+minimum\s+of|upwards\s+of)|(?<![-=])[<>≥≤]=?|超过|高于|低于|大于|小于|不到|不足|至少|至多|最多|不超过|不低于|少于|多于|不少于)"
+    r"(?:\b(?:more|less|greater|fewer|higher|lower|larger|smaller|bigger|better)\s+than|\bat\s+(?:least|most)|"
+    r"\b(?:over|above|below|under|"
+    r"exceed(?:s|ed|ing)?|up\s+to|no\s+(?:more|less|fewer)\s+than|not\s+(?:more|less)\s+than|in\s+excess\s+of|"
+    r"a\s+maximum\s+of|"
+    r"a\s+minimum\s+of|upwards\s+of)|(?<![-=])[<>≥≤]=?|超过|高于|低于|大于|小于|不到|不足|至少|至多|最多|不超过|"
+    r"不低于|少于|多于|不少于)"
     r"(?:\s+or\s+equal\s+to)?[\s$€£¥*]*$",
     re.I,
 )
 _BOUND_AFTER = re.compile(
-    r"\s{0,2}(?:\+(?!\s*[\d(])|or\s+(?:more|less|higher|lower|greater|above|below)\b|(?:and|&)\s+(?:above|over)\b|以上|以下|以内)",
+    r"\s{0,2}(?:\+(?!\s*[\d(])|or\s+(?:more|less|higher|lower|greater|above|below)\b|(?:and|&)\s+(?:above|"
+    r"over)\b|以上|以下|以内)",
     re.I,
 )
 _REFERENCE = re.compile(
-    r"(?:\b(?:page|pages|pp?\.|note|notes|table|figure|fig\.|section|step|item|row|column|line|chapter|exhibit|form|part|"
-    r"appendix|question|problem|footnote|paragraph|equation|eq\.|no\.|number|example|rule|option|statement|scenario|case|method|"
+    r"(?:\b(?:page|pages|pp?\.|note|notes|table|figure|fig\.|section|step|item|row|column|line|chapter|exhibit|"
+    r"form|part|"
+    r"appendix|question|problem|footnote|paragraph|equation|eq\.|no\.|number|example|rule|option|statement|"
+    r"scenario|case|method|"
     r"level|tier|class|series|phase|s&p|russell|nasdaq|ifrs|ias|asc|asu|sfas|fas|fin|top|"
     r"quarter|q|fy|fiscal(?:\s+year)?|version|v)|第|表|图|注|附注|步骤|"
     r"\[|#)\s{0,2}$",
     re.I,
 )
 _MONTH_BEFORE = re.compile(
-    r"(?:\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
+    r"(?:\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
+    r"oct(?:ober)?|"
     r"nov(?:ember)?|dec(?:ember)?)\.?|年|月)\s{0,2}$",
     re.I,
 )
 _MONTH_AFTER = re.compile(
-    r"(?:st|nd|rd|th)?\s{1,2}(?:of\s+)?(?:jan(?:uary)?|feb(?:ruary)?|march|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
+    r"(?:st|nd|rd|th)?\s{1,2}(?:of\s+)?(?:jan(?:uary)?|feb(?:ruary)?|march|apr(?:il)?|may|june?|july?|"
+    r"aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
     r"nov(?:ember)?|dec(?:ember)?)\b",
     re.I,
 )
@@ -402,7 +418,8 @@ def whole(text: str) -> Quantity | None:
 
 
 _MARKS = re.compile(
-    r"[\s$€£¥₹().+≈~=\"'%,-]*(?:(?:us|hk|usd|eur|gbp|cny|rmb|minus|negative|approximately|about|约|大约|负|人民币|美元)[\s$.]*)*[(]?",
+    r"[\s$€£¥₹().+≈~=\"'%,-]*(?:(?:us|hk|usd|eur|gbp|cny|rmb|minus|negative|approximately|about|约|大约|负|"
+    r"人民币|美元)[\s$.]*)*[(]?",
     re.I,
 )
 _AFTER_MARKS = re.compile(r"[\s).。\"',]*(?:per\s+(?:share|year|annum)|per\s+\w+)?[\s).。\"']*", re.I)
@@ -461,7 +478,7 @@ def _read(text: str, match: re.Match[str]) -> Quantity | None:
     start, end = match.start(), match.end()
     before = text[max(0, start - 90) : start]
     last = before[-1:]
-    if last and (last.isalpha() and last.isascii() or last == "_") and not _CODE.search(before):
+    if last and ((last.isalpha() and last.isascii()) or last == "_") and not _CODE.search(before):
         return None  # Q4, CO2, a subscript
     if last == "{" and before[-2:-1] == "_":
         return None
@@ -692,7 +709,7 @@ def _shown(text: str, first: int, start: int, end: int, after: int, negative: bo
     return ("-" if negative else "") + body.strip()
 
 
-_MONEY_TAIL = re.compile(rf"[ \t]*(?:{_either(dict.fromkeys(_CURRENCIES, 0))})$", re.I)
+_MONEY_TAIL = re.compile(rf"[ \t]*(?:{_either(_CURRENCIES)})$", re.I)
 
 
 def _in_words(text: str, start: int, end: int, value: Fraction, numeral: str, unit: Unit) -> Quantity:

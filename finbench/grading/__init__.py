@@ -38,9 +38,9 @@ def grade(document: Document, text: str, *, finish: Finish = "stop", reasoning: 
         return Grade(False, "error")
     reply = open_reply(text)
     result = _graded(document, reply)
-    if result.reason in ("no_answer", "truncated") and (finish == "length" or reply.unclosed):
-        result = replace(result, reason="truncated")
-    elif result.reason == "no_answer" and not text.strip() and reasoning and finish != "stop":
+    if (result.reason in ("no_answer", "truncated") and (finish == "length" or reply.unclosed)) or (
+        result.reason == "no_answer" and not text.strip() and reasoning and finish != "stop"
+    ):
         result = replace(result, reason="truncated")
     return replace(result, span=_span(text, reply, result)) if result.extracted else result
 

@@ -41,26 +41,38 @@ _SCALE_WORDS = {
 _WORD = r"(hundred|thousand|million|billion|trillion)s?"
 _HAN = r"(万亿|十亿|千万|百万|亿|万|千)"
 _SCALE = re.compile(
-    rf"\(?\b(?:in|of)\s+(?:\$|us\$|usd|u\.s\.|us|the)?\s*{_WORD}\b|\$\s*{_WORD}\b|\b(?:how many|number of|many)\s+{_WORD}\b|\b{_WORD}\s+of\s+(?:u\.?s\.?\s+)?(?:dollars|usd|\$|euros|shares|units|pounds|yuan)\b|"
-    rf"\(\s*(?:\$|usd|us\$|€|rmb)?\s*(?:in\s+)?{_WORD}\b|\({{1}}\s*(?:in\s+)?\$?\s*(mm|mn|m|bn|b|k)\s*\)|\bin\s+(?:usd|rmb|\$)\s*(mm|mn|m|bn|b|k)\b",
+    rf"\(?\b(?:in|of)\s+(?:\$|us\$|usd|u\.s\.|us|the)?\s*{_WORD}\b|\$\s*{_WORD}\b|\b(?:how many|number of|"
+    rf"many)\s+{_WORD}\b|\b{_WORD}\s+of\s+(?:u\.?s\.?\s+)?(?:dollars|usd|\$|euros|shares|units|pounds|yuan)\b|"
+    rf"\(\s*(?:\$|usd|us\$|€|rmb)?\s*(?:in\s+)?{_WORD}\b|\({{1}}\s*(?:in\s+)?\$?\s*(mm|mn|m|bn|b|k)\s*\)|"
+    rf"\bin\s+(?:usd|rmb|\$)\s*(mm|mn|m|bn|b|k)\b",
     re.I,
 )
 _SCALE_HAN = re.compile(
-    rf"(?:多少|几|单位[:是为]?\s*(?:人民币)?|以|按|用)\s*(?:个)?{_HAN}(?:元|美元|股|吨|人|港元|欧元|户)?|\({_HAN}(?:元|美元|股|人民币|港元)?\)|(?:是|为)\s*[(]?\s*[)]?\s*{_HAN}元"
+    rf"(?:多少|几|单位[:是为]?\s*(?:人民币)?|以|按|用)\s*(?:个)?{_HAN}(?:元|美元|股|吨|人|港元|欧元|户)?|"
+    rf"\({_HAN}(?:元|美元|股|人民币|港元)?\)|(?:是|为)\s*[(]?\s*[)]?\s*{_HAN}元"
 )
 _PERCENT = re.compile(
-    r"\bpercent(?:age|ages|ual|ile)?\b(?!\s+points?\s+of)|(?<!\d)(?<!\d )%|\bpct\b|\bproportion\b|\bwhat (?:portion|share|fraction)\b|\b(?:portion|fraction) of\b|"
-    r"\bgrowth rate\b|\b(?:gross|net|profit|operating|ebitda?|contribution)?\s*margin\b|\brate of (?:growth|change|increase|decrease|decline|return)\b|\bas a share of\b|\bcagr\b|"
-    r"百分之几|百分之多少|百分比|百分点|占比|比例|比重|增长率|增速|增幅|降幅|跌幅|涨幅|收益率|利润率|毛利率|净利率|税率|利率|回报率|费用率|(?<!比)(?<!转)(?<!盈)(?<!市净)率(?:是|为|约|达)|率多少|率\?|率$",
+    r"\bpercent(?:age|ages|ual|ile)?\b(?!\s+points?\s+of)|(?<!\d)(?<!\d )%|\bpct\b|\bproportion\b|"
+    r"\bwhat (?:portion|share|fraction)\b|\b(?:portion|fraction) of\b|"
+    r"\bgrowth rate\b|\b(?:gross|net|profit|operating|ebitda?|contribution)?\s*margin\b|\brate of (?:growth|"
+    r"change|increase|decrease|decline|return)\b|\bas a share of\b|\bcagr\b|"
+    r"百分之几|百分之多少|百分比|百分点|占比|比例|比重|增长率|增速|增幅|降幅|跌幅|涨幅|收益率|利润率|毛利率|"
+    r"净利率|税率|利率|回报率|费用率|(?<!比)(?<!转)(?<!盈)(?<!市净)率(?:是|为|约|达)|率多少|率\?|率$",
     re.I,
 )
 _WEAK_PERCENT = re.compile(
-    r"\b(?:what|which|calculate|compute|determine|find|find out|the)\b[^?.,]{0,60}?\b(?:(?:tax|interest|discount|effective|statutory|unemployment|inflation|default|dividend|depreciation|vacancy|occupancy|retention|conversion|attrition|coupon|borrowing|"
-    r"weighted[- ]average|return|forfeiture|volatility|yield|growth|loss|payout|utilization|charge-off|savings|annual|annualized|capitalization)\s+rates?|yield|volatility|(?:total |cumulative |average |annual |expected )*(?:shareholder |investment )?returns?(?! of capital)(?!s? on plan assets were)|market share|growth)\b",
+    r"\b(?:what|which|calculate|compute|determine|find|find out|the)\b[^?.,]{0,60}?\b(?:(?:tax|interest|discount|"
+    r"effective|statutory|unemployment|inflation|default|dividend|depreciation|vacancy|occupancy|retention|"
+    r"conversion|attrition|coupon|borrowing|"
+    r"weighted[- ]average|return|forfeiture|volatility|yield|growth|loss|payout|utilization|charge-off|savings|"
+    r"annual|annualized|capitalization)\s+rates?|yield|volatility|(?:total |cumulative |average |annual |"
+    r"expected )*(?:shareholder |investment )?returns?(?! of capital)(?!s? on plan assets were)|market share|"
+    r"growth)\b",
     re.I,
 )
 _NOT_PERCENT = re.compile(
-    r"\bexchange rate|\bper share\b|\bshares?\b.{0,20}\b(?:repurchas|issu|outstanding|grant|vest)|\bgrowth (?:in dollars|amount)",
+    r"\bexchange rate|\bper share\b|\bshares?\b.{0,20}\b(?:repurchas|issu|outstanding|grant|vest)|"
+    r"\bgrowth (?:in dollars|amount)",
     re.I,
 )
 _RATIO = re.compile(
@@ -70,32 +82,42 @@ _COUNT = re.compile(
     r"\bhow many\b|\bnumber of\b|多少(?:个|家|人|次|年|天|股|位|名|种|项)|几(?:个|家|人|次|年|天|种|项)", re.I
 )
 _AMOUNT = re.compile(
-    r"\bhow much\b|\$|\bdollars?\b|\busd\b|\bprice\b|\bcosts?\b|\brevenues?\b|\bincome\b|\bexpenses?\b|\bcash\b|\bassets?\b|\bvalue\b|\bamounts?\b|\btotal\b|\bbalance\b|\bsales\b|\bdebt\b|\bearnings\b|\bper share\b|\bpayments?\b|\bprofits?\b|\bliabilit|"
+    r"\bhow much\b|\$|\bdollars?\b|\busd\b|\bprice\b|\bcosts?\b|\brevenues?\b|\bincome\b|\bexpenses?\b|\bcash\b|"
+    r"\bassets?\b|\bvalue\b|\bamounts?\b|\btotal\b|\bbalance\b|\bsales\b|\bdebt\b|\bearnings\b|\bper share\b|"
+    r"\bpayments?\b|\bprofits?\b|\bliabilit|"
     r"多少元|多少钱|金额|万元|亿元|美元|价格|收入|利润|成本|费用",
     re.I,
 )
 _DOWN = re.compile(
-    r"\b(?:declin(?:e|ed|es|ing)|decreas(?:e|ed|es|ing)|reduc(?:e|ed|tion|tions)|drop(?:ped|s)?|fall|fell|fallen|los[se]|lost|losses|shr(?:ink|ank|unk)|lower(?:ed)?|savings?|shortfall|deficit|outflows?|write-?(?:down|off)s?|impairments?)\b|下降|下跌|减少|降低|亏损|跌幅|降幅|下滑|损失",
+    r"\b(?:declin(?:e|ed|es|ing)|decreas(?:e|ed|es|ing)|reduc(?:e|ed|tion|tions)|drop(?:ped|s)?|fall|fell|fallen|"
+    r"los[se]|lost|losses|shr(?:ink|ank|unk)|lower(?:ed)?|savings?|shortfall|deficit|outflows?|write-?(?:down|"
+    r"off)s?|impairments?)\b|下降|下跌|减少|降低|亏损|跌幅|降幅|下滑|损失",
     re.I,
 )
 _CHANGE = re.compile(
-    r"\b(?:chang(?:e|es|ed)|growth|grew|grow|difference|differ|variation|variance|fluctuat\w+|increas(?:e|ed|es|ing)|rise|rose|gain|movement|swing|impact|effect|return|performance|delta|net (?:income|earnings|profit)|exceed)\b|变化|变动|增长|增加|上升|差额|差异|同比|环比|涨幅|收益|波动|增减",
+    r"\b(?:chang(?:e|es|ed)|growth|grew|grow|difference|differ|variation|variance|fluctuat\w+|increas(?:e|ed|es|"
+    r"ing)|rise|rose|gain|movement|swing|impact|effect|return|performance|delta|net (?:income|earnings|profit)|"
+    r"exceed)\b|变化|变动|增长|增加|上升|差额|差异|同比|环比|涨幅|收益|波动|增减",
     re.I,
 )
 _UP_OR_DOWN = re.compile(
-    r"increase\s*(?:or|/|\()\s*\(?decrease|decrease\s*(?:or|/|\()\s*\(?increase|gain\s*(?:or|/|\()\s*\(?loss|profit\s*(?:or|/)\s*loss|增减",
+    r"increase\s*(?:or|/|\()\s*\(?decrease|decrease\s*(?:or|/|\()\s*\(?increase|gain\s*(?:or|/|\()\s*\(?loss|"
+    r"profit\s*(?:or|/)\s*loss|增减",
     re.I,
 )
 _ASKED_CHANGE = re.compile(
-    r"\b(?:change|difference|growth|variation|variance|increase|fluctuation|movement)\b|变化|变动|差额|增长|同比|环比|增加",
+    r"\b(?:change|difference|growth|variation|variance|increase|fluctuation|movement)\b|变化|变动|差额|增长|同比|"
+    r"环比|增加",
     re.I,
 )
 _DECIMALS = re.compile(
-    r"(?:(\d{1,2}|zero|one|two|three|four|five|six)|(nearest|closest))[\s-]+(?:(decimal|dp\b|d\.p\.|digits? after)|(hundredth|tenth|thousandth|whole|integer|percent|cent|dollar|million|basis))",
+    r"(?:(\d{1,2}|zero|one|two|three|four|five|six)|(nearest|closest))[\s-]+(?:(decimal|dp\b|d\.p\.|"
+    r"digits? after)|(hundredth|tenth|thousandth|whole|integer|percent|cent|dollar|million|basis))",
     re.I,
 )
 _DECIMALS_HAN = re.compile(
-    r"(?:保留|精确到|四舍五入(?:到|至|保留)?|取|小数点后|至|到)(?:小数点?后?)?\s*([一二两三四五六\d])\s*(?:位小数|位|个小数)|(保留整数|取整数?|精确到整数|精确到个位)"
+    r"(?:保留|精确到|四舍五入(?:到|至|保留)?|取|小数点后|至|"
+    r"到)(?:小数点?后?)?\s*([一二两三四五六\d])\s*(?:位小数|位|个小数)|(保留整数|取整数?|精确到整数|精确到个位)"
 )
 _PRECISION_WORDS = {
     "hundredth": 2,
@@ -133,7 +155,9 @@ _CURRENCY = (
     (re.compile(r"\bhkd\b|hk\$|港元|港币", re.I), "HKD"),
 )
 _TIME = re.compile(
-    r"\b(?:how many|number of|in)\s+(?:\w+\s+){0,2}?(years?|months?|days?|quarters?|weeks?)\b|多少(?:个)?(年|月|天|季度|周)|几(?:个)?(年|月|天|季度)|\b(?:life|term|maturity|period|payback)\b[^?]{0,30}\bin\s+(years?|months?|days?)\b",
+    r"\b(?:how many|number of|in)\s+(?:\w+\s+){0,2}?(years?|months?|days?|quarters?|weeks?)\b|多少(?:个)?(年|月|"
+    r"天|季度|周)|几(?:个)?(年|月|天|季度)|\b(?:life|term|maturity|period|payback)\b[^?]{0,30}\bin\s+(years?|"
+    r"months?|days?)\b",
     re.I,
 )
 _TIMES = {"年": "year", "月": "month", "天": "day", "季度": "quarter", "周": "week"}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from finbench.characters import normalise
+from finbench.characters import last_match, normalise
 from finbench.extract import Reading, Reply, Statement, find, refuses
 from finbench.records import Document, Grade
 
@@ -66,17 +66,25 @@ _WORDS = {
     "没错": True,
 }
 _LEAD = re.compile(
-    r"[\s\"'(*\[“]*(yes|no(?! (?:of|one|more|less|change|difference|significant|longer|matter|data|information|answer|doubt))|true|false|correct|incorrect|right|wrong|是的|不是的?|是|否|不对|不正确|不成立|不会|不能|不可以|没错|对的?|错误的?|错的?|正确的?|成立|√|×|✗)(?![a-z])(?=[\s\"',.;:!)*\]”。—-]|$|[\u4e00-\u9fff]{0}(?:,|。))",
+    r"[\s\"'(*\[“]*(yes|no(?! (?:of|one|more|less|change|difference|significant|longer|matter|data|information|"
+    r"answer|doubt))|true|false|correct|incorrect|right|wrong|是的|不是的?|是|否|不对|不正确|不成立|不会|不能|"
+    r"不可以|没错|对的?|错误的?|错的?|正确的?|成立|√|×|✗)(?![a-z])(?=[\s\"',.;:!)*\]”。—-]|$|"
+    r"[\u4e00-\u9fff]{0}(?:,|。))",
     re.I,
 )
 _HEDGE = re.compile(
-    r"\b(?:it )?depends\b|\bpartl?y\b|\bpartial(?:ly)?\b|\bin some (?:cases|ways|respects)\b|\bboth yes and no\b|\byes and no\b|\bneither\b|\bmaybe\b|\bperhaps\b|\bmixed\b|\bsometimes\b|\bto some extent\b|\bnot (?:entirely|necessarily|always|fully|completely)\b|\bhalf[- ]true\b|"
+    r"\b(?:it )?depends\b|\bpartl?y\b|\bpartial(?:ly)?\b|\bin some (?:cases|ways|respects)\b|\bboth yes and no\b|"
+    r"\byes and no\b|\bneither\b|\bmaybe\b|\bperhaps\b|\bmixed\b|\bsometimes\b|\bto some extent\b|"
+    r"\bnot (?:entirely|necessarily|always|fully|completely)\b|\bhalf[- ]true\b|"
     r"不一定|部分|视情况|取决于|可能|或许|有时|既是|半对|不完全|一定程度|有待|因情况",
     re.I,
 )
 _JUDGED = re.compile(
-    r"(?:(?:statement|claim|assertion|sentence|proposition|it|this|that|answer)\s+(?:is|was)\s+(?:therefore\s+|thus\s+|indeed\s+|clearly\s+)?(not\s+|in)?(true|false|correct|right|wrong|accurate|valid))"
-    r"|(?:(?:说法|陈述|表述|判断|命题|观点|描述|论述|句子|结论|题目|这句话|本题|该题|此题|这)(?:应该|应当|应)?(?:是|为|属于|算是)?(?:完全|基本|显然|明显)?(不|并不|并非|不太|没有|没)?(正确|对|错误|错|成立|准确|属实|合规|合理|真|假|不对))"
+    r"(?:(?:statement|claim|assertion|sentence|proposition|it|this|that|answer)\s+(?:is|was)\s+(?:therefore\s+|"
+    r"thus\s+|indeed\s+|clearly\s+)?(not\s+|in)?(true|false|correct|right|wrong|accurate|valid))"
+    r"|(?:(?:说法|陈述|表述|判断|命题|观点|描述|论述|句子|结论|题目|这句话|本题|该题|此题|这)(?:应该|应当|"
+    r"应)?(?:是|为|属于|算是)?(?:完全|基本|显然|明显)?(不|并不|并非|不太|没有|没)?(正确|对|错误|错|成立|准确|"
+    r"属实|合规|合理|真|假|不对))"
     r"|(?:是|为)(不|并不)?(正确|对|错误|错|成立|准确|属实|合规|合法|真实|真|假)的",
     re.I,
 )
@@ -105,7 +113,8 @@ _ANTONYMS = (
     ),
 )
 _NEGATION = re.compile(
-    r"\b(?:not|n't|never|no longer|failed to|did not|does not|doesn't|didn't|wasn't|isn't|weren't|aren't|hasn't|neither)\b|n't\b|没有|未(?!来)|不(?!过|同|断|仅|但|良)|并非",
+    r"\b(?:not|n't|never|no longer|failed to|did not|does not|doesn't|didn't|wasn't|isn't|weren't|aren't|hasn't|"
+    r"neither)\b|n't\b|没有|未(?!来)|不(?!过|同|断|仅|但|良)|并非",
     re.I,
 )
 _YES_NO = re.compile(r"\b(yes|no)\b(?![\w ]{0,12}\b(?:matter|doubt)\b)", re.I)
@@ -194,12 +203,10 @@ def _any(words: Sequence[str] | set[str], stems: set[str]) -> bool:
 
 
 def _last_judgement(text: str) -> bool | None:
-    last = None
-    for last in _JUDGED.finditer(text):
-        pass
+    last = last_match(_JUDGED, text)
     if last is None:
         return None
-    groups = [group for group in last.groups()]
+    groups = list(last.groups())
     negation, word = next(((groups[i], groups[i + 1]) for i in (0, 2, 4) if groups[i + 1]), ("", ""))
     value = word.lower() not in _NEGATIVE
     return value != bool(negation)

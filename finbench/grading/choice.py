@@ -15,20 +15,29 @@ _OPTION = re.compile(
     r"(?:^|\n|[\s,;。(?])\(?([A-H])\s?(?:[.、:)]|\)\s?[.:]?)\s*([^\n]*?)(?=\s*(?:\n|$|[\s,;。]\(?[A-H]\s?[.、:)]))"
 )
 _SET = re.compile(
-    r"[\s(\[\"'*]*(?i:选项?|选择|options?|choices?|answers?|items?|letters?)?[\s(\[\"'*:]*((?:\(?[A-H](?![a-z])\)?[\s,、;/+&和与及.]*(?:and\s|以及|和)?\s*){1,8})(?:项|选项)?[\s)\].。\"'*!,]*"
+    r"[\s(\[\"'*]*(?i:选项?|选择|options?|choices?|answers?|items?|"
+    r"letters?)?[\s(\[\"'*:]*((?:\(?[A-H](?![a-z])\)?[\s,、;/+&和与及.]*(?:and\s|以及|和)?\s*){1,8})(?:项|"
+    r"选项)?[\s)\].。\"'*!,]*"
 )
 _LEADING = re.compile(
-    r"[\s(\[\"'*]*(?:(?:选项?|选择|option|choice|answer|letter)\s*:?\s*)?[\s(\[\"'*]*([A-H])[\])\"'*]*\s*(?:[.、:,;)。\-—]|项|选项|(?=\s*$)|\s(?=[^a-z])|(?=[\u4e00-\u9fff(]))",
+    r"[\s(\[\"'*]*(?:(?:选项?|选择|option|choice|answer|"
+    r"letter)\s*:?\s*)?[\s(\[\"'*]*([A-H])[\])\"'*]*\s*(?:[.、:,;)。\-—]|项|选项|(?=\s*$)|\s(?=[^a-z])|"
+    r"(?=[\u4e00-\u9fff(]))",
     re.I,
 )
 _LETTER = re.compile(r"(?<![A-Za-z0-9&$])([A-H])(?![A-Za-z0-9'&+]|\s?股|\s?轮|级|类|座|[-]share)")
 _GROUP = re.compile(r"(?<![A-Za-z])([A-H]{2,8})(?![A-Za-z])")
 _REJECT_BEFORE = re.compile(
-    r"(?:\b(?:not|rather than|instead of|excluding?|eliminat\w+|rul(?:e|ed|ing) out|unlike|except|reject\w*|neither|nor)\s+(?:options?\s+|choices?\s+)?[\s(*\"']*|不是|不选|排除(?:了|选项|掉)?|而不是|而非|不能选|不应选|并非|不包括|除了)\s*(?:选项)?[\s(*\"']*(?:[A-H][\s,、和与及or]*)*$",
+    r"(?:\b(?:not|rather than|instead of|excluding?|eliminat\w+|rul(?:e|ed|ing) out|unlike|except|reject\w*|"
+    r"neither|nor)\s+(?:options?\s+|choices?\s+)?[\s(*\"']*|不是|不选|排除(?:了|选项|掉)?|而不是|而非|不能选|"
+    r"不应选|并非|不包括|除了)\s*(?:选项)?[\s(*\"']*(?:[A-H][\s,、和与及or]*)*$",
     re.I,
 )
 _REJECT_AFTER = re.compile(
-    r"[\s)*\"'.项选]*(?:(?:are|is|was|were|can be|option|choice)\s+(?:therefore\s+|clearly\s+|also\s+|all\s+|both\s+)?(?:not|in(?:correct|valid|accurate)|wrong|false|eliminated|excluded|ruled out|unlikely)|isn't|aren't|doesn't|(?:选项|项)?[^,。;A-H]{0,14}?(?:不正确|错误|不对|不符|排除|有误|错(?!误)|不是|不属于|不选|不合))",
+    r"[\s)*\"'.项选]*(?:(?:are|is|was|were|can be|option|choice)\s+(?:therefore\s+|clearly\s+|also\s+|all\s+|"
+    r"both\s+)?(?:not|in(?:correct|valid|accurate)|wrong|false|eliminated|excluded|ruled out|unlikely)|isn't|"
+    r"aren't|doesn't|(?:选项|项)?[^,。;A-H]{0,14}?(?:不正确|错误|不对|不符|排除|有误|错(?!误)|不是|不属于|不选|"
+    r"不合))",
     re.I,
 )
 _LISTED = re.compile(r"(?:选?项?\s?(?:[,、和与及]|and|or|以及)\s?(?:选项)?[A-H](?![A-Za-z]))+")
@@ -140,12 +149,11 @@ class ChoiceReader:
         grouped = False
         for match in _GROUP.finditer(text):
             group = match.group(1)
-            if group == "".join(sorted(set(group))) and (not self.options or set(group) <= set(self.options)):
-                if not _REJECT_AFTER.match(text, match.end()) and not _REJECT_BEFORE.search(
-                    text[: match.start()][-30:]
-                ):
-                    found += [(match.start(), letter) for letter in group]
-                    grouped = True
+            ordered = group == "".join(sorted(set(group))) and (not self.options or set(group) <= set(self.options))
+            if not ordered or _rejected(text, match.start(), match.end()):
+                continue
+            found += [(match.start(), letter) for letter in group]
+            grouped = True
         for match in _LETTER.finditer(text):
             letter = match.group(1)
             following = text[match.end() : match.end() + 12]
@@ -155,10 +163,8 @@ class ChoiceReader:
                 and not re.match(r"\s+(?:is|and|or|because|since|as|best|would|states|correct)\b", following)
             ):
                 continue  # the article
-            last = _LISTED.match(text, match.end())  # "A、C、D都不正确" rejects all three
-            if _REJECT_AFTER.match(text, last.end() if last else match.end()) or _REJECT_BEFORE.search(
-                text[max(0, match.start() - 40) : match.start()]
-            ):
+            listed = _LISTED.match(text, match.end())  # "A、C、D都不正确" rejects all three
+            if _rejected(text, match.start(), listed.end() if listed else match.end()):
                 continue
             found.append((match.start(), letter))
         if not found:
@@ -171,6 +177,10 @@ class ChoiceReader:
             if not explicit and not grouped and not re.search(r"(?:[,、和与及&]|and|都|均)", text[first:last]):
                 return None
         return self._letters(letters, fit=2 if statement.rule == "conclusion" else 1)
+
+
+def _rejected(text: str, start: int, end: int) -> bool:
+    return bool(_REJECT_AFTER.match(text, end) or _REJECT_BEFORE.search(text[max(0, start - 40) : start]))
 
 
 def _bare(text: str) -> str:

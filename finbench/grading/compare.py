@@ -116,7 +116,7 @@ def answer_points(quantity: Quantity, asked: Asked) -> list[Point] | str:
 
 
 def _one_currency(one: str, other: str) -> bool:
-    return one == other or "YEN" in (one, other) and {one, other} <= {"YEN", "JPY", "CNY"}
+    return one == other or ("YEN" in (one, other) and {one, other} <= {"YEN", "JPY", "CNY"})
 
 
 def gold_points(gold: Quantity, asked: Asked, others: Sequence[Quantity]) -> list[Point]:

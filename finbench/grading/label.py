@@ -30,12 +30,16 @@ TFNS_SYNONYMS = {
     "中性": "neutral",
 }
 _NEGATED = re.compile(
-    r"(?:\b(?:not|n't|never|no|neither|nor|rather than|instead of|without|far from|less|hardly|than|opposed to|anything but|rules? out|ruled out|unlike|isn't|exclude[sd]?|nothing|isn't)\s+(?:(?:a|an|the|any|be|is|being|necessarily|really|strictly|clearly|purely|outright|either|strongly|explicitly|particularly|of|very|overly|entirely)\s+){0,3}[\"'*(]*"
+    r"(?:\b(?:not|n't|never|no|neither|nor|rather than|instead of|without|far from|less|hardly|than|opposed to|"
+    r"anything but|rules? out|ruled out|unlike|isn't|exclude[sd]?|nothing|isn't)\s+(?:(?:a|an|the|any|be|is|"
+    r"being|necessarily|really|strictly|clearly|purely|outright|either|strongly|explicitly|particularly|of|very|"
+    r"overly|entirely)\s+){0,3}[\"'*(]*"
     r"|(?:不是|并非|不属于|非|而不是|没有|不算|排除))$",
     re.I,
 )
 _HYPOTHETICAL = re.compile(
-    r"\b(?:if|could be|might be|may be|would be|some|although|though|despite|while|whereas|even if|but a|seem|initially|at first|but some)\b[^.;,]{0,40}$",
+    r"\b(?:if|could be|might be|may be|would be|some|although|though|despite|while|whereas|even if|but a|seem|"
+    r"initially|at first|but some)\b[^.;,]{0,40}$",
     re.I,
 )
 
@@ -64,7 +68,8 @@ class LabelReader:
         """The class a statement names, "two_answers", or None."""
         text = statement.text.strip()
         code = re.fullmatch(
-            r"[\s(\"'\[]*(?:label|class|code|标签|类别)?[\s:]*([0-9A-Za-z]{1,2})[\s)\"'\].]*(?:[(:=\-–—]\s*(\w+)\)?\W*)?",
+            r"[\s(\"'\[]*(?:label|class|code|标签|"
+            r"类别)?[\s:]*([0-9A-Za-z]{1,2})[\s)\"'\].]*(?:[(:=\-–—]\s*(\w+)\)?\W*)?",
             text,
         )
         named = self._named(text)
@@ -135,7 +140,8 @@ def vocabulary(document: Document) -> tuple[dict[str, str], dict[str, str]]:
     if not codes and set(classes) == set(TFNS_CLASSES):
         offered = all(
             re.search(
-                rf"(?<!\d){code}\s*[^\w\s]*\s*(?:for|is|means|表示|代表)?\s*[\"'(]?{name}|{name}[\"')]?\s*[:=(\-]?\s*\(?{code}",
+                rf"(?<!\d){code}\s*[^\w\s]*\s*(?:for|is|means|表示|代表)?\s*[\"'(]?{name}|"
+                rf"{name}[\"')]?\s*[:=(\-]?\s*\(?{code}",
                 question,
             )
             for code, name in TFNS_CODES.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from finbench import quantity as quantities
-from finbench.characters import normalise, plain
+from finbench.characters import last_match, normalise, plain
 from finbench.extract import Found, Reading, Reply, Statement, find, refuses
 from finbench.grading.asked import Asked, asked, gold_quantity
 from finbench.grading.compare import MIN_DIGITS, Point, answer_points, equal, gold_points, point
@@ -20,7 +21,8 @@ from finbench.records import Document, Gold, Grade
 _NOT_A_NUMBER = re.compile(r"^[\s$+-]*(?:nan|inf(?:inity)?|∞|undefined|[+-]?∞)[\s$%.]*$", re.I)
 _RANGE = re.compile(r"\s*(?:-|~|to|through|and|至|到|→)\s*[$€£¥]?\s*", re.I)
 _RANGE_BEFORE = re.compile(
-    r"(?:\b(?:between|from|ranging from|ranges? (?:from|of|between)|range:?|anywhere from|in the range(?: of)?|somewhere between)|介于|在|从|范围)[\s$€£¥*]*$",
+    r"(?:\b(?:between|from|ranging from|ranges? (?:from|of|between)|range:?|anywhere from|in the range(?: of)?|"
+    r"somewhere between)|介于|在|从|范围)[\s$€£¥*]*$",
     re.I,
 )
 _RANGE_AFTER = re.compile(r"\s*(?:之间|区间|range\b)", re.I)
@@ -28,32 +30,45 @@ _ASIDE = re.compile(r"\([^()]{0,200}\)")
 _EQUALS = re.compile(r"[=≈≃]")
 _OPERATOR = re.compile(r"[\s$]*[×÷*/+·^-][\s$]*")
 _OR = re.compile(
-    r"[\s,;()$]*(?:\bor\b|或者?|\balternatively\b|/)(?:\s+(?:about|approximately|roughly|equivalently|perhaps|maybe|possibly|约))?[\s,;($]*",
+    r"[\s,;()$]*(?:\bor\b|或者?|\balternatively\b|/)(?:\s+(?:about|approximately|roughly|equivalently|perhaps|"
+    r"maybe|possibly|约))?[\s,;($]*",
     re.I,
 )
 _AND = re.compile(r"[\s,;()$]*(?:\band\b|和|以及|、|,|;|&)[\s,;($]*", re.I)
 _REJECTED = re.compile(
-    r"(?:\b(?:not|rather than|instead of|isn't|wasn't|and not|but not|never)\s+(?:the\s+)?(?:[a-z]+\s+)?|而不是|不是|而非|并非)[\s$*\"'(]*$",
+    r"(?:\b(?:not|rather than|instead of|isn't|wasn't|and not|but not|never)\s+(?:the\s+)?(?:[a-z]+\s+)?|而不是|"
+    r"不是|而非|并非)[\s$*\"'(]*$",
     re.I,
 )
 _TOLERANCE = re.compile(r"(?:±|\+/-|\+-|plus or minus)\s*$")
 _RETRACTED = re.compile(
-    r"(?:,|\.|;|—|-|\()\s*(?:no,?\s+)?(?:wait|actually|correction|sorry|i mean|rather|oops|不对|更正|应该是)\b[\s,:]*|(?:不对|更正|应为|应该是)[,:]?",
+    r"(?:,|\.|;|—|-|\()\s*(?:no,?\s+)?(?:wait|actually|correction|sorry|i mean|rather|oops|不对|更正|"
+    r"应该是)\b[\s,:]*|(?:不对|更正|应为|应该是)[,:]?",
     re.I,
 )
 _BASE = re.compile(
-    r"(?:\b(?:from|compared (?:to|with)|versus|vs\.?|relative to|against|than|out of|of the|on (?:a )?(?:revenue|sales|base|total|net sales)s? of|based on|base of|using|given|divided by|divide|"
-    r"over the|dividing|subtracting|multiplying|multiplied by|minus|plus|times|after|before|since|until|through|during|for(?: the)?(?: past| last| next)?|within|at|per|every|with(?: a| an)?(?: \w+){0,3}? of|as of|in|by dividing|on|when|if|"
-    r"less|excluding|including|the prior|previously|sum of)|相比|相较|比|较|从|除以|减去|乘以|加上|基于|根据|在|自)\s*(?:about |approximately |around |约|the )?[\s$€£¥*(]*$",
+    r"(?:\b(?:from|compared (?:to|with)|versus|vs\.?|relative to|against|than|out of|of the|on (?:a )?(?:revenue|"
+    r"sales|base|total|net sales)s? of|based on|base of|using|given|divided by|divide|"
+    r"over the|dividing|subtracting|multiplying|multiplied by|minus|plus|times|after|before|since|until|through|"
+    r"during|for(?: the)?(?: past| last| next)?|within|at|per|every|with(?: a| an)?(?: \w+){0,3}? of|as of|in|"
+    r"by dividing|on|when|if|"
+    r"less|excluding|including|the prior|previously|sum of)|相比|相较|比|较|从|除以|减去|乘以|加上|基于|根据|在|"
+    r"自)\s*(?:about |approximately |around |约|the )?[\s$€£¥*(]*$",
     re.I,
 )
 _COPULA = re.compile(
-    r"(?:\b(?:is|was|are|were|be|equals?|equal to|amounts? to|amounted to|totals?|totaled|totalled|came to|comes to|stood at|stands at|reached|yields?|gives?|results? in|resulting in|approximately|about|around|roughly|by|of|to|"
-    r"representing|represents?|worth|at|reports?|reported|recorded|had|has|have|a total of|average of)|=|≈|:|→|为|是|达到?|约|等于|共计?|合计|增长了?|下降了?|减少了?|增加了?)\s*(?:about |approximately |around |roughly |just |only |约|大约|negative )*[\s$€£¥*(\"']*$",
+    r"(?:\b(?:is|was|are|were|be|equals?|equal to|amounts? to|amounted to|totals?|totaled|totalled|came to|"
+    r"comes to|stood at|stands at|reached|yields?|gives?|results? in|resulting in|approximately|about|around|"
+    r"roughly|by|of|to|"
+    r"representing|represents?|worth|at|reports?|reported|recorded|had|has|have|a total of|average of)|=|≈|:|→|"
+    r"为|是|达到?|约|等于|共计?|合计|增长了?|下降了?|减少了?|增加了?)\s*(?:about |approximately |around |"
+    r"roughly |just |only |约|大约|negative )*[\s$€£¥*(\"']*$",
     re.I,
 )
 _LEADS_TO = re.compile(
-    r"\b(?:resulting in|which (?:is|equals|gives|yields|means|represents)|representing|i\.e\.|equivalent to|that is|giving|yielding|an? (?:\w+ )?(?:increase|decrease|decline|change|growth|drop|rise|reduction|difference|ratio|margin|total|average)(?: rate)? of|即|得到|得出|增长了?|下降了?|减少了?|增加了?|差额为)",
+    r"\b(?:resulting in|which (?:is|equals|gives|yields|means|represents)|representing|i\.e\.|equivalent to|"
+    r"that is|giving|yielding|an? (?:\w+ )?(?:increase|decrease|decline|change|growth|drop|rise|reduction|"
+    r"difference|ratio|margin|total|average)(?: rate)? of|即|得到|得出|增长了?|下降了?|减少了?|增加了?|差额为)",
     re.I,
 )
 
@@ -138,9 +153,7 @@ class NumberReader:
         return 1
 
     def _resolve(self, text: str, found: list[Quantity], statement: Statement, explicit: bool) -> Reading | None:
-        retracted = None
-        for retracted in _RETRACTED.finditer(text):
-            pass
+        retracted = last_match(_RETRACTED, text)
         if retracted and any(q.start >= retracted.end() for q in found) and retracted.start() > 0:
             found = [q for q in found if q.start >= retracted.end()]
         found = [q for q in found if not q.reference and not _REJECTED.search(text[max(0, q.start - 40) : q.start])]
@@ -167,9 +180,7 @@ class NumberReader:
 
     def _after_equals(self, text: str, found: list[Quantity]) -> list[Quantity]:
         """Only what stands right of the last equals sign, when something does."""
-        last = None
-        for last in _EQUALS.finditer(text):
-            pass
+        last = last_match(_EQUALS, text)
         if last is None:
             return found
         right = [q for q in found if q.start >= last.start()]
@@ -236,7 +247,7 @@ class NumberReader:
 
     def _either(self, text: str, suited: list[Quantity]) -> Reading | None:
         """A problem when two different values are offered side by side."""
-        for one, other in zip(suited, suited[1:]):
+        for one, other in itertools.pairwise(suited):
             between = text[one.end : other.start]
             if _OR.fullmatch(between) and not self.same(one, other):
                 return Reading(problem="two_answers")
@@ -264,7 +275,7 @@ def _direction_before(statement: Statement, quantity: Quantity) -> int:
 
 def _ranges(text: str, found: list[Quantity]) -> list[Quantity]:
     inside: list[Quantity] = []
-    for one, other in zip(found, found[1:]):
+    for one, other in itertools.pairwise(found):
         between = text[one.end : other.start]
         link = _RANGE.fullmatch(between)
         minus = between == "" and other.number < 0 and not other.shown.startswith("(")
@@ -287,7 +298,8 @@ def _ranges(text: str, found: list[Quantity]) -> list[Quantity]:
 
 
 _COMPARISON = re.compile(
-    r"\b(?:compared (?:to|with)|in comparison (?:to|with)|versus|vs\.?|against|relative to|as opposed to|(?:up|down) from|(?<!more )(?<!less )(?<!other )(?<!rather )than)\b|相比|较(?:上|去|前)|而上",
+    r"\b(?:compared (?:to|with)|in comparison (?:to|with)|versus|vs\.?|against|relative to|as opposed to|(?:up|"
+    r"down) from|(?<!more )(?<!less )(?<!other )(?<!rather )than)\b|相比|较(?:上|去|前)|而上",
     re.I,
 )
 

@@ -42,7 +42,9 @@ _IDLE = {
     "是",
 }
 _NEGATED = re.compile(
-    r"(?:\b(?:not|n't|never|no|neither|nor|rather than|instead of|isn't|wasn't|unlike|incorrect(?:ly)?|except|other than|as opposed to)\s+(?:(?:a|an|the|be|is|called|known as|considered|simply|just|actually|really)\s+){0,3}[\"'*(]*|不是|并非|而非|而不是|不属于|非)$",
+    r"(?:\b(?:not|n't|never|no|neither|nor|rather than|instead of|isn't|wasn't|unlike|incorrect(?:ly)?|except|"
+    r"other than|as opposed to)\s+(?:(?:a|an|the|be|is|called|known as|considered|simply|just|actually|"
+    r"really)\s+){0,3}[\"'*(]*|不是|并非|而非|而不是|不属于|非)$",
     re.I,
 )
 _NOT_BUT = re.compile(r"\bnot\b[^.;,]{0,60}\bbut\b|不是.{0,20}而是", re.I)
@@ -152,7 +154,7 @@ def _figures_stated(text: str, figures: Sequence[quantity.Quantity]) -> bool:
             if not isinstance(points := answer_points(q, asked), str)
             and any(equal(a, b) for a in points for b in target)
         ]
-        if not hits or (figure.number < 0) != (hits[0].number < 0 or hits[0].direction < 0 and figure.number < 0):
+        if not hits or (figure.number < 0) != (hits[0].number < 0 or (hits[0].direction < 0 and figure.number < 0)):
             return False
     return True
 
