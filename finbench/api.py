@@ -85,7 +85,7 @@ def grade(reply: str, gold: str, *, question: str = "", kind: str = "number", **
     """The verdict on one reply; `answer` holds further fields of `finbench.records.Answer`, such as unit="percent".
 
     >>> grade("It grew, so \\\\boxed{14.2\\\\%}", "0.142", question="what is the growth rate?").reason
-    'equal'
+    'percent_form'
     """
     from finbench import grading
 

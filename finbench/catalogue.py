@@ -63,8 +63,8 @@ def _entry(
     file = folder.files[name]
     ours = folder.root == tasks.shipped_folder()
     metadata = file.config.get("metadata") if isinstance(file.config.get("metadata"), dict) else {}
-    members = tuple(dict.fromkeys(tasks._leaves(name, known))) if file.kind == "group" else ()
-    kind = "suite" if tasks._is_suite(file) else file.kind
+    members = tuple(dict.fromkeys(tasks.leaves_of(name, known))) if file.kind == "group" else ()
+    kind = "suite" if tasks.is_suite(file) else file.kind
     protocol = ("paper" if "paper" in name.split("_") else "finbench") if ours else "own"
     if ours and kind != "suite":
         rows, licence, where = _pinned(name, file, folder, holdings)
@@ -122,12 +122,12 @@ def describe(name: str, include: Sequence[Path]) -> dict[str, Any]:
     found = folders(include)
     known = {task: folder for folder in found for task in folder.files}
     if name not in known:
-        raise TaskError(tasks._unknown([name], known, found))
+        raise TaskError(tasks.unknown([name], known, found))
     folder = known[name]
     file = folder.files[name]
     settings = {key: setting.value for key, setting in linting.effective(file, folder).items()}
     if file.kind == "group":
-        settings["members"] = list(dict.fromkeys(tasks._leaves(name, known)))
+        settings["members"] = list(dict.fromkeys(tasks.leaves_of(name, known)))
     return {
         "name": name,
         "kind": file.kind,

@@ -76,8 +76,8 @@ def _targets(target: str, include: Sequence[Path], report: Report) -> tuple[list
         known = {name: folder for folder in folders for name in folder.files}
         wanted = "finbench" if target == "all" else target
         if wanted not in known:
-            raise TaskError(tasks._unknown([target], known, folders))
-        return list(dict.fromkeys(tasks._leaves(wanted, known))), folders
+            raise TaskError(tasks.unknown([target], known, folders))
+        return list(dict.fromkeys(tasks.leaves_of(wanted, known))), folders
     if not path.exists():
         raise TaskError(f"{path}: no such file or folder")
     root = (path if path.is_dir() else path.parent).resolve()
@@ -92,7 +92,7 @@ def _targets(target: str, include: Sequence[Path], report: Report) -> tuple[list
     if not files and not own.broken:
         raise TaskError(f"{path}: defines no task; a task file has `task: NAME`")
     known = {name: folder for folder in folders for name in folder.files}
-    leaves = [leaf for file in files for leaf in tasks._leaves(file.name, known)]
+    leaves = [leaf for file in files for leaf in tasks.leaves_of(file.name, known)]
     return list(dict.fromkeys(leaf for leaf in leaves if leaf in own.files)), folders
 
 
@@ -253,7 +253,7 @@ def _check_documents(task: Task, where: _Where, context_length: int, report: Rep
 def _rows(task: Task, where: _Where, report: Report) -> Iterator[dict[str, Any]]:
     """The rows of a task until one cannot be read."""
     try:
-        yield from task._inner.eval_docs
+        yield from task.rows()
     except DataError as err:
         report.add(Finding("row", task.name, where.task_file, 0, str(err)))
 
@@ -296,7 +296,7 @@ def _leak(task: Task, document: Document, render: bool) -> str:
 def _with_sentinel(task: Task, document: Document) -> dict[str, Any] | None:
     """The row with its gold, and every plain field that equals it, replaced; None when the gold is no text field."""
     row = dict(document.row)
-    target = task._config.doc_to_target
+    target = task.target_setting
     keys = {"gold", "golds"} | ({target} if isinstance(target, str) else set())
     gold = row.get("gold", row.get(target) if isinstance(target, str) else None)
     if not isinstance(gold, str) or not gold:
@@ -350,7 +350,7 @@ def _fits(document: Document, gold: str) -> bool:
 
 def _right_choice(task: Task, document: Document, requests: Sequence[Request]) -> list[Response]:
     """Replies that make the gold the likeliest choice (generation tasks ignore them)."""
-    gold = task._inner.doc_to_target(document.row)
+    gold = task.target(document.row)
     texts = [request.continuation.strip() for request in requests]
     right = gold if isinstance(gold, int) else texts.index(str(gold).strip()) if str(gold).strip() in texts else -1
     return [

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from finbench import tables, taskfiles
+from finbench.consent import is_local_metric
 from finbench.findings import Finding
 from finbench.records import Answer
 
@@ -177,19 +178,9 @@ def foreign_code(name: str, chain: Iterable[taskfiles.TaskFile], settings: Mappi
             yield Finding("python", name, str(file.path), use.line, f"would run `!function {use.target}`")
         metrics = file.config.get("metric_list")
         for position, metric in enumerate(metrics if isinstance(metrics, list) else []):
-            if isinstance(metric, dict) and not (scored or _is_local_metric(metric)):
+            if isinstance(metric, dict) and not (scored or is_local_metric(metric)):
                 text = f"metric {metric.get('metric')!r} is none of lm-eval's: its code would be fetched and run"
                 yield _at(name, "python", file, ("metric_list", str(position)), text)
-
-
-def _is_local_metric(metric: Mapping[str, Any]) -> bool:
-    from lm_eval.api import metrics as _registers  # noqa: F401 -- fills the registry
-    from lm_eval.api.registry import metric_registry
-
-    named = metric.get("metric")
-    if isinstance(named, taskfiles._Function):
-        return True  # counted among the foreign functions
-    return not metric.get("hf_evaluate") and named in metric_registry
 
 
 def network_rows(settings: Mapping[str, Setting]) -> str:

@@ -21,7 +21,7 @@ def slug(name: str) -> str:
     True
     """
     safe = _UNSAFE.sub("_", name).strip("._-").lower()[:_MAX_SLUG]
-    if safe == name.lower():
+    if safe and safe == name.lower():
         return safe
     digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
     return f"{safe or 'unnamed'}-{digest}"

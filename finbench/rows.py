@@ -57,6 +57,11 @@ def _answer(declared: Mapping[str, Any], kind: Kind | None) -> Answer:
     for key in _TUPLES:
         if key in fields:
             fields[key] = tuple(fields[key])
+    for key in ("choices", "synonyms", "codes"):
+        if not isinstance(fields.get(key, {}), Mapping) or not all(
+            isinstance(v, str) for v in fields.get(key, {}).values()
+        ):
+            raise ValueError(f"`answer.{key}` is {fields[key]!r}, expected a mapping of texts to texts")
     chosen = fields.pop("kind", kind)
     if chosen not in KINDS:
         raise ValueError(f"`answer.kind` is {chosen!r}, expected one of {', '.join(KINDS)}")

@@ -6,7 +6,9 @@ that place. `tests/test_sandbox.py` fails when lm-eval stops using that name.
 
 from __future__ import annotations
 
-from functools import lru_cache
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache, wraps
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError
@@ -14,6 +16,36 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 
 MAX_OUTPUT = 4_000_000  # characters of one rendered prompt; FinQA's longest is under 10,000
 MAX_REPEAT = 100_000  # elements that a `*` inside a template may make
+
+
+# Methods of a text that can make a far longer one out of a small number or a short text.
+GROWING = frozenset("ljust rjust center zfill expandtabs replace format format_map join".split())
+_WIDTH = re.compile(r"\d{6}|\*")
+
+
+def _refuse_growth(text: str, arguments: Iterable[Any]) -> None:
+    """SecurityError for a width of six digits, or for two texts whose product passes the limit of a prompt."""
+    for argument in arguments:
+        if isinstance(argument, int) and abs(argument) > MAX_REPEAT:
+            raise SecurityError(f"a template asks for a text of {argument:,} characters")
+        if hasattr(argument, "__len__") and len(argument) * max(len(text), 1) > MAX_OUTPUT:
+            raise SecurityError(f"a template would make more than {MAX_OUTPUT:,} characters")
+    if "%" in text or "{" in text:
+        fields = re.findall(r"%[^%a-zA-Z]*|\{[^{}]*\}", text)
+        if any(_WIDTH.search(field) for field in fields):
+            raise SecurityError("a template formats with a width of six digits or more")
+
+
+def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter of jinja's that refuses to make a text beyond the limits."""
+
+    @wraps(function)
+    def bounded(*args: Any, **kwargs: Any) -> Any:
+        texts = [arg for arg in args if isinstance(arg, str)]
+        _refuse_growth(texts[0] if texts else "", [*args[1:], *kwargs.values()])
+        return function(*args, **kwargs)
+
+    return bounded
 
 
 class BoundedTemplate(Template):
@@ -34,11 +66,13 @@ class TaskEnvironment(ImmutableSandboxedEnvironment):
     """Sandboxed, strict about missing fields, without globals, and each template compiled once."""
 
     template_class = BoundedTemplate
-    intercepted_binops = frozenset(["*", "**"])
+    intercepted_binops = frozenset(["*", "**", "%"])
 
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, keep_trailing_newline=True)
         self.globals = {"range": self.globals["range"]}
+        for name in ("center", "indent", "format", "replace"):
+            self.filters[name] = _bounded(self.filters[name])
         self._compiled = lru_cache(maxsize=512)(super().from_string)
 
     def from_string(self, source: Any, *args: Any, **kwargs: Any) -> Template:
@@ -46,9 +80,31 @@ class TaskEnvironment(ImmutableSandboxedEnvironment):
             return super().from_string(source, *args, **kwargs)
         return self._compiled(source)
 
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        wrapped = super().wrap_str_format(value)
+        if wrapped is None:
+            return None
+        text = value.__self__
+
+        @wraps(wrapped)
+        def checked(*args: Any, **kwargs: Any) -> str:
+            _refuse_growth(text, ())
+            return wrapped(*args, **kwargs)
+
+        return checked
+
+    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: B902, N805 -- jinja's names
+        if getattr(__obj, "__name__", "") in GROWING and isinstance(getattr(__obj, "__self__", None), str):
+            _refuse_growth(__obj.__self__, args)
+        return super().call(__context, __obj, *args, **kwargs)
+
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "**":
             raise SecurityError("`**` is not allowed in a template")
+        if operator == "%":
+            if isinstance(left, str):
+                _refuse_growth(left, ())
+            return left % right
         sizes = [len(side) for side in (left, right) if hasattr(side, "__len__")]
         counts = [side for side in (left, right) if isinstance(side, int)]
         if sizes and counts and sizes[0] * max(counts) > MAX_REPEAT:

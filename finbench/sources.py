@@ -15,7 +15,7 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import wraps, cache
 from importlib import resources
 from itertools import count, islice
 from pathlib import Path
@@ -136,6 +136,22 @@ def _existing(path: Path) -> Path:
 # -- readers ---------------------------------------------------------------------------------------------------------
 
 
+def _in_words(reader: Callable[[Path], Iterator[Any]]) -> Callable[[Path], Iterator[Any]]:
+    """What a reader's libraries say of a damaged file, as a DataError."""
+
+    @wraps(reader)
+    def read_rows(path: Path) -> Iterator[Any]:
+        try:
+            yield from reader(path)
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+        except (csv.Error, RecursionError) as error:
+            raise DataError(f"{path}: cannot be read: {error}") from error
+
+    return read_rows
+
+
+@_in_words
 def read_json(path: Path) -> Iterator[Row]:
     """The objects of a JSON array, one at a time: a file of any size needs the memory of its largest row."""
     decoder = json.JSONDecoder()
@@ -161,6 +177,7 @@ def read_json(path: Path) -> Iterator[Row]:
             yield _object(row, path, f"row {number}")
 
 
+@_in_words
 def read_jsonl(path: Path) -> Iterator[Row]:
     """One JSON object a line; blank lines are passed over."""
     with path.open(encoding="utf-8-sig") as file:
@@ -174,9 +191,11 @@ def read_jsonl(path: Path) -> Iterator[Row]:
             yield _object(row, path, f"line {number}")
 
 
+@_in_words
 def read_csv(path: Path) -> Iterator[dict[str, str]]:
     """The records of a csv file with a header. Quoted line breaks stay inside a cell, absent cells are empty."""
     # newline="" and utf-8-sig: a line break inside quotes ends no record, and a BOM is no part of a column's name.
+    csv.field_size_limit(MAX_ROW)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, restval="")
         for row in reader:

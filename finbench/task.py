@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -30,6 +30,7 @@ from finbench.rows import document_from_row
 
 SUPPORTED = ("generate_until", "loglikelihood", "multiple_choice")
 DEFAULT_MAX_TOKENS = 4096
+FEWSHOT_SEED = 1234  # lm-eval's own default
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,9 @@ class Task:
         self.fewshot = int(self._config.num_fewshot or 0)
         self.judged = bool(self.metadata.get("judge"))
         self.own_history = bool(self.metadata.get("own_history"))
+        self._examples: list[Any] = []
+        if self.fewshot:
+            self._sampler, inner.sampler = inner.sampler, _Drawn(self)
         self._common: dict[tuple[Asking, Sampling], str] = {}
         self._samplings: dict[Asking, Sampling] = {}
         self.template_hash = taskfiles.fingerprint(files) if files else content_hash(repr(self._config.to_dict()))
@@ -69,6 +73,19 @@ class Task:
             raise TaskError(
                 f"{name}: output_type {self.output_type!r} cannot be run; finbench runs {', '.join(SUPPORTED)}"
             )
+
+    def rows(self) -> Iterable[Mapping[str, Any]]:
+        """The rows in data order, as the task's loader gives them."""
+        return self._inner.eval_docs  # type: ignore[no-any-return]
+
+    @property
+    def target_setting(self) -> Any:
+        """The YAML's `doc_to_target`, as written."""
+        return self._config.doc_to_target
+
+    def target(self, row: Mapping[str, Any]) -> Any:
+        """lm-eval's target of a row."""
+        return self._inner.doc_to_target(row)
 
     def __len__(self) -> int:
         return len(self._inner.eval_docs)
@@ -104,9 +121,18 @@ class Task:
         TFNS is grouped by label, so the first N rows would be one class. Own-history tasks keep conversations whole.
         """
         wanted = self._sample(limit, seed)
-        for position, row in enumerate(self._inner.eval_docs):
+        self._inner.set_fewshot_seed(FEWSHOT_SEED)
+        for position, row in enumerate(self.rows()):
+            self._examples = self._draw(row)
             if wanted is None or position in wanted:
                 yield position, self.document(row, position)
+
+    def _draw(self, row: Mapping[str, Any]) -> list[Any]:
+        """The few-shot examples of a row: drawn for every row in turn, so that a skipped one does not shift the rest."""
+        if not self.fewshot:
+            return []
+        same_split = self._inner.fewshot_cfg.split == self._config.test_split
+        return list(self._sampler.sample(n=self.fewshot, eval_doc=row if same_split else None))
 
     def _sample(self, limit: int | None, seed: int) -> set[int] | None:
         size = len(self)
@@ -245,6 +271,19 @@ class Task:
             for key, listed in values.items()
             if key.split(",")[0] in functions
         }
+
+
+class _Drawn:
+    """Stands where lm-eval expects its few-shot sampler: gives the examples that were drawn for the present row."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def sample(self, n: int, eval_doc: object = None) -> list[Any]:
+        return self._task._examples
+
+    def set_rnd(self, seed: int | None) -> None:
+        self._task._sampler.set_rnd(seed)
 
 
 def _as_messages(turns: list[dict[str, str]], **_: Any) -> tuple[Message, ...]:

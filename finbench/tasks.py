@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finbench import sandbox, taskfiles
+from finbench import consent, sandbox, taskfiles
 from finbench.errors import DataError, FinbenchError, NothingSelected, TaskError
-from finbench.records import content_hash
 from finbench.task import Task
 
 
@@ -34,7 +33,7 @@ class Selection:
 def suite(name: str) -> tuple[str, ...]:
     """The benchmarks of a shipped suite (`finbench`, `paper`): the members of its average; empty for other names."""
     file = taskfiles.scan(shipped_folder()).files.get(name)
-    return tuple(_listed(file)) if file is not None and _is_suite(file) else ()
+    return tuple(_listed(file)) if file is not None and is_suite(file) else ()
 
 
 def protocol_names(names: Sequence[str], protocol: str) -> list[str]:
@@ -72,10 +71,11 @@ def load(
     wanted = list(dict.fromkeys("finbench" if name == "all" else name for name in names))
     known = {name: folder for folder in folders for name in folder.files}
     missing = [name for name in wanted if name not in known]
-    if missing and not (builtins and _are_builtin(missing)):
-        raise TaskError(_unknown(missing, known, folders))
-    leaves = list(dict.fromkeys(leaf for name in wanted for leaf in _leaves(name, known)))
-    consent = _consent(leaves, known, shipped, trust)
+    if missing and not (builtins and _are_builtin(missing, known)):
+        raise TaskError(unknown(missing, known, folders))
+    leaves = list(dict.fromkeys(leaf for name in wanted for leaf in leaves_of(name, known)))
+    allowed = consent.check(leaves, known, shipped, trust=trust)
+    consent.guard([shipped, *(include if trust else ())])
     loader = _Loader([shipped, *include], bool(missing), settings or {})
     objects: dict[str, Any] = {}
     sampled: list[str] = []
@@ -85,11 +85,11 @@ def load(
         if file is None or known[name].root != shipped or file.kind == "task":
             objects.update(loader.load(name, data))  # a group of others may carry settings for its members
             continue
-        for leaf in _leaves(name, known):
+        for leaf in leaves_of(name, known):
             try:
                 objects.update(loader.load(leaf, data))
             except DataError as err:
-                if not _is_suite(file) or data in (None, "sample"):
+                if not is_suite(file) or data in (None, "sample"):
                     raise
                 absent.append(err)
                 sampled.append(leaf)
@@ -99,10 +99,10 @@ def load(
         objects.update(loader.load(leaf, "sample"))
     order = [leaf for leaf in leaves if leaf in objects] + [leaf for leaf in objects if leaf not in leaves]
     found = [Task(leaf, objects[leaf], known[leaf].chain(leaf) if leaf in known else []) for leaf in order]
-    return Selection(tuple(found), dict(_groups(wanted, known, objects)), consent, tuple(sampled))
+    return Selection(tuple(found), dict(_groups(wanted, known, objects)), allowed, tuple(sampled))
 
 
-def _is_suite(file: taskfiles.TaskFile) -> bool:
+def is_suite(file: taskfiles.TaskFile) -> bool:
     return file.kind == "group" and bool((file.config.get("metadata") or {}).get("suite"))
 
 
@@ -112,12 +112,12 @@ def _listed(file: taskfiles.TaskFile) -> list[str]:
     return [m.get("group") or m.get("task") if isinstance(m, dict) else m for m in members]
 
 
-def _leaves(name: str, known: Mapping[str, taskfiles.Folder]) -> list[str]:
+def leaves_of(name: str, known: Mapping[str, taskfiles.Folder]) -> list[str]:
     """The task names below `name`, over all folders."""
     if name not in known:
         return [name]
     found = known[name].members(name)
-    return list(itertools.chain.from_iterable(_leaves(m, known) if m != name else [m] for m in found))
+    return list(itertools.chain.from_iterable(leaves_of(m, known) if m != name else [m] for m in found))
 
 
 def _groups(
@@ -128,45 +128,31 @@ def _groups(
         file = known[name].files[name] if name in known else None
         if file is None or file.kind != "group":
             continue
-        if _is_suite(file):
+        if is_suite(file):
             yield from _groups(_listed(file), known, objects)
         else:
-            yield name, tuple(leaf for leaf in _leaves(name, known) if leaf in objects)
+            yield name, tuple(leaf for leaf in leaves_of(name, known) if leaf in objects)
 
 
-def _consent(
-    leaves: Sequence[str], known: Mapping[str, taskfiles.Folder], shipped: Path, trust: bool
-) -> dict[str, str]:
-    """The foreign Python files that loading would run; refused without `trust`."""
-    running: dict[str, str] = {}
-    for leaf in leaves:
-        if leaf not in known or known[leaf].root == shipped:
-            continue
-        chain = known[leaf].chain(leaf)
-        uses = [(file, use) for file in chain for use in file.foreign_functions()]
-        uses += [
-            (file, taskfiles.FunctionUse(str(file.config["class"]), 1)) for file in chain if "class" in file.config
-        ]
-        if uses and not trust:
-            listed = "\n".join(f"  {file.path}:{use.line}: !function {use.target}" for file, use in uses)
-            raise TaskError(
-                f"task {leaf!r} runs Python that does not come with finbench:\n{listed}\n"
-                "Read these files, then run again with --trust-task-code."
-            )
-        if uses:
-            running.update({str(path): content_hash(path.read_text("utf-8")) for path in taskfiles.python_files(chain)})
-    return running
+def _are_builtin(names: Sequence[str], known: Mapping[str, Any]) -> bool:
+    """Whether lm-eval's own task folder names them: by its index, which takes half a minute to build.
 
+    A name that looks like a slip for one of ours is not searched there, unless lm-eval has a folder of that name.
+    """
+    import difflib
 
-def _are_builtin(names: Sequence[str]) -> bool:
-    """Whether lm-eval's own task folder names them; decided by its index, which takes half a minute to build."""
-    from lm_eval.tasks import TaskManager
+    import lm_eval.tasks
 
-    index = TaskManager(include_defaults=True).task_index
+    folders = {path.name for path in Path(lm_eval.tasks.__file__).parent.iterdir()}
+    for name in names:
+        if name.split("_")[0] not in folders and name not in folders and difflib.get_close_matches(name, known, n=1):
+            return False
+    index = lm_eval.tasks.TaskManager(include_defaults=True).task_index
     return all(name in index for name in names)
 
 
-def _unknown(missing: Sequence[str], known: Mapping[str, Any], folders: Sequence[taskfiles.Folder]) -> str:
+def unknown(missing: Sequence[str], known: Mapping[str, Any], folders: Sequence[taskfiles.Folder]) -> str:
+    """What to say about names that no folder has: near ones, and the files that cannot be read."""
     import difflib
 
     near = [match for name in missing for match in difflib.get_close_matches(name, known, n=3)]

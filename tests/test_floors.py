@@ -16,7 +16,7 @@ FLOORS = [
     {"characters", "closed_form", "numerals", "figures", "stats"},  # letters, numerals, sums
     {"quantity", "extract", "significance"},  # text -> number, reply -> answer, scores -> difference
     {"rows", "sources", "programs", "profiles", "taskfiles", "sandbox", "prices", "reported", "pages", "findings", "footing", "mentions"},
-    {"grading", "task", "packs", "filings", "tables", "against", "coherence", "drill", "plots", "layout", "overlap"},
+    {"grading", "task", "packs", "filings", "tables", "against", "coherence", "drill", "plots", "layout", "overlap", "consent"},
     {"tasks", "engines", "store", "linting", "resample", "digest", "aligned"},
     {"feed", "score", "leaderboard", "authoring"},
     {"results", "judge", "planning", "catalogue", "exports", "scaffold"},

@@ -111,12 +111,6 @@ def test_s1_consent_is_recorded_with_the_hash_of_each_file(tmp_path):
     assert marker.exists() and list(selection.consent) == [str(tmp_path / "utils.py")]
 
 
-SHADOW = pytest.mark.xfail(strict=True, reason="a folder's own finbench/lm_eval.py stands before finbench's door")
-INLINE = pytest.mark.xfail(strict=True, reason="functions of tasks written inside a group file are not counted")
-GROUPED = pytest.mark.xfail(strict=True, reason="functions of group files are not counted")
-
-
-@SHADOW
 def test_s1_a_folder_cannot_shadow_finbenchs_own_doors(tmp_path):
     folder(tmp_path)
     marker = with_marker(tmp_path, "finbench/lm_eval.py")
@@ -124,10 +118,6 @@ def test_s1_a_folder_cannot_shadow_finbenchs_own_doors(tmp_path):
     assert not marker.exists()
 
 
-REFUSED = pytest.mark.xfail(strict=True, reason="lm-eval loads the refused file when a group names its task")
-
-
-@REFUSED
 def test_s4_a_file_that_we_refuse_is_not_loaded_through_a_group_either(tmp_path):
     marker = with_marker(tmp_path / "outside")
     (tmp_path / "outside" / "base.yaml").write_text("custom_dataset: !function utils.run\ntest_split: test\n")
@@ -137,10 +127,6 @@ def test_s4_a_file_that_we_refuse_is_not_loaded_through_a_group_either(tmp_path)
     assert not marker.exists()
 
 
-HUB = pytest.mark.xfail(strict=True, reason="lm-eval's metric lookup runs the code of a metric that it does not know")
-
-
-@HUB
 def test_s1_loading_a_task_does_not_run_the_code_of_a_metric(tmp_path):
     marker = with_marker(tmp_path, "evil/evil.py")
     metric = f"[{{metric: {tmp_path}/evil, hf_evaluate: true, aggregation: mean, higher_is_better: true}}]"
@@ -150,7 +136,6 @@ def test_s1_loading_a_task_does_not_run_the_code_of_a_metric(tmp_path):
     assert not marker.exists()
 
 
-@INLINE
 def test_s1_a_task_inside_a_group_file_needs_consent_too(tmp_path):
     text = "group: evil\ntask:\n  - task: inner\n    custom_dataset: !function utils.run\n    test_split: test\n"
     folder(tmp_path, "evil", text)
@@ -159,7 +144,6 @@ def test_s1_a_task_inside_a_group_file_needs_consent_too(tmp_path):
     assert not marker.exists()
 
 
-@GROUPED
 def test_s1_an_override_in_a_group_file_needs_consent_too(tmp_path):
     folder(tmp_path)
     folder(tmp_path, "evil", "group: evil\ntask:\n  - task: mine\n    process_results: !function utils.run\n")

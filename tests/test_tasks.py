@@ -312,13 +312,7 @@ def ours(task: Task) -> tuple[dict[str, float], list[list[str]], dict[str, list]
     return task.aggregate(values), prompts, values
 
 
-DRAWN = pytest.param(
-    "coins_drawn",
-    marks=pytest.mark.xfail(strict=True, reason="few-shot examples are drawn without lm-eval's seed 1234"),
-)
-
-
-@pytest.mark.parametrize("name", ["coins", "larger", "adds", DRAWN])
+@pytest.mark.parametrize("name", ["coins", "larger", "adds", "coins_drawn"])
 def test_prompts_and_scores_are_those_of_lm_evals_own_evaluation(shapes, upstream, name):
     results, samples = upstream
     task = next(task for task in tasks.load(["shapes"], include=[shapes]).tasks if task.name == name)
@@ -337,7 +331,6 @@ def test_prompts_and_scores_are_those_of_lm_evals_own_evaluation(shapes, upstrea
     assert len(set(map(str, values[next(iter(values))]))) > 1, "the fake model has to be right sometimes"
 
 
-@pytest.mark.xfail(strict=True, reason="few-shot examples are drawn with a seed of the operating system")
 def test_drawn_examples_are_the_same_in_every_run(shapes):
     def first_prompts() -> list[str]:
         (task,) = tasks.load(["coins_drawn"], include=[shapes]).tasks

@@ -1,0 +1,81 @@
+"""Which Python may run when lm-eval loads a task: finbench's own, lm-eval's own, and folders that the user trusts.
+
+lm-eval resolves a `!function` beside the YAML first and then anywhere on the path, and it fetches the code of a metric
+that it does not know. `guard` stands at the one place where it does so; `tests/test_security.py` fails when that moves.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from finbench.errors import TaskError
+from finbench.records import content_hash
+from finbench.taskfiles import DOORS, Folder, FunctionUse, TaskFile, python_files
+
+
+def guard(trusted: Iterable[Path]) -> None:
+    """From now on, let lm-eval run functions of these folders, of its own tasks, and finbench's doors; no others."""
+    import lm_eval
+    from lm_eval.tasks import _yaml_loader
+
+    original = getattr(_yaml_loader, "_finbench_original", _yaml_loader._import_func_in_yml)
+    _yaml_loader._finbench_original = original
+    roots = [Path(lm_eval.__file__).parent.resolve(), *(folder.resolve() for folder in trusted)]
+
+    def guarded(target: str, base: Path) -> Any:
+        if target.startswith(DOORS):  # before lm-eval looks for a finbench/ beside the YAML
+            return getattr(importlib.import_module(DOORS.rstrip(".")), target.removeprefix(DOORS))
+        if any(Path(base).resolve().is_relative_to(root) for root in roots):
+            return original(target, base)
+        raise TaskError(
+            f"{base}: a task there runs `!function {target}`, Python that does not come with finbench; "
+            "read it, then run again with --trust-task-code"
+        )
+
+    _yaml_loader._import_func_in_yml = guarded
+
+
+def check(leaves: Sequence[str], known: Mapping[str, Folder], shipped: Path, *, trust: bool) -> dict[str, str]:
+    """The foreign Python that loading these tasks would run, file -> hash; TaskError with file and line without `trust`."""
+    running: dict[str, str] = {}
+    for leaf in leaves:
+        if leaf not in known or known[leaf].root == shipped:
+            continue
+        chain = known[leaf].chain(leaf)
+        uses = [(file, use) for file in chain for use in uses_of(file)]
+        if uses and not trust:
+            listed = "\n".join(f"  {file.path}:{use.line}: {use.target}" for file, use in uses)
+            raise TaskError(
+                f"task {leaf!r} runs Python that does not come with finbench:\n{listed}\n"
+                "Read these files, then run again with --trust-task-code."
+            )
+        if uses:
+            running.update({str(path): content_hash(path.read_text("utf-8")) for path in python_files(chain)})
+    return running
+
+
+def uses_of(file: TaskFile) -> list[FunctionUse]:
+    """What of a task file would run foreign Python: `!function`, `class:`, and metrics whose code lm-eval would fetch."""
+    uses = [FunctionUse(f"!function {use.target}", use.line) for use in file.foreign_functions()]
+    if "class" in file.config:
+        uses.append(FunctionUse(f"class: {file.config['class']}", 1))
+    metrics = file.config.get("metric_list") or []
+    scored = "process_results" in file.config
+    for metric in metrics if isinstance(metrics, list) else []:
+        if isinstance(metric, Mapping) and not scored and not is_local_metric(metric):
+            uses.append(FunctionUse(f"metric {metric.get('metric')!r} (its code would be fetched)", 1))
+    return uses
+
+
+def is_local_metric(metric: Mapping[str, Any]) -> bool:
+    """Does lm-eval itself have this metric?"""
+    from lm_eval.api import metrics as _registers  # noqa: F401 -- fills the registry
+    from lm_eval.api.registry import METRIC_REGISTRY
+
+    named = metric.get("metric")
+    if not isinstance(named, str) or type(named) is not str:
+        return True  # a `!function`, which is counted as one
+    return not metric.get("hf_evaluate") and named in METRIC_REGISTRY
