@@ -60,7 +60,7 @@ def picture() -> str:
     found = resample.variant(old, seed)
     assert isinstance(found, resample.Variant), found
     new = found.row
-    width, line = 860, 24
+    width, line = 900, 24
     parts: list[str] = []
     y = 60
 
@@ -70,9 +70,8 @@ def picture() -> str:
     def pair(x: int, a: str, b: str, anchor: str) -> None:
         """The new content at x; when it differs, marked, with the old one struck through before it."""
         if a != b:
-            parts.append(
-                f'<text x="{x}" y="{y}" text-anchor="{anchor}"><tspan class="old">{escape(a)}</tspan> <tspan class="new">{escape(b)}</tspan></text>'
-            )
+            spans = f'<tspan class="old">{escape(a)}</tspan> <tspan class="new">{escape(b)}</tspan>'
+            parts.append(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{spans}</text>')
         else:
             text(x, a, anchor)
 

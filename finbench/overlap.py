@@ -86,30 +86,29 @@ def find(
     """
     if n < 2:
         raise UsageError(f"--n {n}: an n-gram has two words at least; 13 is customary")
+    shortest = min(SHORTEST, n)
     wanted: set[int] = set()
+    starts: set[int] = set()  # of the first words of what is wanted: nearly every place of a text fails here
     lengths = {n}
     for documents in benchmarks.values():
         for document in documents():
             for text in (document.question, *context(document)):
                 words = tokens(text)
-                lengths.add(min(n, max(len(words), min(SHORTEST, n))))
+                lengths.add(min(n, max(len(words), shortest)))
                 wanted.update(map(hash, grams(words, n)))
-    met = _met(training, wanted, lengths)
-    return [_overlap(task, documents(), met, n) for task, documents in benchmarks.items()]
-
-
-def _met(training: Iterable[tuple[str, Mapping[str, Any]]], wanted: set[int], lengths: Iterable[int]) -> dict[int, str]:
-    """The wanted n-grams that the training records hold -> the place of the first."""
+                starts.update(hash(" ".join(words[i : i + shortest])) for i in range(len(words) - shortest + 1))
     met: dict[int, str] = {}
     for place, record in training:
         for text in texts(record):
             words = tokens(text)
-            for length in lengths:
-                for start in range(len(words) - length + 1):
+            for start in range(len(words) - shortest + 1):
+                if hash(" ".join(words[start : start + shortest])) not in starts:
+                    continue
+                for length in lengths:
                     gram = hash(" ".join(words[start : start + length]))
-                    if gram in wanted:
+                    if start + length <= len(words) and gram in wanted:
                         met.setdefault(gram, place)
-    return met
+    return [_overlap(task, documents(), met, n) for task, documents in benchmarks.items()]
 
 
 def _overlap(task: str, documents: Iterable[Document], met: Mapping[int, str], n: int) -> Overlap:
