@@ -134,9 +134,7 @@ class Page:
             if operation == "exp":
                 raise NoVariant("the program raises to a power")
             if is_year(literal):
-                if any(j and i and self.cells.get((i, j)) == key for _, i, j in self._table_places(key)):
-                    raise NoVariant("an argument looks like a year")
-                if key in self.where:
+                if key in self.where or any(abs(value) == key for (i, _), value in self.cells.items() if i):
                     raise NoVariant("an argument looks like a year")
                 continue
             if key in self.where:
@@ -157,11 +155,6 @@ class Page:
         for key in used:
             self._check_places(key)
         return used
-
-    def _table_places(self, key: Decimal) -> list[Place]:
-        return [
-            place for place, listed in self.found.items() if place[0] == "table" and any(f.value == key for f in listed)
-        ]
 
     def _check_places(self, key: Decimal) -> None:
         if any(place[0] == "table" and place[2] == 0 for place, _ in self.where[key]) and _ROW.search(
