@@ -145,7 +145,7 @@ def plain(text: str) -> str:
     >>> plain(r"$\\boxed{\\text{-}\\$1{,}234.5\\%}$"), plain(r"**\\frac{211}{292}**"), plain(r"2,\\!424")
     ('-$1,234.5%', '211/292', '2,424')
     """
-    if "\\" in text or "{" in text:
+    if "\\" in text or "{" in text or "}" in text:
         text = _without_latex(text)
     if "$" in text:
         text = _MATH.sub(r"\1", text)

@@ -6,7 +6,7 @@ Model text never reaches `eval`, `sympify` or `parse_expr`: this module builds a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any
@@ -45,6 +45,18 @@ def parse(text: str, *, symbols: bool = False) -> Tree | None:
         return None
     try:
         return _Parser(_tokens(text, symbols)).whole()
+    except _Refused:
+        return None
+
+
+def tree_of(tokens: Sequence[tuple[str, str]]) -> Tree | None:
+    """The tree of tokens that another reader has made: ("num", "1.5"), ("sym", name), ("fn", "sqrt"), ("op", "+").
+
+    >>> tree_of([("sym", "a"), ("op", "/"), ("num", "100")])
+    ('/', ('sym', 'a'), ('num', Fraction(100, 1)))
+    """
+    try:
+        return _Parser(list(tokens)).whole() if len(tokens) <= MAX_TOKENS else None
     except _Refused:
         return None
 

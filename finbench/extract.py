@@ -354,6 +354,8 @@ def _cues(text: str) -> list[Statement]:
         matches += _last(_CUE_HAN.finditer(text))
     for match in matches:
         start = match.end()
+        if text[max(0, match.start() - 1) : match.start()] in ('"', "'") and text[start - 1] in "\"': ":
+            continue  # a JSON key, read as such
         if (start and text[start - 1 : start] == "\n") or not text[start : start + 1].strip():
             start = _next_text(text, start)
         end = _sentence_end(text, start)

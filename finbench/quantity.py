@@ -230,7 +230,9 @@ _BRIEF = [w for w in _SCALES if len(w) <= 2 and w.isascii()]
 _HAN = [w for w in _SCALES if not w.isascii()]
 _GAP = rf"[ \t{THIN}]{{0,3}}"
 _END = r"(?![A-Za-z])"
-_SCALE = re.compile(rf"{_GAP}-?(?:({_either(_WORDY)}){_END}|({_either(_HAN)})|((?i:{_either(_BRIEF)})){_END})", re.I)
+_SCALE = re.compile(
+    rf"{_GAP}(?:-?({_either(_WORDY)}){_END}|({_either(_HAN)})|((?i:{_either(_BRIEF)})){_END})", re.I
+)
 _HAN_MORE = re.compile(rf"(\d+(?:\.\d+)?)({_either(_HAN)})?")
 _UNIT = re.compile(
     rf"{_GAP}-?(?:({_either(w for w in _UNITS if w[-1].isascii() and w[-1].isalpha())}){_END}|"
@@ -422,7 +424,7 @@ _MARKS = re.compile(
     r"人民币|美元)[\s$.]*)*[(]?",
     re.I,
 )
-_AFTER_MARKS = re.compile(r"[\s).。\"',]*(?:per\s+(?:share|year|annum)|per\s+\w+)?[\s).。\"']*", re.I)
+_AFTER_MARKS = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]{0,2}[\s).。\"',]*(?:per\s+(?:share|year|annum)|per\s+\w+)?[\s).。\"']*", re.I)
 
 
 def _covers(text: str, quantity: Quantity) -> bool:
@@ -534,8 +536,10 @@ def _read(text: str, match: re.Match[str]) -> Quantity | None:
     negative, first = _negative(text, head, start - (len(before) - len(head)), after, bool(money))
     if not money and negative and (money := _MONEY_BEFORE.search(text[max(0, first - 12) : first])) is not None:
         currency = currency or _CURRENCIES[money.group(1).lower()]  # $-5
-    if _HAN_PERCENT.search(before) and (prefix := _HAN_PERCENT.search(before)):
+    if prefix := _HAN_PERCENT.search(before):
         unit, number, place = "percent", number * _PER[prefix.group(1)], place * _PER[prefix.group(1)]
+        first = start - (len(before) - prefix.start())
+        start = first
     stem = text[max(0, first - 90) : first].rstrip(" \"'([") if first < start else head
     reference = (
         not unit and not currency and (bool(_REFERENCE.search(head[-24:])) or _is_date(text, head, match, after, noun))

@@ -44,6 +44,9 @@ _HYPOTHETICAL = re.compile(
 )
 
 
+_CODE = re.compile(
+    r"[\s(\"'\[]*(?:label|class|code|标签|类别)?[\s:]*([0-9A-Za-z]{1,2})[\s)\"'\].]*(?:[(:=\-–—]\s*(\w+)\)?\W*)?", re.I
+)
 _LIST_LINK = re.compile(r"[\s\"'*()]*(?:,|/|、)?\s*(?:or|nor|and|或|和)?[\s\"'*()]*", re.I)
 _NEITHER = re.compile(r"\b(?:neither|nor)\b[^.,;:]*$", re.I)
 
@@ -67,11 +70,7 @@ class LabelReader:
     def read(self, statement: Statement) -> Reading | None:
         """The class a statement names, "two_answers", or None."""
         text = statement.text.strip()
-        code = re.fullmatch(
-            r"[\s(\"'\[]*(?:label|class|code|标签|"
-            r"类别)?[\s:]*([0-9A-Za-z]{1,2})[\s)\"'\].]*(?:[(:=\-–—]\s*(\w+)\)?\W*)?",
-            text,
-        )
+        code = _CODE.fullmatch(text)
         named = self._named(text)
         if code and code.group(1) in self.codes and not named:
             return Reading(self.codes[code.group(1)], code.group(1), whole=True)
