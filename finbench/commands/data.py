@@ -70,7 +70,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     listing = _action(actions, "list", "known data sets, and where their rows were found", LIST_EPILOG)
     listing.add_argument("--data", metavar="DIR", help="folder to look in (default: FINBENCH_DATA and the cache)")
     fetch = _action(actions, "fetch", "download data sets from their publishers", FETCH_EPILOG)
-    fetch.add_argument("datasets", nargs="+", metavar="DATASET", help="names from `finbench data list`, or all")
+    fetch.add_argument(
+        "datasets", nargs="*", default=["all"], metavar="DATASET", help="names from `finbench data list` (default: all)"
+    )
     fetch.add_argument("--into", type=Path, metavar="DIR", help="data folder to fill (default: the cache)")
     verify = _action(actions, "verify", "compare files with their pinned hashes", VERIFY_EPILOG)
     verify.add_argument(
