@@ -151,20 +151,23 @@ class RayCluster:
         """Replies of all replicas as they come home; raises EngineError when no replica is left."""
         source = _Source(requests)
         ready_at = time.monotonic()
-        while True:
-            self._hand_out(source)
-            if not self._again and not self._suspects and not self._under_way():
-                if source.exhausted:
-                    return
+        try:
+            while True:
+                self._hand_out(source)
+                if not self._again and not self._suspects and not self._under_way():
+                    if source.exhausted:
+                        return
+                    if self._loaded():
+                        continue  # None while nothing was under way: ask again at once
                 if self._loaded():
-                    continue  # None while nothing was under way: ask again at once
-            if self._loaded():
-                ready_at = time.monotonic()
-            elif time.monotonic() - ready_at > self._timeout:
-                raise EngineError(f"no replica has been ready for {self._timeout:.0f} s; {self._resources()}")
-            for response in self._receive(1.0):
-                source.held = False
-                yield response
+                    ready_at = time.monotonic()
+                elif time.monotonic() - ready_at > self._timeout:
+                    raise EngineError(f"no replica has been ready for {self._timeout:.0f} s; {self._resources()}")
+                for response in self._receive(1.0):
+                    source.held = False
+                    yield response
+        finally:
+            self._forget()
 
     def close(self) -> None:
         """Ends the replicas, and leaves the cluster when this engine joined it; a second call does nothing."""
@@ -257,6 +260,14 @@ class RayCluster:
             while self._suspects and len(one.asks) < company:
                 one.give(self._suspects.popleft())
 
+    def _forget(self) -> None:
+        """Nothing of a stream that was left early reaches the next one; replies still on their way are dropped."""
+        self._again.clear()
+        self._suspects.clear()
+        for one in self._members:
+            one.asks.clear()
+            one.unsent.clear()
+
     def _under_way(self) -> bool:
         return any(one.asks for one in self._members)
 
@@ -279,8 +290,9 @@ class RayCluster:
                 self._about = {key: value for key, value in answer.items() if key not in ("window", "node")}
                 continue
             for response in answer:
-                ask = one.asks.pop(response.request_id)
-                yield replace(response, attempts=ask.attempts) if ask.attempts > 1 else response
+                ask = one.asks.pop(response.request_id, None)
+                if ask is not None:
+                    yield replace(response, attempts=ask.attempts) if ask.attempts > 1 else response
 
     def _replace(self, one: _Member, error: Exception) -> Iterator[Response]:
         """Takes the requests of a dead replica back and starts another; replies for those that are given up."""

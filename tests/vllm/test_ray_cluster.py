@@ -65,7 +65,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def engine(cluster: Any) -> Iterator[RayCluster]:
-    engine = RayCluster("made", replicas=2, make_engine=Shouter, start_timeout=120)
+    engine = RayCluster("made", replicas=2, make_engine=Shouter, start_timeout=300)
     yield engine
     engine.close()
     engine.close()  # a second call does nothing
@@ -97,6 +97,14 @@ def test_requests_that_wait_for_replies_are_asked_again_after_each(engine: RayCl
         conversation.taken += 1
     assert conversation.taken == 4
     assert conversation.asked_in_vain <= 4
+
+
+def test_a_stream_that_is_left_early_leaves_nothing_to_the_next(engine: RayCluster) -> None:
+    stream = engine.stream(raw(f"old{at}", f"word {at}") for at in range(60))
+    next(stream)
+    stream.close()
+    found = replies(engine, [raw(f"new{at}", f"word {at}") for at in range(20)])
+    assert {name: response.text for name, response in found.items()} == {f"new{n}": f"WORD {n}" for n in range(20)}
 
 
 def test_a_request_that_kills_its_replicas_is_given_up_and_takes_no_other_with_it(engine: RayCluster) -> None:
