@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finbench.extract import open_reply, refuses, statements
+from finbench.discourse import refuses
+from finbench.replies import open_reply
+from finbench.statements import statements
 
 THINKING = [
     ("<think>7</think>5", "5", False, "a pair"),

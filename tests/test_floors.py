@@ -14,6 +14,8 @@ FLOORS = [
     {"errors"},
     {"records", "names"},
     {"characters", "closed_form", "numerals", "figures", "stats"},  # letters, numerals, sums
+    {"units", "wording", "replies", "discourse"},  # the words around a number, the parts of a reply
+    {"statements"},
     {"quantity", "extract", "significance"},  # text -> number, reply -> answer, scores -> difference
     {"rows", "sources", "programs", "profiles", "taskfiles", "sandbox", "prices", "reported", "pages", "findings", "footing", "mentions"},
     {"grading", "task", "packs", "filings", "tables", "against", "coherence", "drill", "plots", "layout", "overlap", "consent"},

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from finbench.extract import Reply, open_reply
 from finbench.grading.boolean import grade_boolean, polarity
 from finbench.grading.choice import grade_choice
 from finbench.grading.label import grade_label
 from finbench.grading.number import grade_number
 from finbench.grading.text import grade_text
 from finbench.records import Document, Finish, Grade
+from finbench.replies import Reply, open_reply
 
 KINDS: dict[str, Callable[[Document, Reply], Grade]] = {
     "number": grade_number,

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from finbench.characters import last_match, normalise
-from finbench.extract import Reading, Reply, Statement, find, refuses
+from finbench.discourse import refuses
+from finbench.extract import Reading, find
 from finbench.records import Document, Grade
+from finbench.replies import Reply
+from finbench.statements import Statement
 
 _WORDS = {
     "yes": True,

@@ -8,8 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 from finbench.characters import normalise, plain
-from finbench.extract import Reading, Reply, Statement, find, refuses
+from finbench.discourse import refuses
+from finbench.extract import Reading, find
 from finbench.records import Document, Grade
+from finbench.replies import Reply
+from finbench.statements import Statement
 
 _OPTION = re.compile(
     r"(?:^|\n|[\s,;。(?])\(?([A-H])\s?(?:[.、:)]|\)\s?[.:]?)\s*([^\n]*?)(?=\s*(?:\n|$|[\s,;。]\(?[A-H]\s?[.、:)]))"

@@ -8,10 +8,13 @@ from typing import Any
 
 from finbench import closed_form, quantity
 from finbench.characters import normalise, plain
-from finbench.extract import Reading, Reply, Statement, find, refuses
+from finbench.discourse import refuses
+from finbench.extract import Reading, find
 from finbench.grading.asked import Asked
 from finbench.grading.compare import answer_points, equal, point
 from finbench.records import Document, Grade
+from finbench.replies import Reply
+from finbench.statements import Statement
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u4e00-\u9fff]|\d[\d.,]*%?")
 _IDLE = {

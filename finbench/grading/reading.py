@@ -1,0 +1,314 @@
+"""Which number of a sentence is the one it states, or why it states none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from finbench import quantity as quantities
+from finbench.characters import last_match
+from finbench.discourse import refuses
+from finbench.extract import Reading
+from finbench.grading.asked import Asked
+from finbench.grading.compare import answer_points, equal, point
+from finbench.quantity import Quantity
+from finbench.statements import Statement
+
+_NOT_A_NUMBER = re.compile(r"^[\s$+-]*(?:nan|inf(?:inity)?|∞|undefined|[+-]?∞)[\s$%.]*$", re.I)
+_RANGE = re.compile(r"\s*(?:-|~|to|through|and|至|到|→)\s*[$€£¥]?\s*", re.I)
+_RANGE_BEFORE = re.compile(
+    r"(?:\b(?:between|from|ranging from|ranges? (?:from|of|between)|range:?|anywhere from|in the range(?: of)?|"
+    r"somewhere between)|介于|在|从|范围)[\s$€£¥*]*$",
+    re.I,
+)
+_RANGE_AFTER = re.compile(r"\s*(?:之间|区间|range\b)", re.I)
+_ASIDE = re.compile(r"\([^()]{0,200}\)")
+_EQUALS = re.compile(r"[=≈≃]")
+_OPERATOR = re.compile(r"[\s$]*[×÷*/+·^-][\s$]*")
+_OR = re.compile(
+    r"[\s,;()$]*(?:\bor\b|或者?|\balternatively\b|/)(?:\s+(?:about|approximately|roughly|equivalently|perhaps|"
+    r"maybe|possibly|约))?[\s,;($]*",
+    re.I,
+)
+_AND = re.compile(r"[\s,;()$]*(?:\band\b|和|以及|、|,|;|&)[\s,;($]*", re.I)
+_REJECTED = re.compile(
+    r"(?:\b(?:not|rather than|instead of|isn't|wasn't|and not|but not|never)\s+(?:the\s+)?(?:[a-z]+\s+)?|而不是|"
+    r"不是|而非|并非)[\s$*\"'(]*$",
+    re.I,
+)
+_TOLERANCE = re.compile(r"(?:±|\+/-|\+-|plus or minus)\s*$")
+_RETRACTED = re.compile(
+    r"(?:,|\.|;|—|-|\()\s*(?:no,?\s+)?(?:wait|actually|correction|sorry|i mean|rather|oops|不对|更正|"
+    r"应该是)\b[\s,:]*|(?:不对|更正|应为|应该是)[,:]?",
+    re.I,
+)
+_BASE = re.compile(
+    r"(?:\b(?:from|compared (?:to|with)|versus|vs\.?|relative to|against|than|out of|of the|on (?:a )?(?:revenue|"
+    r"sales|base|total|net sales)s? of|based on|base of|using|given|divided by|divide|"
+    r"over the|dividing|subtracting|multiplying|multiplied by|minus|plus|times|after|before|since|until|through|"
+    r"during|for(?: the)?(?: past| last| next)?|within|at|per|every|with(?: a| an)?(?: \w+){0,3}? of|as of|in|"
+    r"by dividing|on|when|if|"
+    r"less|excluding|including|the prior|previously|sum of)|相比|相较|比|较|从|除以|减去|乘以|加上|基于|根据|在|"
+    r"自)\s*(?:about |approximately |around |约|the )?[\s$€£¥*(]*$",
+    re.I,
+)
+_COPULA = re.compile(
+    r"(?:\b(?:is|was|are|were|be|equals?|equal to|amounts? to|amounted to|totals?|totaled|totalled|came to|"
+    r"comes to|stood at|stands at|reached|yields?|gives?|results? in|resulting in|approximately|about|around|"
+    r"roughly|by|of|to|"
+    r"representing|represents?|worth|at|reports?|reported|recorded|had|has|have|a total of|average of)|=|≈|:|→|"
+    r"为|是|达到?|约|等于|共计?|合计|增长了?|下降了?|减少了?|增加了?)\s*(?:about |approximately |around |"
+    r"roughly |just |only |约|大约|negative )*[\s$€£¥*(\"']*$",
+    re.I,
+)
+_LEADS_TO = re.compile(
+    r"\b(?:resulting in|which (?:is|equals|gives|yields|means|represents)|representing|i\.e\.|equivalent to|"
+    r"that is|giving|yielding|an? (?:\w+ )?(?:increase|decrease|decline|change|growth|drop|rise|reduction|"
+    r"difference|ratio|margin|total|average)(?: rate)? of|即|得到|得出|增长了?|下降了?|减少了?|增加了?|差额为)",
+    re.I,
+)
+
+
+class NumberReader:
+    """Reads statements for a number that suits the question."""
+
+    plans = True
+
+    def __init__(self, wanted: Asked, *, parts: int = 1) -> None:
+        self.wanted = wanted
+        self.parts = parts  # how many numbers the question asks for
+
+    def read(self, statement: Statement) -> Reading | None:
+        """The number a statement gives, its problem, or None when it names none."""
+        text = statement.text
+        if not text:
+            return None
+        if len(text) > 2000:
+            text = text[:1000] + " " + text[-1000:]
+        if _NOT_A_NUMBER.match(text):
+            return Reading(problem="not_a_number")
+        explicit = statement.rule not in ("conclusion", "sentence")
+        exact = quantities.whole(text)
+        if exact is not None and not explicit and not exact.place and re.search(r"[(+*×÷]|\d\s+-\s", text):
+            return None  # a sum that was set up but not worked out
+        if exact is not None:
+            if exact.absurd:
+                return Reading(problem="not_a_number")
+            return self._value(exact, statement, whole=True)
+        refusal = refuses(text)
+        found = quantities.scan(text)
+        if refusal and not any(q.end <= refusal.start() and not q.year and not q.reference for q in found if explicit):
+            return Reading(problem="refusal")
+        if not any(not q.reference for q in found):
+            found = quantities.words(text)
+        if not found:
+            return Reading(problem="refusal") if refusal else None
+        return self._resolve(text, found, statement, explicit)
+
+    def same(self, one: Any, other: Any) -> bool:
+        """Are two quantities one answer in two forms ("0.226, or 22.6%")?"""
+        if isinstance(one, tuple) or isinstance(other, tuple):
+            return bool(one == other)
+        left, right = answer_points(one, self.wanted), answer_points(other, self.wanted)
+        if isinstance(left, str) or isinstance(right, str):
+            left, right = [point(one)], [point(other)]
+        for a in left:
+            for b in right:
+                if equal(a, b) or (abs(a.value) == abs(b.value)):
+                    return True
+                if b.value and abs(a.value / b.value - 1) < Fraction(1, 200) and min(a.digits, b.digits) <= 2:
+                    return True  # "0.23, or 22.6%": the coarser form of one answer
+        return False
+
+    def merge(self, values: Sequence[Any]) -> Reading | None:
+        """Several boxes side by side, when the question asks for several numbers."""
+        if self.parts > 1 and len(values) == self.parts and all(isinstance(v, Quantity) for v in values):
+            return Reading(tuple(values), ", ".join(v.shown for v in values))
+        return None
+
+    def _value(self, quantity: Quantity, statement: Statement, *, whole: bool = False) -> Reading:
+        if quantity.bound:
+            return Reading(problem="range")
+        quantity = quantities.directed(quantity, statement.text)
+        in_passing = not whole and not quantity.unit and quantity.shown[:1].isalpha() and quantity.scale == 1
+        return Reading(quantity, quantity.shown, fit=0 if in_passing else self._fit(quantity), whole=whole)
+
+    def _fit(self, quantity: Quantity) -> int:
+        unit = self.wanted.unit
+        percent = quantity.unit in ("percent", "points", "bp")
+        if unit == "percent":
+            return 2 if percent else 0 if quantity.currency or quantity.scale != 1 or quantity.noun else 1
+        if unit in ("amount", "count"):
+            if percent or quantity.unit == "times":
+                return 0
+            if unit == "count" and quantity.currency:
+                return 0
+            return 2 if quantity.currency and unit == "amount" else 1
+        if unit == "ratio":
+            return 2 if quantity.unit == "times" else 0 if quantity.currency else 1
+        return 1
+
+    def _resolve(self, text: str, found: list[Quantity], statement: Statement, explicit: bool) -> Reading | None:
+        retracted = last_match(_RETRACTED, text)
+        if retracted and any(q.start >= retracted.end() for q in found) and retracted.start() > 0:
+            found = [q for q in found if q.start >= retracted.end()]
+        found = [q for q in found if not q.reference and not _REJECTED.search(text[max(0, q.start - 40) : q.start])]
+        found = [q for q in found if not _TOLERANCE.search(text[max(0, q.start - 8) : q.start])] or found
+        if any(q.absurd for q in found):
+            return Reading(problem="not_a_number")
+        dated = found if self.wanted.year else [q for q in found if not q.year]
+        if not dated:
+            if not explicit or not found or len(found) > 1 or len(text) > 40:
+                return None
+            dated = found
+        found = dated
+        if self.parts > 1:
+            return self._several(found, text)
+        if len(found) > 1:
+            found = self._after_equals(text, found)
+        return self._pick(text, found, statement)
+
+    def _several(self, found: list[Quantity], text: str) -> Reading | None:
+        if len(found) < self.parts:
+            return None
+        chosen = tuple(found[-self.parts :]) if len(found) != self.parts else tuple(found)
+        return Reading(chosen, ", ".join(q.shown for q in chosen))
+
+    def _after_equals(self, text: str, found: list[Quantity]) -> list[Quantity]:
+        """Only what stands right of the last equals sign, when something does."""
+        last = last_match(_EQUALS, text)
+        if last is None:
+            return found
+        right = [q for q in found if q.start >= last.start()]
+        if not right:
+            return found
+        # "a / b = 0.1639, or 16.39%": keep what follows; an unevaluated right side is computed as a whole
+        form = quantities.whole(text[last.end() :])
+        return (
+            [replace(form, start=right[0].start, end=right[-1].end)] if form is not None and len(right) > 1 else right
+        )
+
+    def _pick(self, text: str, found: list[Quantity], statement: Statement) -> Reading | None:
+        spans = [m.span() for m in _ASIDE.finditer(text)]
+        outside = [q for q in found if not any(a < q.start and q.end <= b for a, b in spans)]
+        if outside and any(self._fit(q) for q in outside):
+            found = outside
+        ranges = _ranges(text, found)
+        points = [q for q in found if q not in ranges and not q.bound]
+        if ranges and not points:
+            return Reading(problem="range")
+        if not points:
+            return Reading(problem="range") if any(q.bound for q in found) else None
+        fits = [self._fit(q) for q in points]
+        best = max(fits)
+        if best == 0 and len(points) > 1 and statement.rule in ("sentence", "conclusion"):
+            return None
+        suited = [q for q, fit in zip(points, fits) if fit == best]
+        if best == 1 and self.wanted.unit in ("amount", "count", ""):
+            suited = [q for q, fit in zip(points, fits) if fit >= 1]
+        if len(suited) > 1:
+            operands = [
+                i for i in range(len(suited) - 1) if _OPERATOR.fullmatch(text[suited[i].end : suited[i + 1].start])
+            ]
+            if operands and len(operands) == len(suited) - 1 and not _EQUALS.search(text):
+                return None  # a sum that was set up but not worked out
+        if len(suited) > 1:
+            suited = _before_comparison(text, suited)
+        if len(suited) > 1:
+            bare = [q for q in suited if not _BASE.search(text[max(0, q.start - 45) : q.start])]
+            suited = bare or suited
+        chosen = suited[0]
+        if len(suited) > 1:
+            either = self._either(text, suited)
+            if either is not None:
+                return either
+            chosen = _after_copula(text, suited)
+        if chosen.bound:
+            return Reading(problem="range")
+        if (
+            statement.rule in ("sentence", "conclusion")
+            and quantities.whole(text) is None
+            and self._only_context(text, chosen)
+        ):
+            return None
+        return self._value(chosen, statement)
+
+    def _only_context(self, text: str, chosen: Quantity) -> bool:
+        """A sentence whose only number is a period or count in passing ("over the 3 years")."""
+        return bool(
+            chosen.noun in ("year", "month", "quarter", "day", "week")
+            and self.wanted.unit in ("percent", "ratio", "amount")
+            and not self.wanted.noun
+        )
+
+    def _either(self, text: str, suited: list[Quantity]) -> Reading | None:
+        """A problem when two different values are offered side by side."""
+        for one, other in pairwise(suited):
+            between = text[one.end : other.start]
+            if _OR.fullmatch(between) and not self.same(one, other):
+                return Reading(problem="two_answers")
+            if (
+                _AND.fullmatch(between)
+                and not self.same(one, other)
+                and re.search(r"\band\b|和|及|&", between)
+                and len(suited) == 2
+            ):
+                return Reading(problem="two_answers")
+        return None
+
+
+def _ranges(text: str, found: list[Quantity]) -> list[Quantity]:
+    inside: list[Quantity] = []
+    for one, other in pairwise(found):
+        between = text[one.end : other.start]
+        link = _RANGE.fullmatch(between)
+        minus = between == "" and other.number < 0 and not other.shown.startswith("(")
+        if not link and not minus:
+            continue
+        word = between.strip().lower().strip("$€£¥ ")
+        before = text[max(0, one.start - 30) : one.start]
+        if word in ("and", "→"):
+            if re.search(r"between[\s$*]*$|介于$", before, re.I):
+                inside += [one, other]
+        elif (
+            word in ("to", "through", "到", "至")
+            and re.search(r"\bfrom[\s$*]*$|从$", before, re.I)
+            and not re.search(r"rang", before, re.I)
+        ):
+            continue  # "rose from 5 to 6" tells two levels
+        elif abs(other.number) > abs(one.number) or word in ("to", "至", "到", "~"):
+            inside += [one, other]
+    return inside
+
+
+_COMPARISON = re.compile(
+    r"\b(?:compared (?:to|with)|in comparison (?:to|with)|versus|vs\.?|against|relative to|as opposed to|(?:up|"
+    r"down) from|(?<!more )(?<!less )(?<!other )(?<!rather )than)\b|相比|较(?:上|去|前)|而上",
+    re.I,
+)
+
+
+def _before_comparison(text: str, suited: list[Quantity]) -> list[Quantity]:
+    """What stands before "compared with ...": all after it, up to a result, is the base."""
+    match = _COMPARISON.search(text, suited[0].end)
+    if match is None:
+        return suited
+    result = _LEADS_TO.search(text, match.end())
+    return [q for q in suited if q.end <= match.start() or (result and q.start >= result.end())]
+
+
+def _after_copula(text: str, suited: list[Quantity]) -> Quantity:
+    """The number a sentence leads up to: the first after a copula, unless the sentence goes on to a result."""
+    emphatic = _LEADS_TO.search(text)
+    if emphatic:
+        after = [q for q in suited if q.start >= emphatic.end()]
+        if after:
+            return after[0]
+    for quantity in suited:
+        if _COPULA.search(text[max(0, quantity.start - 40) : quantity.start]):
+            return quantity
+    return suited[-1]

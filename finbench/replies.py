@@ -1,0 +1,146 @@
+"""The answer part of a reply: thinking taken off, characters normalised, length bounded, offsets kept."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from finbench.characters import INVISIBLE, normalise
+
+MAX_TEXT = 24_000  # characters of answer that are read; a longer reply keeps head, tail and what surrounds its cues
+_HEAD, _TAIL, _WINDOW = 4_000, 14_000, 800
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer part of a reply: normalised, bounded, thinking removed.
+
+    `pieces` are (offset here, offset in the original) in order; `unclosed` says that thinking never ended.
+    """
+
+    text: str
+    pieces: tuple[tuple[int, int], ...]
+    unclosed: bool = False
+
+    def origin(self, offset: int) -> int:
+        """The offset in the original text of an offset in `text`."""
+        here, there = self.pieces[max(0, bisect_right(self.pieces, (offset, 1 << 60)) - 1)] if self.pieces else (0, 0)
+        return there + offset - here
+
+
+_THINK = re.compile(r"<\s?(/?)\s?(?:think|thinking|thought|thoughts|reasoning|scratchpad|seed:think)\s?>", re.I)
+_CHAT = re.compile(
+    r"<\|(?:im_end|im_start|endoftext|eot_id|eom_id|end|user|assistant|system|end_of_text|end_of_sentence|"
+    r"end▁of▁sentence|begin▁of▁sentence|User|Assistant|start_header_id|end_header_id|observation|separator)\|>|"
+    r"</s>|<s>|<eos>|<bos>|<pad>|"
+    r"<end_of_turn>|<start_of_turn>|\[/?INST\]|<</?SYS>>"
+)
+_NEXT = re.compile(
+    r"(?:^|\n)[ \t]*(?:#{1,6}[ \t]*|\*\*|>[ \t]*)?(?:(?:next|new|another|follow-up|additional|similar)[ \t]+)?"
+    r"(?:question|q|user|human|instruction|exercise|tweet|headline|sentence|推文|新闻|问题|题目|问|用户|下一题|"
+    r"下一个问题|新问题|例题|练习题?|追问)[ \t]*(?:#?\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*[:.、]",
+    re.I,
+)
+_MARKS_IN_LONG_TEXT = ("oxed{", "</answer", "nswer", "答案", "####", "因此", "herefore")
+
+
+def open_reply(text: str) -> Reply:
+    """The answer part of a reply; thinking (paired, stray close, never closed) is not part of it.
+
+    >>> open_reply("<think>7</think>5").text, open_reply("7</think>5").text, open_reply("5<think>7").text
+    ('5', '5', '5')
+    """
+    spans, unclosed = _outside_thinking(text)
+    if sum(end - start for start, end in spans) > MAX_TEXT:
+        spans = _windows(text, spans)
+    out: list[str] = []
+    pieces: list[tuple[int, int]] = []
+    here = 0
+    for start, end in spans:
+        part = text[start:end]
+        if not part.isascii() and INVISIBLE.search(part):
+            cursor = 0
+            for match in INVISIBLE.finditer(part):
+                pieces.append((here, start + cursor))
+                out.append(part[cursor : match.start()])
+                here, cursor = here + match.start() - cursor, match.end()
+            part, start = part[cursor:], start + cursor
+        pieces.append((here, start))
+        out += [part, "\n"]
+        here += len(part) + 1
+    joined = "".join(out)[:-1] if out else ""
+    return Reply(normalise(joined), tuple(pieces), unclosed)
+
+
+def without_thinking(text: str) -> str:
+    """A reply as it was written, less its thinking.
+
+    >>> without_thinking("<think>7</think> 5 "), without_thinking("<think>7")
+    (' 5 ', '')
+    """
+    spans, _ = _outside_thinking(text)
+    return "".join(text[start:end] for start, end in spans)
+
+
+def _outside_thinking(text: str) -> tuple[list[tuple[int, int]], bool]:
+    spans: list[tuple[int, int]] = []
+    position, inside = 0, False
+    for match in _THINK.finditer(text):
+        closing = bool(match.group(1))
+        if closing and inside:
+            position, inside = match.end(), False
+        elif closing:  # a stray close ends the thinking: all before it was thinking
+            spans, position = [], match.end()
+        elif not inside:
+            if match.start() > position:
+                spans.append((position, match.start()))
+            inside = True
+    if not inside and position < len(text):
+        spans.append((position, len(text)))
+    return spans, inside
+
+
+def _windows(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Head, tail, and the surroundings of the last cues of an answer that is too long to be read whole."""
+    first, last = spans[0][0], spans[-1][1]
+    wanted = [(first, first + _HEAD), (last - _TAIL, last)]
+    for mark in _MARKS_IN_LONG_TEXT:
+        end = last - _TAIL
+        for _ in range(3):
+            at = text.rfind(mark, first, max(first, end))
+            if at < 0:
+                break
+            wanted.append((at - _WINDOW, at + _WINDOW))
+            end = at - _WINDOW
+    kept: list[tuple[int, int]] = []
+    for start, end in sorted(wanted):
+        for low, high in spans:
+            low, high = max(low, start, kept[-1][1] if kept else 0), min(high, end)
+            if low < high:
+                if kept and kept[-1][1] == low:
+                    kept[-1] = (kept[-1][0], high)
+                else:
+                    kept.append((low, high))
+    return kept
+
+
+def cuts(text: str, question: str) -> list[int]:
+    """Where the reply stops being about the question: chat tokens and invented next questions, after some text."""
+    cuts: list[int] = []
+    first = len(text) - len(text.lstrip())
+    if "<" in text or "[" in text:
+        cuts = [m.start() for m in _CHAT.finditer(text) if m.start() > first and not _CHAT.match(text, first)][:2]
+    for match in _NEXT.finditer(text):
+        if match.start() <= first:
+            continue
+        echo = _letters(question)[:24]
+        if echo and _letters(text[match.end() : match.end() + 120]).startswith(echo):
+            continue
+        cuts.append(match.start())
+        break
+    return sorted(cuts)
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"\W+", "", text[:200]).lower()
