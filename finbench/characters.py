@@ -60,7 +60,14 @@ def normalise(text: str) -> str:
     >>> normalise("\uff11\uff12\uff05 \u22125")
     '12% -5'
     """
-    return text if text.isascii() else text.translate(_TABLE)
+    return text if text.isascii() else _FOREIGN.sub(_translated, text)
+
+
+def _translated(foreign: re.Match[str]) -> str:
+    return foreign[0].translate(_TABLE)
+
+
+_FOREIGN = re.compile("[^\x00-\x7f]+")
 
 
 def last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:

@@ -111,9 +111,13 @@ def _sympy(tree: Tree, sympy: Any) -> Any:
     if kind == "sqrt":
         return sympy.sqrt(_sympy(tree[1], sympy))
     left, right = _sympy(tree[1], sympy), _sympy(tree[2], sympy)
-    return {"+": left + right, "-": left - right, "*": left * right}.get(kind) or (
-        left / right if kind == "/" else left**right
-    )
+    if kind == "+":
+        return left + right
+    if kind == "-":
+        return left - right
+    if kind == "*":
+        return left * right
+    return left / right if kind == "/" else left**right
 
 
 def _tokens(text: str, symbols: bool) -> list[tuple[str, str]]:

@@ -34,6 +34,9 @@ from finbench.statements import SENTENCE_END, Statement, sentence_end, statement
 __all__ = ["Found", "Reader", "Reading", "find", "without_thinking"]
 
 _WINDOW_OF_CONCLUSION = 4_000
+_MOST_SENTENCES = 40
+_LONG = 4_000  # characters
+_MOST_PLAIN = 6  # sentences without a concluding word that are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +95,21 @@ def find(reply: Reply, reader: Reader, question: str = "") -> Found | None:
 
 
 def _find(text: str, reader: Reader) -> Found | None:
+    if len(text) > _LONG:  # most long replies end with their statement: look there first
+        tail = text[-_LONG // 2 :]
+        explicit = [s for s in statements(tail) if s.start > 80]
+        found = _stated(tail, explicit, reader) if explicit and explicit[-1].rule != "cut_box" else None
+        if found is not None:
+            return _moved(found, len(text) - len(tail))
     explicit = statements(text)
     if explicit and explicit[-1].rule == "cut_box":
         return _cut_box(text, explicit, reader)
     return _stated(text, explicit, reader) or _conclude(text, 0, reader)
+
+
+def _moved(found: Found, by: int) -> Found:
+    statement = found.statement
+    return replace(found, statement=replace(statement, start=statement.start + by, end=statement.end + by))
 
 
 def _stated(text: str, explicit: list[Statement], reader: Reader) -> Found | None:
@@ -227,53 +241,23 @@ def _sentences(text: str) -> list[tuple[int, int]]:
 def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) -> Found | None:
     """The concluding sentence of a text without an explicit statement."""
     offset = max(0, len(text) - _WINDOW_OF_CONCLUSION)
-    spans = _sentences(text[offset:])[-60:]
+    spans = [(a + offset, b + offset) for a, b in _sentences(text[offset:])[-_MOST_SENTENCES:]]
     if not spans:
         return None
-    spans = [(a + offset, b + offset) for a, b in spans]
     last = text[spans[-1][0] : spans[-1][1]].strip()
     many = len(spans) > 1 or len(text) > 100
     cut_off = many and bool(UNFINISHED.search(last.rstrip("$ *")) or STUB.fullmatch(last))
-    readable: list[tuple[bool, Found]] = []
-    refused: Found | None = None
-    for index, (start, end) in enumerate(spans):
-        raw = text[start:end]
-        content = plain(raw.strip())
-        if not content or content.startswith("|"):
-            continue
-        if len(spans) > 1 and content.endswith("?"):
-            continue
-        cued = bool(CONCLUSION.match(content)) or bool(CONCLUSION_INSIDE.search(content))
-        if (
-            not cued
-            and (readable or index)
-            and (CONTEXT.match(content) or CONTEXT_INSIDE.search(content))
-            and not refuses(content)
-        ):
-            continue
-        if not cued and reader.plans and PLAN.match(content) and not RESULT.search(content):
-            continue
-        lead = text[max(0, start - 300) : start]
-        rule = "conclusion" if cued else "bare" if len(spans) == 1 and len(content) <= 80 else "sentence"
-        statement = Statement(content, base + start, base + end, rule, lead=plain(lead))
-        reading = reader.read(statement)
-        if reading is None:
-            continue
-        if reading.problem == "refusal":
-            refused = Found(reading, statement)
-            readable = [pair for pair in readable if pair[0]]
-            continue
-        if refused is not None and not cued:
-            continue  # numbers after a refusal only illustrate it
-        if cued:
-            refused = None
-        readable.append((cued, Found(reading, statement)))
-    if refused is not None:
-        return refused
+    candidates = _candidates(text, base, spans, reader)
+    if refuses(text[spans[0][0] :]):
+        refused, readable = _with_refusals(candidates, reader)
+        if refused is not None:
+            return refused
+    else:
+        readable = _from_the_end(candidates, reader, only_cued=only_cued)
     if (
         len(readable) > 1
         and BOTH_OFFERED.search(last)
-        and not any(reader.same(readable[-1][1].reading.value, f.reading.value) for _, f in readable[-2:-1])
+        and not reader.same(readable[-1][1].reading.value, readable[-2][1].reading.value)
     ):
         return Found(Reading(problem="two_answers"), readable[-1][1].statement)
     cued_ones = [found for cued, found in readable if cued]
@@ -281,13 +265,66 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         return cued_ones[-1] if cued_ones else None
     if cut_off:
         # Cut before the conclusion: only a conclusion that came earlier counts.
-        earlier = [found for found in cued_ones if found.statement.end < base + spans[-1][0] + 1]
-        return (
-            earlier[-1]
-            if earlier
-            else Found(Reading(problem="truncated"), Statement("", base, base + len(text), "cut"))
-        )
+        earlier = [found for found in cued_ones if found.statement.end <= base + spans[-1][0]]
+        cut = Found(Reading(problem="truncated"), Statement("", base, base + len(text), "cut"))
+        return earlier[-1] if earlier else cut
     return _choose(readable, reader) if readable else None
+
+
+def _candidates(text: str, base: int, spans: list[tuple[int, int]], reader: Reader) -> list[tuple[bool, Statement]]:
+    """The sentences that may state an answer, and whether a word such as "therefore" announces them."""
+    kept = []
+    for index, (start, end) in enumerate(spans):
+        content = plain(text[start:end].strip())
+        if not content or content.startswith("|") or (len(spans) > 1 and content.endswith("?")):
+            continue
+        cued = bool(CONCLUSION.match(content) or CONCLUSION_INSIDE.search(content))
+        if not cued:
+            context = index and (CONTEXT.match(content) or CONTEXT_INSIDE.search(content))
+            if context and not refuses(content):
+                continue
+            if reader.plans and PLAN.match(content) and not RESULT.search(content):
+                continue
+        rule = "conclusion" if cued else "bare" if len(spans) == 1 and len(content) <= 80 else "sentence"
+        lead = text[max(0, start - 300) : start]
+        kept.append((cued, Statement(content, base + start, base + end, rule, lead=lead)))
+    return kept
+
+
+def _from_the_end(
+    candidates: list[tuple[bool, Statement]], reader: Reader, *, only_cued: bool
+) -> list[tuple[bool, Found]]:
+    """What the last sentences say, back to the last announced one, and the first sentence where none is announced."""
+    readable: list[tuple[bool, Found]] = []
+    for index in range(len(candidates) - 1, -1, -1):
+        cued, statement = candidates[index]
+        if not cued and (only_cued or (len(readable) >= _MOST_PLAIN and index)):
+            continue
+        reading = reader.read(statement)
+        if reading is not None:
+            readable.insert(0, (cued, Found(reading, statement)))
+            if cued:
+                break
+    return readable
+
+
+def _with_refusals(
+    candidates: list[tuple[bool, Statement]], reader: Reader
+) -> tuple[Found | None, list[tuple[bool, Found]]]:
+    """The refusal that stands at the end, if one does, and what the sentences say otherwise."""
+    readable: list[tuple[bool, Found]] = []
+    refused: Found | None = None
+    for cued, statement in candidates:
+        reading = reader.read(statement)
+        if reading is None:
+            continue
+        if reading.problem == "refusal":
+            refused = Found(reading, statement)
+            readable = [pair for pair in readable if pair[0]]
+        elif refused is None or cued:  # plain numbers after a refusal only illustrate it
+            refused = None
+            readable.append((cued, Found(reading, statement)))
+    return refused, readable
 
 
 def _choose(readable: list[tuple[bool, Found]], reader: Reader) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -186,9 +187,38 @@ def _fields(text: str) -> list[Statement]:
     return found
 
 
+# A cue begins with one of the first words, or holds one of the second; looking for them spares the long pattern the text.
+_CUE_STARTS = ("answer", "ans", "final", "correct", "right", "best", "sentiment", "label", "classification")
+_CUE_STARTS += ("prediction", "verdict")
+_CUE_PARTS = ("choose", "select", "pick", "go with", "stance", "class", "category")
+
+
+def _cue_matches(text: str) -> Iterator[re.Match[str]]:
+    low = text.lower()
+    if len(low) != len(text):  # a letter whose lower case is longer
+        yield from _CUE.finditer(text)
+        return
+    spots: dict[int, bool] = {}
+    for words, anchored in ((_CUE_PARTS, False), (_CUE_STARTS, True)):
+        for word in words:
+            at = low.find(word)
+            while at >= 0:
+                spots[at] = anchored
+                at = low.find(word, at + 1)
+    done = 0
+    for spot in sorted(spots):
+        if spot < done:
+            continue
+        look, start = (_CUE.match, spot) if spots[spot] else (_CUE.search, max(done, spot - 40))
+        match = look(text, start, spot + 240)
+        if match:
+            yield match
+            done = match.end()
+
+
 def _cues(text: str) -> list[Statement]:
     found = []
-    matches = _last(_CUE.finditer(text))
+    matches = _last(_cue_matches(text))
     if not text.isascii():
         matches += _last(_CUE_HAN.finditer(text))
     for match in matches:

@@ -112,6 +112,8 @@ _VERB_BEFORE = re.compile(r"(?:\b(?:is|was|are|were|of|by|to|be|equals|approxima
 
 def is_date(text: str, head: str, match: re.Match[str], after: int, noun: str) -> bool:
     chunk = match.group()
+    if len(chunk) > 7:  # "31,2014" is the longest date in digits that a number can swallow
+        return False
     if len(chunk) <= 2 or "," in chunk:
         if _MONTH_BEFORE.search(head) and noun not in ("year", "share"):
             return True

@@ -33,6 +33,9 @@ class Point:
     digits: int
     form: str = ""
 
+    def opposite(self) -> Point:
+        return Point(-self.value, self.place, self.digits, self.form)
+
     def times(self, factor: Fraction, form: str = "") -> Point:
         return Point(self.value * factor, self.place * factor, self.digits, form or self.form)
 

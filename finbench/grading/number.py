@@ -23,12 +23,15 @@ from finbench.statements import Statement
 
 def _direction_before(statement: Statement, quantity: Quantity) -> int:
     """The direction that the words before a box give: its own sentence, or the last one with the same number."""
-    lead = statement.lead
-    joined = plain(lead) + " " + quantity.shown
-    for other in reversed(quantities.scan(joined)):
-        if other.end < len(joined) - len(quantity.shown) - 160:
-            break
-        if other.number == quantity.number and (direction := quantities.directed(other, joined).direction):
+    lead = plain(statement.lead[-260:])
+    digits = quantity.shown.strip("$€£¥+-()% ").split(" ")[0]
+    start = lead.rfind(digits)
+    if start < 0:
+        start = len(lead)
+    joined = f"{lead} {quantity.shown}"
+    for other in reversed(quantities.scan(joined[max(0, start - 100) :])):
+        at = joined[max(0, start - 100) :]
+        if other.number == quantity.number and (direction := quantities.directed(other, at).direction):
             return direction
     return 0
 
@@ -92,11 +95,11 @@ def _signs(quantity: Quantity, wanted: Asked) -> tuple[int, ...]:
 def _match(reading: Point, target: Point, wanted: Asked, signs: tuple[int, ...], quantity: Quantity) -> str:
     reading = _demanded(reading, wanted, quantity)
     for sign in signs:
-        verdict = equal(replace(reading, value=reading.value * sign), target)
+        verdict = equal(reading if sign > 0 else reading.opposite(), target)
         if verdict:
             return verdict
     for sign in (1, -1):
-        if equal(replace(reading, value=reading.value * sign), target):
+        if equal(reading if sign > 0 else reading.opposite(), target):
             return "wrong_sign"
     return ""
 
