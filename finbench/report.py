@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finbench import digest, pages, plots
+from finbench import digest, pages, plots, resample
 from finbench.names import slug
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS
 from finbench.stats import Estimate, estimate
@@ -63,6 +63,7 @@ def gather(run_dir: Path) -> dict[str, Any]:
         "tasks": tasks,
         "summary": _sentences(entries),
         "reported": _reported(results),
+        "resampled": _resampled(run_dir),
         "plots": _plots(entries, gathered, results),
         "breakdowns": [plot.name for plot in _breakdowns(entries, gathered)],
         "examples": _examples(gathered, entries),
@@ -111,6 +112,21 @@ def _plain(value: object) -> str:
 
 def _half(interval: Sequence[float]) -> float:
     return (interval[1] - interval[0]) / 2
+
+
+def _resampled(run_dir: Path) -> str:
+    """The drop from FinQA's questions to their resampled variants in a sentence; empty when one of them was not run."""
+    original, variants = (run_dir / f"samples_{name}.jsonl" for name in ("finqa", "finqa_resampled"))
+    if not (original.is_file() and variants.is_file()):
+        return ""
+    found = resample.pairs(original, variants)
+    drop = found.drop
+    return (
+        f"On {found.n:,} FinQA questions asked with their published numbers and with new ones: "
+        f"{100 * found.original.mean:.1f} and {100 * found.resampled.mean:.1f} % right, a drop of {100 * drop.mean:.1f} points "
+        f"(95 % interval {100 * drop.low:.1f} to {100 * drop.high:.1f}; {found.only_original} right in the original only, "
+        f"{found.only_resampled} in the variant only). A model that remembers answers drops; one that computes does not."
+    )
 
 
 def _average(average: Mapping[str, Any] | None) -> dict[str, str] | None:
