@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from finbench import grading
+from finbench import audit, grading
 from finbench.extract import without_thinking
 from finbench.grading.reference import with_reference
 from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response
@@ -38,6 +39,9 @@ def grade(
         return Grade(correct=False, reason="truncated")
     if document.answer.kind != "lm_eval":
         verdict = grading.grade(document, first.text, finish=first.finish, reasoning=first.reasoning)
+        if audit.applies(document):
+            found = audit.audit(document, first.text, verdict, first.reasoning)
+            return replace(verdict, metrics={**verdict.metrics, **found.metrics()})
         return with_reference(document, verdict, first.text) if document.answer.kind == "text" else verdict
     if task is None:
         raise ValueError(f"{document.task} is scored by lm-eval's own code, which needs the task")
@@ -66,7 +70,8 @@ class Tally:
         self.conversations: dict[str, list[float]] = {}  # cluster -> [all right, final turn right]
         self.agreement: Counter[tuple[bool, str]] = Counter()
         self.golds: Counter[str] = Counter()
-        self.own: dict[str, list[Any]] = defaultdict(list)
+        self.own: dict[str, list[Any]] = defaultdict(list)  # lm-eval's "metric,filter": its own code aggregates them
+        self.means: dict[str, list[float]] = {}  # plain names: [sum, replies that have it]
 
     def add(
         self, document: Document, samples: Sequence[tuple[Sequence[Response], Grade, Mapping[str, Any] | None]]
@@ -123,7 +128,12 @@ class Tally:
         if verdict.gold:
             self.golds[verdict.gold] += 1
         for name, value in verdict.metrics.items():
-            self.own[name].append(value)
+            if "," in name:
+                self.own[name].append(value)
+            else:
+                mean = self.means.setdefault(name, [0.0, 0])
+                mean[0] += value
+                mean[1] += 1
 
     def headline(self) -> tuple[Estimate, str]:
         """The estimate that stands for the task, and whose verdict it is.
@@ -195,11 +205,12 @@ class Tally:
             metrics["n_without_conflicts"] = clean.n
         if len(self.golds) > 1 or (self.golds and "gold" not in self.golds):
             metrics["gold_hit"] = dict(self.golds)
-        own = {name: values for name, values in self.own.items() if "," in name}
-        metrics.update(task.aggregate(own) if task and own else {})
-        for name, values in self.own.items():
-            if "," not in name:
-                metrics[name] = round(sum(values) / len(values), 6)
+        metrics.update(task.aggregate(self.own) if task and self.own else {})
+        replies = sum(self.reasons.values())
+        for name, (summed, having) in self.means.items():
+            metrics[name] = round(summed / having, 6)
+            if having < replies:
+                metrics[f"n_{name}"] = int(having)
         return metrics
 
 

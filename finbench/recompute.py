@@ -1,0 +1,217 @@
+"""Is a stated equality true? Its sides computed again, exactly, and compared at the digits that the text shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+from finbench import closed_form
+from finbench.closed_form import Tree
+from finbench.stated import TENS, Number
+
+Verdict = Literal["right", "rounding", "wrong"]
+Rounded = Mapping[tuple[int, int], Fraction]  # a rounded result's `key` -> its exact value, without sign
+Outcome = tuple[Verdict | None, Fraction, Fraction]  # verdict, exact value, what the text says
+
+Ratio = tuple[int, int]
+MAX_BITS = 4096
+# Powers of ten between a result as written and its value: 14% is 0.14, but 0.14 x 100 = 14% is meant as well.
+_PERCENT_POWERS, _POINTS_POWERS, _AFTER_PERCENT_POWERS, _BARE_POWERS = (-2, 0), (-4, -2, 0), (0, -2), (0,)
+
+
+_ESTIMATE = re.compile(r"about|roughly|around|nearly")
+_APPROXIMATE = re.compile(r"≈|\\(?:approx|sim|cong)|approx|rounds")
+
+
+class Side(NamedTuple):
+    """One side of an equality."""
+
+    tree: Tree
+    leaves: tuple[int, ...]
+    computed: bool  # holds an operation
+    start: int
+    end: int
+    bracketed: frozenset[int]  # leaves alone in parentheses: accounting may mean them negative
+    last: str  # the last token's kind
+
+
+# -- the verdict -----------------------------------------------------------------------------------------------------
+
+
+def _values(side: Side, numbers: Sequence[Number], *, scaled: bool = True) -> dict[str, Ratio]:
+    """What the leaves are worth; with their percent signs, and with their scale words if `scaled`."""
+    values = {}
+    for leaf in side.leaves:
+        number = numbers[leaf]
+        power = number.exponent - (2 if number.percent else 4 if number.points else 0) + (number.scale if scaled else 0)
+        values[str(leaf)] = (number.digits * 10**power, 1) if power >= 0 else (number.digits, 10**-power)
+    return values
+
+
+def _ratio(tree: Tree, values: Mapping[str, Ratio]) -> Ratio | None:
+    """The exact value of a tree as a quotient of integers, its denominator above zero; None where it has none.
+
+    `Fraction` would reduce after every step, which takes longer than all else here; roots and powers go to `closed_form`.
+    """
+    kind = tree[0]
+    if kind == "sym":
+        return values[tree[1]]
+    if kind == "num":
+        return tree[1].numerator, tree[1].denominator
+    if kind in ("^", "sqrt"):
+        exact = closed_form.evaluate(tree, {name: Fraction(*value) for name, value in values.items()})
+        return None if exact is None else (exact.numerator, exact.denominator)
+    left, right = _ratio(tree[1], values), _ratio(tree[2], values)
+    if left is None or right is None:
+        return None
+    (a, b), (c, d) = left, right
+    if kind == "+":
+        top, bottom = a * d + c * b, b * d
+    elif kind == "-":
+        top, bottom = a * d - c * b, b * d
+    elif kind == "*":
+        top, bottom = a * c, b * d
+    elif c:
+        top, bottom = (a * d, b * c) if c > 0 else (-a * d, -b * c)
+    else:
+        return None
+    return (top, bottom) if bottom.bit_length() < MAX_BITS and top.bit_length() < MAX_BITS else None
+
+
+def _targets(number: Number, sign: int, left: Sequence[Number]) -> Iterator[tuple[int, int, int]]:
+    """The values that a stated result may mean, the likeliest first: (top, place, bottom), a value top/bottom whose last
+    digit is worth place/bottom."""
+    if number.percent:
+        powers: tuple[int, ...] = _PERCENT_POWERS
+    elif number.points:
+        powers = _POINTS_POWERS
+    elif any(other.percent for other in left):
+        powers = _AFTER_PERCENT_POWERS
+    else:
+        powers = _BARE_POWERS
+    for scale in (0, number.scale) if number.scale else (0,):
+        for power in powers:
+            whole = number.exponent + power + scale
+            ten = 10 ** abs(whole)
+            yield (sign * number.digits * ten, ten, 1) if whole >= 0 else (sign * number.digits, 1, ten)
+
+
+def judged(left: Side, right: Side, relation: str, after: str, numbers: Sequence[Number], rounded: Rounded) -> Outcome:
+    """How the right side stands to the left one. `relation` is the sign or words between them, `after` what follows.
+
+    No verdict where the left side has no value (a division by nothing).
+    """
+    value = _ratio(left.tree, _values(left, numbers))
+    if value is None:
+        return None, Fraction(0), Fraction(0)
+    exact = Fraction(*value)
+    if right.computed:
+        return _both_computed(left, right, exact, relation, numbers)
+    number = numbers[right.leaves[0]]
+    signs = (1, -1) if right.bracketed else (-1,) if _negated(right.tree) else (1,)
+    shown = [numbers[i] for i in left.leaves]
+    top, _, bottom = next(_targets(number, signs[0], shown))
+    stated = Fraction(top, bottom)
+    for reading in _readings(left, value, numbers, rounded):
+        for sign in signs:
+            verdict = _close(reading, _targets(number, sign, shown), relation, after)
+            if verdict:
+                if verdict == "right" and reading != value and not any(n.scale or n.percent or n.points for n in shown):
+                    verdict = "rounding"
+                return verdict, exact, stated
+    return "wrong", exact, stated
+
+
+def _negated(tree: Tree) -> bool:
+    return tree[0] == "-" and len(tree) == 3 and tree[1] == ("num", Fraction(0))
+
+
+def _readings(left: Side, exact: Ratio, numbers: Sequence[Number], rounded: Rounded) -> Iterator[Ratio]:
+    """The left side's values: as written; without scale words; parentheses as signs; rounded results before rounding."""
+    yield exact
+    changes: list[dict[str, Ratio]] = []
+    if any(numbers[leaf].scale for leaf in left.leaves):
+        changes.append(_values(left, numbers, scaled=False))
+    values = _values(left, numbers)
+    if left.bracketed:
+        changes.append({name: (-v[0], v[1]) if int(name) in left.bracketed else v for name, v in values.items()})
+    carried: dict[str, Ratio] = {}
+    for leaf in left.leaves:
+        before = rounded.get(numbers[leaf].key)
+        if before is not None:
+            percent = numbers[leaf].percent and before > 10 * Fraction(*values[str(leaf)])
+            carried[str(leaf)] = before.numerator, before.denominator * (100 if percent else 1)
+    if carried:
+        changes.append(values | carried)
+    for changed in changes:
+        value = _ratio(left.tree, changed)
+        if value is not None:
+            yield value
+
+
+def _close(value: Ratio, targets: Iterable[tuple[int, int, int]], relation: str, after: str) -> Verdict | None:
+    top, bottom = value
+    for target, place, below in targets:
+        difference = abs(top * below - target * bottom)
+        worth = place * bottom
+        if not difference:
+            return "right"
+        if 2 * difference <= worth:
+            return "rounding"
+        smaller = abs(target) * bottom < abs(top) * below and (top < 0) == (target < 0)
+        if difference < worth and smaller:
+            return "rounding"  # cut, not rounded
+        if difference <= worth and (_APPROXIMATE.search(relation) or after.startswith(("...", "…"))):
+            return "rounding"
+        if _ESTIMATE.search(relation) and difference * 100 <= abs(top) * below:
+            return "rounding"
+    return None
+
+
+def _first_leaf(tree: Tree) -> int | None:
+    while len(tree) == 3:
+        tree = tree[1]
+    return int(tree[1]) if tree[0] == "sym" else None
+
+
+def _both_computed(left: Side, right: Side, exact: Fraction, relation: str, numbers: Sequence[Number]) -> Outcome:
+    """An expression equals another: exactly, or within the rounding of the numbers that are new in it."""
+    values = _values(right, numbers)
+    value = _ratio(right.tree, values)
+    if value is None:
+        return None, exact, exact
+    stated = Fraction(*value)
+    hundredfold = {Fraction(1)}
+    if any(n.percent or n.key == (1, 2) for n in (numbers[i] for i in (*left.leaves, *right.leaves))):
+        hundredfold |= {Fraction(100), Fraction(1, 100)}
+    for factor in hundredfold:
+        if exact == stated * factor:
+            return "right", exact, stated
+    running = _first_leaf(right.tree)
+    if running is not None:  # a + b = 5 + c = ...: the first number of the right side is meant
+        first = numbers[running]
+        verdict = _close(
+            (exact.numerator, exact.denominator),
+            _targets(first, 1, [numbers[leaf] for leaf in left.leaves]),
+            relation,
+            "",
+        )
+        if verdict:
+            return verdict, exact, first.number
+    known = {numbers[leaf].key for leaf in left.leaves}
+    slack = Fraction(0)
+    for leaf in right.leaves:
+        number = numbers[leaf]
+        if number.key in known or number.key == (1, 2):
+            continue
+        here = Fraction(*values[str(leaf)])
+        moved = here + TENS[number.exponent] / 2 / (100 if number.percent else 1)
+        other = _ratio(right.tree, values | {str(leaf): (moved.numerator, moved.denominator)})
+        if other is not None:
+            slack += abs(Fraction(*other) - stated)
+    for factor in hundredfold:
+        if abs(exact - stated * factor) <= slack * factor:
+            return "rounding", exact, stated
+    return "wrong", exact, stated

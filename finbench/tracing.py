@@ -1,0 +1,316 @@
+"""Where every number of a reply comes from, and what its answer rests on.
+
+Numbers and calculations are walked together in the order of the text: a number may come from the page, the question, a
+calculation before it, an unstated step beside it, a constant, or nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from finbench import closed_form, origins
+from finbench.calculations import Calculation
+from finbench.closed_form import Tree
+from finbench.origins import Kind
+from finbench.stated import Number
+
+COUNTED = frozenset(("cell", "sentence", "question", "computed", "implied", "nothing"))
+NEAR = 4  # how many numbers back an unstated step may look in its sentence
+FAR = 8  # and beyond it, for amounts of four digits
+MAX_VALUES = 2000
+
+_SENTENCE_END = re.compile(r"[.!?;](?=\s)|\n")
+
+
+class Trace(NamedTuple):
+    """Where the number at `start:end` comes from.
+
+    `where` names the table's row and column, the sentence, or the calculation (`calculation` is its index, else -1);
+    `how` is "", "scaled" or "rounded".
+    """
+
+    start: int
+    end: int
+    kind: Kind
+    where: str = ""
+    how: str = ""
+    row: int = -1
+    column: int = -1
+    calculation: int = -1
+
+
+class Source(NamedTuple):
+    """The calculation that a number comes from; `negative` when its value is below zero (numbers are read unsigned)."""
+
+    tree: Tree
+    negative: bool
+
+
+class Value(NamedTuple):
+    """A number that the text has computed: its mantissa from 1 to 10, its power, and the tree that gives it."""
+
+    mantissa: float
+    power: int
+    calculation: int
+    source: Source
+
+
+class Support(NamedTuple):
+    """What an answer rests on: a calculation's index, or -1 for the page or the question."""
+
+    sound: bool
+    calculation: int
+
+
+class Tracing:
+    """One reply: its numbers, its calculations, and after `trace_all` the origin of each."""
+
+    def __init__(
+        self, text: str, found: list[Number], stated: list[Calculation], page: origins.Listed, question: origins.Listed
+    ) -> None:
+        self.text = text
+        self.numbers = found
+        self.calculations = stated
+        self.page = page
+        self.question = question
+        self.traces: list[Trace] = []
+        self.results = {c.result: index for index, c in enumerate(stated) if c.result >= 0}
+        self.operands = {leaf for c in stated for leaf in c.operands}
+        self.values: list[Value] = []
+        self.sources: dict[int, Source] = {}  # number index -> the calculation that it comes from
+        self.cited: set[int] = set()  # numbers that stand on the page or in the question as they are
+        self.sound: list[bool] = []
+
+    def trace_all(self) -> None:
+        """Walk numbers and calculations together, in the order of the text."""
+        ahead = 0
+        breaks = [match.start() for match in _SENTENCE_END.finditer(self.text)]
+        for index, number in enumerate(self.numbers):
+            while ahead < len(self.calculations) and self.calculations[ahead].end <= number.start:
+                self._learn(ahead)
+                ahead += 1
+            self.traces.append(self._trace(index, number, breaks))
+        for rest in range(ahead, len(self.calculations)):
+            self._learn(rest)
+
+    def _learn(self, index: int) -> None:
+        """Remember what a calculation gives, and what its parts give."""
+        calculation = self.calculations[index]
+        self.sound.append(calculation.verdict != "wrong" and all(self._leaf_sound(i) for i in calculation.operands))
+        if calculation.verdict == "wrong":
+            self._remember(calculation.stated, index, calculation.tree)
+            return
+        self._remember(calculation.exact, index, calculation.tree)
+        parts = [part for part in calculation.tree[1:] if isinstance(part, tuple) and len(part) == 3]
+        if parts:
+            values = {str(leaf): self.numbers[leaf].value for leaf in calculation.operands}
+            while parts and len(self.values) < MAX_VALUES:
+                part = parts.pop()
+                value = closed_form.evaluate(part, values)
+                if value is not None:
+                    self._remember(value, index, part)
+                parts += [inner for inner in part[1:] if isinstance(inner, tuple) and len(inner) == 3]
+
+    def _remember(self, value: Fraction, index: int, tree: Tree) -> None:
+        if value:
+            mantissa, power = _split(value)
+            self.values.append(Value(mantissa, power, index, Source(tree, value < 0)))
+
+    def _leaf_sound(self, leaf: int) -> bool:
+        if leaf >= len(self.traces):
+            return True
+        if self.traces[leaf].kind == "nothing":
+            return False
+        source = self.traces[leaf].calculation
+        return source < 0 or source >= len(self.sound) or self.sound[source]
+
+    def _trace(self, index: int, number: Number, breaks: Sequence[int]) -> Trace:
+        start, end = number.start, number.end
+        if number.label and index not in self.operands and index not in self.results:
+            return Trace(start, end, "label")
+        made = self.results.get(index)
+        if made is not None:
+            calculation = self.calculations[made]
+            self.sources[index] = Source(calculation.tree, calculation.stated < 0)
+            if self.known(number, self.page, exactly=True):
+                self.cited.add(index)
+            return Trace(start, end, "computed", f"calculation {made + 1}", calculation=made)
+        known = self.known(number, self.page) or self.known(number, self.question)
+        if known and not known.how:
+            self.cited.add(index)
+        if number.year and index not in self.operands:
+            return known or Trace(start, end, "year")
+        if known and not known.how:
+            earlier = self._computed(number, exactly=True) if index in self.operands else None
+            if earlier is None or not self.sound[earlier.calculation]:
+                return known
+            return self._from(index, number, earlier)
+        constant = (
+            not number.money and number.key in origins.CONSTANTS and (not number.percent or number.key[0] in (0, 1))
+        )
+        earlier = self._computed(number, exactly=constant)
+        if earlier is not None:
+            return self._from(index, number, earlier)
+        if known:
+            return known
+        if constant:
+            return Trace(start, end, "constant")
+        if number.digits <= origins.MAX_COUNT and not (
+            number.exponent or number.percent or number.money or number.scale
+        ):
+            return Trace(start, end, "count")
+        if number.year:
+            return Trace(start, end, "year")
+        return self._implied(index, number, breaks) or Trace(start, end, "nothing")
+
+    def known(self, number: Number, source: origins.Listed, *, exactly: bool = False) -> Trace | None:
+        hit = origins.find(number, source) if number.digits else None
+        if hit is None or (exactly and hit[1]):
+            return None
+        place, how = hit
+        return Trace(number.start, number.end, place.kind, place.where, how, place.row, place.column)
+
+    def _computed(self, number: Number, *, exactly: bool = False) -> Value | None:
+        """The latest earlier result that rounds to the number; its parts of calculations count as results."""
+        if not number.digits:
+            return None
+        digits = len(str(number.digits))
+        mantissa, power = number.digits / 10 ** (digits - 1), digits - 1 + number.exponent
+        allowed = 10.0 ** (1 - digits) * (1e-9 if exactly else 0.5000001)
+        for value in reversed(self.values):
+            shift = power - value.power
+            below = value.mantissa - mantissa
+            if exactly:
+                same = abs(below) <= allowed and not shift
+            elif digits < 3:  # so few digits agree by chance: only percents and scales of the very value
+                same = abs(below) <= allowed and shift in origins.SHIFTS and (digits > 1 or not below)
+            else:  # rounded or cut; in a long division, a power of ten away
+                same = -allowed <= below < 2 * allowed
+            if same:
+                return value
+        return None
+
+    def _from(self, index: int, number: Number, value: Value) -> Trace:
+        self.sources[index] = value.source
+        where = f"calculation {value.calculation + 1}"
+        return Trace(number.start, number.end, "computed", where, calculation=value.calculation)
+
+    def _implied(self, index: int, number: Number, breaks: Sequence[int]) -> Trace | None:
+        """The unstated step from two numbers nearby that gives the number.
+
+        Two of the same sentence by any of `_STEPS`; for an amount of four digits and more also a difference or sum of
+        two of the last numbers, wherever they stand: such an agreement is no chance.
+        """
+        here = bisect_left(breaks, number.start)
+        first = breaks[here - 1] if here else 0
+        last = breaks[here] if here < len(breaks) else len(self.text)
+        long = number.digits >= 1000
+        near = [
+            i
+            for i in range(max(0, index - (FAR if long else NEAR)), min(len(self.numbers), index + 3))
+            if self._usable(i, index)
+        ]
+        shown, allowed = number.digits * 10.0**number.exponent, 10.0**number.exponent * 0.5000001
+        for place, i in enumerate(near):
+            for j in near[place + 1 :]:
+                together = first <= self.numbers[i].start and self.numbers[j].start < last
+                if not together and not (long and j < index):
+                    continue
+                for rule, value, sign, swapped in _steps(
+                    self._float(i), self._float(j), together and number.digits >= 10
+                ):
+                    if abs(value - shown) <= (allowed if together else allowed * 1e-6):
+                        names = [("sym", str(k)) for k in ((j, i) if swapped else (i, j))]
+                        tree: Tree = ("/", ("-", *names), names[1]) if sign == "%" else (sign, *names)
+                        self.sources[index] = Source(tree, False)
+                        where = f"{rule} of {self._shown(i)} and {self._shown(j)}"
+                        return Trace(number.start, number.end, "implied", where)
+        return None
+
+    def _float(self, index: int) -> float:
+        number = self.numbers[index]
+        return number.digits * 10.0**number.exponent
+
+    def _usable(self, i: int, index: int) -> bool:
+        number = self.numbers[i]
+        if i == index or number.year or number.label or not number.digits:
+            return False
+        return i > index or self.traces[i].kind in COUNTED
+
+    def _shown(self, index: int) -> str:
+        return self.text[self.numbers[index].start : self.numbers[index].end].strip()
+
+    # What the answer rests on
+
+    def support(self, answer: Number) -> Support:
+        """What gives the answer: a sound calculation if there is one, else the page or the question, else what is left."""
+        mantissa, power, allowed = _place(answer)
+        unsound = -1
+        for value in reversed(self.values):
+            if _agree(value, mantissa, power, allowed):
+                if self.sound[value.calculation]:
+                    return Support(True, value.calculation)
+                unsound = max(unsound, value.calculation)
+        if (
+            any(origins.find(answer, source) for source in (self.page, self.question))
+            or answer.key in origins.CONSTANTS
+        ):
+            return Support(True, -1)
+        for number, trace in zip(self.numbers, self.traces):
+            if number.key == answer.key and trace.kind in ("implied", "count"):
+                return Support(True, -1)
+        return Support(False, unsound)
+
+    def giving(self, answer: Number) -> list[int]:
+        """The calculations whose value, as computed or as stated, rounds to the answer."""
+        mantissa, power, allowed = _place(answer)
+        given = {
+            value.calculation
+            for value in self.values
+            if value.source.tree is self.calculations[value.calculation].tree
+            and _agree(value, mantissa, power, allowed)
+        }
+        for index, calculation in enumerate(self.calculations):
+            if calculation.result >= 0 and self.numbers[calculation.result].key[0] == answer.key[0]:
+                given.add(index)
+        return sorted(given)
+
+
+def _place(answer: Number) -> tuple[float, int, float]:
+    """Mantissa, power, and one unit of the last digit as part of the mantissa."""
+    digits = len(str(answer.digits))
+    return answer.digits / 10 ** (digits - 1), digits - 1 + answer.exponent, 10.0 ** (1 - digits) * 1.0000001
+
+
+def _agree(value: Value, mantissa: float, power: int, allowed: float) -> bool:
+    """Is a value the answer, to the answer's digits, in percent or in another scale?"""
+    close = abs(value.mantissa - mantissa) <= allowed or abs(value.mantissa - mantissa * 10) <= allowed * 10
+    return close and abs(power - value.power) in (0, 1, 2, 3, 6, 9)
+
+
+def _split(value: Fraction) -> tuple[float, int]:
+    """The mantissa from 1 to 10 and the power of ten of a number that is not zero."""
+    size = abs(value)
+    power = len(str(size.numerator)) - len(str(size.denominator))
+    mantissa = float(size / Fraction(10) ** power)
+    if mantissa < 1:
+        return mantissa * 10, power - 1
+    return (mantissa / 10, power + 1) if mantissa >= 10 else (mantissa, power)
+
+
+def _steps(a: float, b: float, together: bool) -> Iterator[tuple[str, float, str, bool]]:
+    """What one step makes of two numbers: its name, the value, the operator, and whether b comes first."""
+    yield "difference", abs(a - b), "-", b > a
+    yield "sum", a + b, "+", False
+    if together and a and b:
+        yield "quotient", a / b, "/", False
+        yield "quotient", b / a, "/", True
+        yield "share", 100 * a / b, "/", False
+        yield "share", 100 * b / a, "/", True
+        yield "change", 100 * abs(a - b) / b, "%", False
+        yield "change", 100 * abs(a - b) / a, "%", True
+        yield "product", a * b, "*", False
