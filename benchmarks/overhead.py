@@ -26,8 +26,11 @@ from fake_server import FakeServer  # noqa: E402
 
 YAML = """\
 task: overhead
-dataset_path: json
-dataset_kwargs: {{data_files: {{test: {rows}}}}}
+custom_dataset: !function finbench.lm_eval.rows
+dataset_kwargs:
+  file: rows.jsonl
+  columns: {{question: question, answer: gold, id: id}}
+  answer: {{kind: number, unit: amount}}
 output_type: generate_until
 test_split: test
 fewshot_config: {{sampler: first_n, samples: []}}
@@ -57,7 +60,7 @@ def write_task(folder: Path, samples: int) -> None:
                 "answer": {"kind": "number", "unit": "amount"},
             }
             out.write(json.dumps(row) + "\n")
-    (folder / "overhead.yaml").write_text(YAML.format(rows=rows))
+    (folder / "overhead.yaml").write_text(YAML.format())
 
 
 def finbench_command(url: str, folder: Path, concurrency: int) -> list[str]:

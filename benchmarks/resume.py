@@ -19,7 +19,7 @@ from pathlib import Path
 from overhead import ROOT, finbench_command, resident, write_task
 
 sys.path.insert(0, str(ROOT / "tests"))
-from fake_server import FakeServer  # noqa: E402
+from fake_server import FakeServer
 
 
 def killed(samples: int) -> None:

@@ -1,8 +1,8 @@
 """finbench: evaluation of language models on financial reasoning.
 
-    run = finbench.run("baseline/heuristic", ["finqa"], data="sample")
-    run.table(); run.samples("finqa")
-    finbench.grade("The margin was 14.2%.", "0.142", question="what is the margin?")
+run = finbench.run("baseline/heuristic", ["finqa"], data="sample")
+run.table(); run.samples("finqa")
+finbench.grade("The margin was 14.2%.", "0.142", question="what is the margin?")
 """
 
 from __future__ import annotations

@@ -250,7 +250,7 @@ def _check_documents(task: Task, where: _Where, context_length: int, report: Rep
             say("accepts-anything", "an empty reply is graded right")
 
 
-def _rows(task: Task, where: _Where, report: Report) -> Iterator[dict[str, Any]]:
+def _rows(task: Task, where: _Where, report: Report) -> Iterator[Mapping[str, Any]]:
     """The rows of a task until one cannot be read."""
     try:
         yield from task.rows()

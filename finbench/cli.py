@@ -117,7 +117,8 @@ def _with_config(top: argparse.ArgumentParser, words: Sequence[str], path: Path)
 
 def _subparser(top: argparse.ArgumentParser, words: Sequence[str]) -> argparse.ArgumentParser:
     subparsers = next(a for a in top._actions if isinstance(a, argparse._SubParsersAction))
-    return next(subparsers.choices[word] for word in words if word in subparsers.choices)
+    command: argparse.ArgumentParser = next(subparsers.choices[word] for word in words if word in subparsers.choices)
+    return command
 
 
 def _say(text: str) -> None:

@@ -12,7 +12,8 @@ from functools import lru_cache, wraps
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_OUTPUT = 4_000_000  # characters of one rendered prompt; FinQA's longest is under 10,000
 MAX_REPEAT = 100_000  # elements that a `*` inside a template may make
@@ -93,7 +94,7 @@ class TaskEnvironment(ImmutableSandboxedEnvironment):
 
         return checked
 
-    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: B902, N805 -- jinja's names
+    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         if getattr(__obj, "__name__", "") in GROWING and isinstance(getattr(__obj, "__self__", None), str):
             _refuse_growth(__obj.__self__, args)
         return super().call(__context, __obj, *args, **kwargs)

@@ -15,7 +15,7 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps, cache
+from functools import cache, wraps
 from importlib import resources
 from itertools import count, islice
 from pathlib import Path

@@ -1,7 +1,7 @@
 """The durable half of a run: every document, prompt, reply and grade in one SQLite file.
 
-A reply is committed before it counts as done: at most a quarter of a second or 256 replies are at risk when the process dies, and
-those are asked again. One writer at a time: the second is refused with the first one's process id.
+A reply is committed before it counts as done: at most a quarter of a second or 256 replies are at risk when the process
+dies, and those are asked again. One writer at a time: the second is refused with the first one's process id.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ class Task:
 
     def sampling(self, overrides: Mapping[str, Any] | None = None) -> Sampling:
         """The task's `generation_kwargs` as a Sampling, with the given fields on top."""
-        given = dict(self._config.generation_kwargs or {})
+        given: dict[str, Any] = dict(self._config.generation_kwargs or {})
         temperature = float(given.get("temperature", 0.0)) if given.get("do_sample", "temperature" in given) else 0.0
         until = given.get("until", [])
         sampling = Sampling(
@@ -184,7 +184,7 @@ class Task:
                 )
             return
         for part, (context, continuation) in enumerate(self._continuations(document, asking)):
-            messages = tuple(context) if asking.chat else ()
+            messages = cast(tuple[Message, ...], context) if asking.chat else ()
             prompt = "" if asking.chat else cast(str, context)
             yield Request(
                 id=self.request_id(digest, asking, sampling, 0, part),

@@ -106,17 +106,19 @@ def _functions(text: str, path: Path) -> Iterator[FunctionUse]:
         if isinstance(event, yaml.AliasEvent):
             aliases += 1
             if aliases > MAX_ALIASES:
-                raise TaskError(
-                    f"{path}:{event.start_mark.line + 1}: more than {MAX_ALIASES} aliases; write the values out"
-                )
+                raise TaskError(f"{path}:{_line(event)}: more than {MAX_ALIASES} aliases; write the values out")
         elif isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise TaskError(f"{path}:{event.start_mark.line + 1}: nested deeper than {MAX_DEPTH} levels")
+                raise TaskError(f"{path}:{_line(event)}: nested deeper than {MAX_DEPTH} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         elif isinstance(event, yaml.ScalarEvent) and event.tag == "!function":
-            yield FunctionUse(event.value, event.start_mark.line + 1)
+            yield FunctionUse(event.value, _line(event))
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
 
 
 def _includes(config: dict[str, Any], path: Path, root: Path) -> Iterator[Path]:

@@ -109,7 +109,7 @@ def is_suite(file: taskfiles.TaskFile) -> bool:
 def _listed(file: taskfiles.TaskFile) -> list[str]:
     """The direct members of a group file."""
     members = file.config.get("task") or []
-    return [m.get("group") or m.get("task") if isinstance(m, dict) else m for m in members]
+    return [str(m.get("group") or m.get("task")) if isinstance(m, dict) else m for m in members]
 
 
 def leaves_of(name: str, known: Mapping[str, taskfiles.Folder]) -> list[str]:

@@ -22,7 +22,12 @@ def choose(model: str, engine: str, base_urls: Sequence[str], options: Mapping[s
 
 
 def create(
-    name: str, model: str, *, engine: str = "auto", base_urls: Sequence[str] = (), common: Mapping[str, Any] | None = None,
+    name: str,
+    model: str,
+    *,
+    engine: str = "auto",
+    base_urls: Sequence[str] = (),
+    common: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Engine:
     """The engine of that name. `common` holds settings of every run, `options` the flags that the user gave.

@@ -38,7 +38,19 @@ def kept(folder: Path) -> int:
 
 
 def test_a_run_killed_in_the_middle_keeps_its_replies_and_ends_like_a_whole_one(tmp_path: Path, tiny: Path) -> None:
-    words = ["--model", str(tiny), "--engine", "vllm", "--tasks", "tfns", "--max-tokens", "160", "--max-num-seqs", "4", *SMALL]
+    words = [
+        "--model",
+        str(tiny),
+        "--engine",
+        "vllm",
+        "--tasks",
+        "tfns",
+        "--max-tokens",
+        "160",
+        "--max-num-seqs",
+        "4",
+        *SMALL,
+    ]
     whole = finbench(*words, "--output", str(tmp_path / "whole"))
     assert whole.wait(timeout=600) == 0, whole.communicate()[1][-3000:]
     killed = finbench(*words, "--output", str(tmp_path / "killed"))
