@@ -16,9 +16,11 @@ from finbench.engines import create as engines
 from finbench.errors import EngineError
 from finbench.feed import Choice, Feed
 from finbench.planning import Plan, Settings, plan
-from finbench.records import Grade, Response
+from finbench.records import Grade, Request, Response
 from finbench.store import Store, wall_clock
 from finbench.task import Task
+
+MAX_COUNTED = 50_000  # requests whose lengths are checked before the run; takes about a millisecond each
 
 __all__ = ["Outcome", "Plan", "Settings", "execute", "plan"]
 
@@ -98,12 +100,43 @@ def _ask(planned: Plan, feed: Feed, store: Store, listener: Listener) -> dict[st
     try:
         if hasattr(engine, "prepare"):
             engine.prepare({task.name: _documents(task, settings) for task in planned.tasks})
+        if hasattr(engine, "check_lengths"):
+            _check_lengths(planned, engine.check_lengths, listener)
         listener.stage("asking")
         for response in engine.stream(_after(first, feed)):
             _take(feed, store, listener, response, planned.opened)
         return dict(engine.describe())
     finally:
         engine.close()
+
+
+def _check_lengths(planned: Plan, check: Callable[[Iterator[Request]], Iterator[Any]], listener: Listener) -> None:
+    """Say before the run which prompts do not fit the context; with `--long-prompts error` that is the end of it.
+
+    Very large runs are not counted ahead: there each prompt that does not fit is a failed sample, and listed.
+    """
+    if sum(planned.wanted.values()) > MAX_COUNTED:
+        return
+    settings = planned.settings
+    names: dict[str, str] = {}
+
+    def requests() -> Iterator[Request]:
+        for task in planned.tasks:
+            for _, document in task.documents(settings.limit, settings.seed):
+                for request in task.requests(document, "", planned.asking[task.name]):
+                    names[request.id] = f"{task.name} {document.id}"
+                    yield request
+                    del names[request.id]
+
+    found = [(names[long.request_id], long.tokens, long.limit) for long in check(requests())]
+    if not found:
+        return
+    policy = settings.engine_options.get("long_prompts", "error")
+    listed = "\n".join(f"  {name}: {tokens:,} tokens, {limit:,} fit" for name, tokens, limit in found[:10])
+    text = f"{len(found):,} prompts are too long for the context:\n{listed}" + ("\n  ..." if len(found) > 10 else "")
+    if policy == "error":
+        raise EngineError(f"{text}\nGive a larger --max-model-len, or --long-prompts skip or truncate-left.")
+    listener.stage(f"{text}\n{policy}")
 
 
 def _documents(task: Task, settings: Settings) -> Callable[[], Iterator[Any]]:
@@ -214,6 +247,7 @@ def _finish(
         "data_hashes": feed.data_hashes,
         "timings": {"seconds": seconds, "kept": feed.kept},
         "tokens": manifest.token_totals(summary),
+        "cost": manifest.cost(settings, manifest.token_totals(summary)),
     }
     manifest.write(planned.folder, manifest.of_run(planned, engine, facts), document, infos, planned.sizes)
     return Outcome(planned.folder, document, status, interrupted[0] if interrupted else None, seconds)

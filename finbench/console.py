@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -230,6 +231,9 @@ def show_outcome(plan: Plan, outcome: Outcome, files: Sequence[Path]) -> None:
     out = console(sys.stdout)
     if outcome.status == "interrupted":
         out.print("interrupted: the same command continues this run")
+    about = json.loads((outcome.folder / "run.json").read_text("utf-8"))
+    if about["cost"]:
+        out.print(f"estimated cost {about['cost']['amount']:,.2f} {shown(about['cost']['currency'])}")
     for name in ("run.json", "results.json"):
         out.print(f"wrote {shown(outcome.folder / name)}")
     for path in files:

@@ -12,9 +12,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from finbench import leaderboard, results, score
+from finbench import leaderboard, prices, results, score
 from finbench.names import slug
-from finbench.planning import Plan
+from finbench.planning import Plan, Settings
 from finbench.task import Task
 
 
@@ -37,7 +37,7 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
         "engine": plan.engine,
         "engine_details": engine,
         "protocol": settings.protocol,
-        **{key: facts[key] for key in ("created", "finished", "status", "suite", "timings", "tokens")},
+        **{key: facts[key] for key in ("created", "finished", "status", "suite", "timings", "tokens", "cost")},
         "settings": plan.identity,
         "judge": settings.judge,
         "tasks": {
@@ -128,6 +128,14 @@ def token_totals(summary: Mapping[str, Any]) -> dict[str, int] | None:
     """Prompt and output tokens over all tasks; None when no engine counted them."""
     counted = [entry["tokens"] for entry in summary["tasks"].values() if entry["tokens"]]
     return {kind: sum(entry[kind] for entry in counted) for kind in ("prompt", "output")} if counted else None
+
+
+def cost(settings: Settings, tokens: Mapping[str, int] | None) -> dict[str, Any] | None:
+    """What the counted tokens cost by the user's price file; None without one, or where it does not know the model."""
+    price = prices.read(settings.prices, settings.model) if settings.prices and tokens else None
+    if price is None or tokens is None:
+        return None
+    return {"amount": round(price.of(tokens["prompt"], tokens["output"]), 4), "currency": price.currency}
 
 
 def versions() -> dict[str, str]:

@@ -43,6 +43,7 @@ class Settings:
     sampling: Mapping[str, Any] = field(default_factory=dict)  # Sampling fields given by flags
     judge: str | None = None
     judge_base_urls: tuple[str, ...] = ()
+    prices: Path | None = None
     output: Path | None = None
     reports: Path = Path("reports")
     trust_task_code: bool = False

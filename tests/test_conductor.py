@@ -227,3 +227,29 @@ def test_json_prints_exactly_one_document(tmp_path: Path) -> None:
     assert document["schema"] == 1 and document["tasks"]["finqa"]["score"] == 100.0
     assert {"run_dir", "model", "protocol", "tasks", "average", "reported"} <= set(document)
     assert document["average"] is None
+
+
+def test_prompts_over_the_context_end_the_run_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from finbench.engines.offline import OfflineEngine
+    from finbench.engines.prompts import LongPrompt
+    from finbench.errors import EngineError
+
+    def check_lengths(self: object, requests: object) -> object:
+        for request in requests:  # type: ignore[attr-defined]
+            if "SAMPLE" in request.document.id and request.document.id.endswith("1"):
+                yield LongPrompt(request.id, 5000, 4096)
+
+    monkeypatch.setattr(OfflineEngine, "check_lengths", check_lengths, raising=False)
+    with pytest.raises(EngineError, match=r"5,000 tokens, 4,096 fit[\s\S]*--long-prompts skip"):
+        execute(replace(SAMPLE, output=tmp_path))
+    outcome = execute(replace(SAMPLE, output=tmp_path, engine_options={"long_prompts": "skip"}))
+    assert outcome.status == "complete"
+
+
+def test_a_price_file_gives_an_estimate(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("models: {m: {input: 1000000, output: 0}}", encoding="utf-8")
+    with FakeServer() as server:
+        execute(replace(SAMPLE, model="m", base_urls=(server.url,), output=tmp_path / "run", prices=prices, limit=3))
+    manifest = json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))
+    assert manifest["cost"] == {"amount": manifest["tokens"]["prompt"], "currency": "USD"}

@@ -93,6 +93,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     judging.add_argument("--judge-base-url", action="append", default=[], metavar="URL", help="its server; repeatable")
     out = parser.add_argument_group("output")
     out.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: reports/<model>/<run>)")
+    out.add_argument("--prices", type=Path, metavar="FILE", help="YAML with prices per million tokens: estimates the cost")
     out.add_argument("--resume", type=Path, metavar="RUN", help="continue the run in this folder with its own settings")
     out.add_argument("--config", type=Path, metavar="FILE", help="YAML with these flags as keys; flags win over it")
     out.add_argument("--save-config", type=Path, metavar="FILE", help="write the flags of this command as such a YAML")
@@ -184,6 +185,7 @@ def settings_of(args: argparse.Namespace) -> Any:
         sampling={name: getattr(args, name) for name in SAMPLING if getattr(args, name) is not None},
         judge=args.judge,
         judge_base_urls=tuple(args.judge_base_url),
+        prices=args.prices,
         output=args.output,
         trust_task_code=args.trust_task_code,
         task_settings=dict(_pair(item) for item in args.task_setting),
