@@ -111,13 +111,21 @@ def calculations(text: str, numbers: Sequence[Number]) -> list[Calculation]:
     """
     starts = {number.start + (text[number.start] == "."): index for index, number in enumerate(numbers)}
     found = Found(numbers)
+    verbs = _VERB.finditer(text)
+    verb = next(verbs, None)
+    starts_only = [number.start for number in numbers]
     for run in _RUN.finditer(text):
         piece = run[0]
+        while verb is not None and verb.start() < run.start():
+            _read_verb(text, verb, starts_only, found)
+            verb = next(verbs, None)
         if len(piece) > 4 and _RELATES.search(piece) and _COMPUTES.search(piece):
             _read_run(text, run.start(), run.end(), starts, found)
             if len(found.calculations) >= MAX_CALCULATIONS:
                 break
-    _read_verbs(text, found)
+    while verb is not None and len(found.calculations) < MAX_CALCULATIONS:
+        _read_verb(text, verb, starts_only, found)
+        verb = next(verbs, None)
     return found.calculations
 
 
@@ -385,62 +393,45 @@ _VERB = re.compile(
 )
 _BETWEEN = {"s": re.compile(r"\bfrom\b"), "d": re.compile(r"\bby\b"), "m": re.compile(r"\bby\b"),
             "a": re.compile(r"\b(?:and|to|plus)\b"), "f": re.compile(r"\band\b"), "r": re.compile(r"\bto\b")}  # fmt: skip
+_MINUS = re.compile(r"(?<![\w)])-\s?\\?\$?$")
 _TREES = {"s": "-", "d": "/", "m": "*", "a": "+", "f": "-", "r": "/"}
 _LEADS = re.compile(
     rf"[^.;:\n]{{0,24}}?(?:{_RELATION}|\bwe\s+get|\bI\s+get|\bto\s+obtain|\bwe\s+have){_HEDGE}[^A-Za-z\n;]{{0,6}}"
 )
 
 
-def _read_verbs(text: str, found: Found) -> None:
+def _read_verb(text: str, match: re.Match[str], starts: Sequence[int], found: Found) -> None:
     """ "subtracting 5,735 from 5,829 gives 94", "the difference between 5,829 and 5,735 is 94"."""
     numbers = found.numbers
-    starts: list[int] = []
-    taken: set[int] = set()
-    for match in _VERB.finditer(text):
-        if not starts:
-            starts = [number.start for number in numbers]
-            taken = {calculation.result for calculation in found.calculations}
-        place = bisect_left(starts, match.end())
-        if place + 2 >= len(numbers) or starts[place] - match.end() > 60:
-            continue
-        one, other, result = numbers[place : place + 3]
-        kind = match.lastgroup or ""
-        gaps = text[match.end() : one.start], text[one.end : other.start], text[other.end : result.start]
-        if any(mark in gap for gap in gaps[:2] for mark in (". ", ";", "\n", "=")) or len(gaps[1]) > 60:
-            continue
-        if (
-            not _BETWEEN[kind].search(gaps[1])
-            or (kind in "dm" and " by " in gaps[0])
-            or not _LEADS.fullmatch(gaps[2])
-            or place + 2 in taken
-            or "(" in gaps[0]
-        ):
-            continue
-        left, right = (place + 1, place) if kind == "s" else (place, place + 1)
-        tree = (_TREES[kind], ("sym", str(left)), ("sym", str(right)))
-        side = Side(tree, (left, right), True, match.start(), other.end, frozenset(), "n")
-        negative = gaps[2].rstrip("$ ").endswith("-")
-        value: Tree = ("sym", str(place + 2))
-        told = Side(
-            ("-", ("num", Fraction(0)), value) if negative else value,
-            (place + 2,),
-            False,
-            result.start,
-            result.end,
-            frozenset(),
-            "n",
-        )
-        verdict, exact, stated = judged(side, told, gaps[2], text[result.end : result.end + 3], numbers, found.values)
-        if verdict == "wrong" and kind == "f" and abs(exact) == abs(stated):
-            verdict = "right"
-        if verdict is None or (
-            verdict == "wrong" and any(numbers[i].year or numbers[i].label for i in range(place, place + 3))
-        ):
-            continue
-        found.calculations.append(
-            Calculation(match.start(), result.end, tree, (left, right), place + 2, exact, stated, verdict)
-        )
-        if verdict == "rounding":
-            found.values[result.key] = abs(exact)
-    if taken:
-        found.calculations.sort(key=lambda calculation: calculation.start)
+    place = bisect_left(starts, match.end())
+    if place + 2 >= len(numbers) or starts[place] - match.end() > 60:
+        return
+    one, other, result = numbers[place : place + 3]
+    kind = match.lastgroup or ""
+    before, between, after = text[match.end() : one.start], text[one.end : other.start], text[other.end : result.start]
+    if any(mark in gap for gap in (before, between) for mark in (". ", ";", "\n", "=", "(")) or len(between) > 60:
+        return
+    if not _BETWEEN[kind].search(between) or (kind in "dm" and " by " in before) or not _LEADS.fullmatch(after):
+        return
+    left, right = (place + 1, place) if kind == "s" else (place, place + 1)
+    tree: Tree = (_TREES[kind], _signed(text, left, numbers), _signed(text, right, numbers))
+    side = Side(tree, (left, right), True, match.start(), other.end, frozenset(), "n")
+    told = Side(_signed(text, place + 2, numbers), (place + 2,), False, result.start, result.end, frozenset(), "n")
+    verdict, exact, stated = judged(side, told, after, text[result.end : result.end + 3], numbers, found.values)
+    if verdict == "wrong" and kind == "f" and abs(exact) == abs(stated):
+        verdict = "right"
+    if verdict is None or (verdict == "wrong" and any(n.year or n.label for n in (one, other, result))):
+        return
+    found.calculations.append(
+        Calculation(match.start(), result.end, tree, (left, right), place + 2, exact, stated, verdict)
+    )
+    if verdict == "rounding":
+        found.values[result.key] = abs(exact)
+
+
+def _signed(text: str, index: int, numbers: Sequence[Number]) -> Tree:
+    """The leaf of a number, negative where a minus sign stands before it or its currency mark."""
+    leaf: Tree = ("sym", str(index))
+    start = numbers[index].start
+    minus = _MINUS.search(text, max(0, start - 4), start)
+    return ("-", ("num", Fraction(0)), leaf) if minus else leaf

@@ -160,6 +160,9 @@ def _close(value: Ratio, targets: Iterable[tuple[int, int, int]], relation: str,
             return "right"
         if 2 * difference <= worth:
             return "rounding"
+        finer = (top * below) % worth != 0  # more digits than are shown: what is cut or estimated
+        if not finer and not _ESTIMATE.search(relation):
+            continue
         smaller = abs(target) * bottom < abs(top) * below and (top < 0) == (target < 0)
         if difference < worth and smaller:
             return "rounding"  # cut, not rounded

@@ -81,7 +81,7 @@ def _step(step: programs.Step, trees: Sequence[Tree], table: programs.Table) -> 
 
 
 def _fraction(value: float) -> Fraction:
-    return Fraction(repr(value))
+    return Fraction(f"{value:.12g}")  # 13.7% is 0.13699999999999998 in binary
 
 
 def used(work: Tracing, gold: Gold | None, answer: Sequence[Number]) -> bool | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ NEAR = 4  # how many numbers back an unstated step may look in its sentence
 FAR = 8  # and beyond it, for amounts of four digits
 MAX_VALUES = 2000
 
+# Powers of ten that may lie between a value and an answer.
+_AS_IT_IS, _IN_PERCENT, _IN_OTHER_SCALE = (0,), (0, 2), (0, 2, 3, 6, 9)
 _SENTENCE_END = re.compile(r"[.!?;](?=\s)|\n")
 
 
@@ -84,6 +86,7 @@ class Tracing:
         self.sources: dict[int, Source] = {}  # number index -> the calculation that it comes from
         self.cited: set[int] = set()  # numbers that stand on the page or in the question as they are
         self.sound: list[bool] = []
+        self.stated: dict[tuple[int, int], Value] = {}  # a result's key -> what gives it
 
     def trace_all(self) -> None:
         """Walk numbers and calculations together, in the order of the text."""
@@ -103,8 +106,12 @@ class Tracing:
         self.sound.append(calculation.verdict != "wrong" and all(self._leaf_sound(i) for i in calculation.operands))
         if calculation.verdict == "wrong":
             self._remember(calculation.stated, index, calculation.tree)
+            self._state(calculation)
             return
         self._remember(calculation.exact, index, calculation.tree)
+        self._state(calculation)
+        if calculation.verdict == "rounding":
+            self._remember(calculation.stated, index, calculation.tree)
         parts = [part for part in calculation.tree[1:] if isinstance(part, tuple) and len(part) == 3]
         if parts:
             values = {str(leaf): self.numbers[leaf].value for leaf in calculation.operands}
@@ -114,6 +121,10 @@ class Tracing:
                 if value is not None:
                     self._remember(value, index, part)
                 parts += [inner for inner in part[1:] if isinstance(inner, tuple) and len(inner) == 3]
+
+    def _state(self, calculation: Calculation) -> None:
+        if calculation.result >= 0 and self.values:
+            self.stated[self.numbers[calculation.result].key] = self.values[-1]
 
     def _remember(self, value: Fraction, index: int, tree: Tree) -> None:
         if value:
@@ -149,9 +160,8 @@ class Tracing:
             if earlier is None or not self.sound[earlier.calculation]:
                 return known
             return self._from(index, number, earlier)
-        constant = (
-            not number.money and number.key in origins.CONSTANTS and (not number.percent or number.key[0] in (0, 1))
-        )
+        bare = index in self.operands or not number.money
+        constant = bare and number.key in origins.CONSTANTS and (not number.percent or number.key[0] in (0, 1))
         earlier = self._computed(number, exactly=constant)
         if earlier is not None:
             return self._from(index, number, earlier)
@@ -159,9 +169,7 @@ class Tracing:
             return known
         if constant:
             return Trace(start, end, "constant")
-        if number.digits <= origins.MAX_COUNT and not (
-            number.exponent or number.percent or number.money or number.scale
-        ):
+        if bare and number.digits <= origins.MAX_COUNT and not (number.exponent or number.percent or number.scale):
             return Trace(start, end, "count")
         if number.year:
             return Trace(start, end, "year")
@@ -178,6 +186,8 @@ class Tracing:
         """The latest earlier result that rounds to the number; its parts of calculations count as results."""
         if not number.digits:
             return None
+        if number.key in self.stated:
+            return self.stated[number.key]
         digits = len(str(number.digits))
         mantissa, power = number.digits / 10 ** (digits - 1), digits - 1 + number.exponent
         allowed = 10.0 ** (1 - digits) * (1e-9 if exactly else 0.5000001)
@@ -247,23 +257,41 @@ class Tracing:
     # What the answer rests on
 
     def support(self, answer: Number) -> Support:
-        """What gives the answer: a sound calculation if there is one, else the page or the question, else what is left."""
+        """What gives the answer: a sound calculation; else a misstated one, whose true value it is; else a sound one in
+        another scale; else the page or the question; else an unstated step."""
         mantissa, power, allowed = _place(answer)
         unsound = -1
-        for value in reversed(self.values):
-            if _agree(value, mantissa, power, allowed):
-                if self.sound[value.calculation]:
-                    return Support(True, value.calculation)
-                unsound = max(unsound, value.calculation)
-        if (
-            any(origins.find(answer, source) for source in (self.page, self.question))
-            or answer.key in origins.CONSTANTS
-        ):
+        for shifts in (_AS_IT_IS, _IN_PERCENT, _IN_OTHER_SCALE):
+            for value in reversed(self.values):
+                if _agree(value, mantissa, power, allowed, shifts):
+                    if self.sound[value.calculation]:
+                        return Support(True, value.calculation)
+                    unsound = max(unsound, value.calculation)
+            if shifts is _AS_IT_IS:
+                misstated = self._misstated(mantissa, power, allowed)
+                if misstated >= 0:
+                    return Support(False, misstated)
+        listed = any(origins.find(answer, source) for source in (self.page, self.question))
+        if listed or answer.key in origins.CONSTANTS:
             return Support(True, -1)
-        for number, trace in zip(self.numbers, self.traces):
-            if number.key == answer.key and trace.kind in ("implied", "count"):
+        for number, trace in zip(self.numbers, self.traces, strict=True):
+            if number.key == answer.key and trace.kind in ("count", "implied"):
                 return Support(True, -1)
         return Support(False, unsound)
+
+    def _misstated(self, mantissa: float, power: int, allowed: float) -> int:
+        """The last wrong calculation that would have given the answer, -1 without one."""
+        for index in range(len(self.calculations) - 1, -1, -1):
+            calculation = self.calculations[index]
+            if calculation.verdict == "wrong" and (
+                _agree(
+                    Value(*_split(calculation.exact), index, Source(calculation.tree, False)), mantissa, power, allowed
+                )
+                if calculation.exact
+                else not mantissa
+            ):
+                return index
+        return -1
 
     def giving(self, answer: Number) -> list[int]:
         """The calculations whose value, as computed or as stated, rounds to the answer."""
@@ -272,7 +300,7 @@ class Tracing:
             value.calculation
             for value in self.values
             if value.source.tree is self.calculations[value.calculation].tree
-            and _agree(value, mantissa, power, allowed)
+            and _agree(value, mantissa, power, allowed, _IN_OTHER_SCALE)
         }
         for index, calculation in enumerate(self.calculations):
             if calculation.result >= 0 and self.numbers[calculation.result].key[0] == answer.key[0]:
@@ -286,10 +314,12 @@ def _place(answer: Number) -> tuple[float, int, float]:
     return answer.digits / 10 ** (digits - 1), digits - 1 + answer.exponent, 10.0 ** (1 - digits) * 1.0000001
 
 
-def _agree(value: Value, mantissa: float, power: int, allowed: float) -> bool:
-    """Is a value the answer, to the answer's digits, in percent or in another scale?"""
-    close = abs(value.mantissa - mantissa) <= allowed or abs(value.mantissa - mantissa * 10) <= allowed * 10
-    return close and abs(power - value.power) in (0, 1, 2, 3, 6, 9)
+def _agree(value: Value, mantissa: float, power: int, allowed: float, shifts: Container[int] = _AS_IT_IS) -> bool:
+    """Is a value the answer, to the answer's digits, `shifts` powers of ten away?"""
+    for turned in (0, 1, -1):  # 9.996 is 10.0
+        if abs(value.mantissa * 10.0**turned - mantissa) <= allowed:
+            return abs(power - value.power + turned) in shifts
+    return False
 
 
 def _split(value: Fraction) -> tuple[float, int]:
