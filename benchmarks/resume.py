@@ -9,6 +9,8 @@ model (so that only the harness counts), and started again when complete.
 from __future__ import annotations
 
 import argparse
+import json
+import random
 import signal
 import subprocess
 import sys
@@ -40,6 +42,42 @@ def killed(samples: int) -> None:
             f"| killed at {before:,} of {samples:,} | {100 * (before - twice) / samples:.1f} % kept | "
             f"{twice} asked twice | {time.monotonic() - started:.1f} s to finish |"
         )
+
+
+def many_kills(samples: int, kills: int) -> None:
+    """SIGKILL at random moments; then the results have to equal those of an uninterrupted run."""
+    generator = random.Random(11)
+    with tempfile.TemporaryDirectory() as name, FakeServer(latency=0.02) as server:
+        whole, killed_folder = Path(name) / "whole", Path(name) / "killed"
+        for folder in (whole, killed_folder):
+            folder.mkdir()
+            write_task(folder, samples)
+        quiet = {"cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(finbench_command(server.url, whole, 8), check=True, **quiet)
+        server.asked.clear()
+        done = 0
+        while done < kills:
+            before, aim = server.total, generator.randint(1, max(1, samples // kills))
+            process = subprocess.Popen(finbench_command(server.url, killed_folder, 8), **quiet)
+            while server.total < before + aim and process.poll() is None:
+                time.sleep(0.002)
+            time.sleep(generator.random() * 0.3)
+            if process.poll() is None:
+                done += 1
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            if process.returncode == 0:
+                break  # all samples were answered before so many kills
+        subprocess.run(finbench_command(server.url, killed_folder, 8), check=True, **quiet)
+        again = sum(count - 1 for count in server.asked.values())
+        same = verdicts(whole) == verdicts(killed_folder)
+        print(f"| {done} kills, {samples:,} samples | results {'equal' if same else 'DIFFER'} | {again} asked again |", flush=True)
+
+
+def verdicts(folder: Path) -> list[tuple[str, str, str]]:
+    lines = (folder / "run" / "samples_overhead.jsonl").read_text("utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    return [(one["finbench"]["id"], one["resps"][0][0], one["finbench"]["reason"]) for one in found]
 
 
 def large(samples: int) -> None:
@@ -80,8 +118,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=2000)
     parser.add_argument("--large", type=int, nargs="+", default=[2000, 200000])
+    parser.add_argument("--kills", type=int, default=0, help="also: so many kills at random moments")
     options = parser.parse_args()
     killed(options.samples)
+    if options.kills:
+        many_kills(options.samples, options.kills)
     for samples in options.large:
         large(samples)
 
