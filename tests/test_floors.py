@@ -57,7 +57,7 @@ FLOORS = [
     {"feed", "score", "leaderboard", "authoring"},
     {"results", "judge", "planning", "catalogue", "exports", "scaffold"},
     {"manifest", "checking", "report", "site", "compare", "lm_eval", "grade", "quality"},
-    {"conductor", "imports", "console"},
+    {"conductor", "imports", "console", "auditing"},
     {"api"},
     {"commands"},
     {"cli"},

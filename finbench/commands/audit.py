@@ -1,4 +1,5 @@
-"""`finbench audit`: what stands behind a score. `audit overlap` looks for the benchmark in training texts."""
+"""`finbench audit`: what stands behind a score. `audit run` reads the reasoning of a run, `audit overlap` looks for the
+benchmark in training texts."""
 
 from __future__ import annotations
 
@@ -20,11 +21,21 @@ Each line of a file is a JSON object; all texts in it count. Nothing leaves this
 not say: docs/resampled.md.
 """
 
+RUN_EPILOG = """\
+examples:
+  finbench audit run reports/my-model/2025-01-01-a                  what a run's replies rest on, no engine needed
+  finbench audit run RUN --json
+  finbench audit run RUN --judge JUDGE --judge-base-url http://localhost:8000/v1    with a judge's marks on the reasoning
+
+What the columns mean: docs/audit.md.
+"""
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The sub-commands of `finbench audit`."""
     parser.description = "What stands behind a score."
     audits = parser.add_subparsers(dest="audit", metavar="AUDIT", required=True)
+    add_run(audits.add_parser("run", help="where the numbers of a run's replies come from, and its calculations"))
     add_overlap(audits.add_parser("overlap", help="n-grams that training or few-shot files share with the benchmarks"))
 
 
@@ -45,6 +56,31 @@ def add_overlap(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="sample|DIR", help="rows: the shipped sample, or a folder (default: search)")
     parser.add_argument("--n", type=int, default=N, help=f"words in a row that have to agree (default {N})")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """The flags of `finbench audit run`."""
+    parser.description = "Reasoning audit: numbers traced, calculations computed again, reasoning marked."
+    parser.epilog = RUN_EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("--judge", metavar="MODEL", help="a model that marks the reasoning (four of seven criteria)")
+    parser.add_argument("--judge-base-url", action="append", default=[], metavar="URL", help="the judge's server")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Audit the replies of a run; the exit code."""
+    from finbench import auditing
+
+    marks = auditing.judge(args.run, args.judge, args.judge_base_url) if args.judge else None
+    found = auditing.examine(args.run, marks)
+    if args.json:
+        tasks = {findings.task: findings.as_json() for findings in found}
+        print(json.dumps({"schema": 1, "run": str(args.run), "judge": args.judge, "tasks": tasks}))
+    else:
+        print(auditing.as_text(found))
+    return 0
 
 
 def overlap(args: argparse.Namespace) -> int:
@@ -107,4 +143,4 @@ def _records(files: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
             raise DataError(f"{path}: cannot be read ({err.strerror})") from err
 
 
-AUDITS = {"overlap": overlap}
+AUDITS = {"overlap": overlap, "run": run}
