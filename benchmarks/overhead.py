@@ -174,21 +174,11 @@ def measure(peer: str, samples: int, latency: float, concurrency: int) -> dict[s
 
 
 def resident(pid: int) -> int:
-    """Resident bytes of a process and its children."""
-    total = 0
-    for entry in (str(pid), *children(pid)):
-        try:
-            total += int(Path(f"/proc/{entry}/statm").read_text().split()[1]) * resource.getpagesize()
-        except (OSError, IndexError):
-            continue
-    return total
-
-
-def children(pid: int) -> list[str]:
+    """Resident bytes of a process; 0 when it is gone. Its children are not counted: a fork shows its parent's pages."""
     try:
-        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError):
+        return 0
 
 
 def main() -> None:
