@@ -29,13 +29,13 @@ task: overhead
 custom_dataset: !function finbench.lm_eval.rows
 dataset_kwargs:
   file: rows.jsonl
-  columns: {{question: question, answer: gold, id: id}}
+  columns: {{question: question, answer: gold, id: id, context: context}}
   answer: {{kind: number, unit: amount}}
 output_type: generate_until
 test_split: test
 fewshot_config: {{sampler: first_n, samples: []}}
 num_fewshot: 0
-doc_to_text: "{{{{question}}}}"
+doc_to_text: "{{{{context}}}}\n{{{{question}}}}"
 doc_to_target: gold
 process_results: !function finbench.lm_eval.number
 metric_list:
@@ -53,12 +53,8 @@ def write_task(folder: Path, samples: int) -> None:
     with rows.open("w") as out:
         for number in range(samples):
             gold = "42" if number % 4 else "43"
-            row = {
-                "id": str(number),
-                "question": f"{number} {padding} what is the answer?"[:1000],
-                "gold": gold,
-                "answer": {"kind": "number", "unit": "amount"},
-            }
+            question = f"what was the change in net revenue of segment {number} from 2014 to 2015, in percent?"
+            row = {"id": str(number), "context": f"{number} {padding}"[:900], "question": question, "gold": gold}
             out.write(json.dumps(row) + "\n")
     (folder / "overhead.yaml").write_text(YAML.format())
 

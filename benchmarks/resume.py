@@ -71,7 +71,8 @@ def many_kills(samples: int, kills: int) -> None:
         subprocess.run(finbench_command(server.url, killed_folder, 8), check=True, **quiet)
         again = sum(count - 1 for count in server.asked.values())
         same = verdicts(whole) == verdicts(killed_folder)
-        print(f"| {done} kills, {samples:,} samples | results {'equal' if same else 'DIFFER'} | {again} asked again |", flush=True)
+        outcome = "equal" if same else "DIFFER"
+        print(f"| {done} kills, {samples:,} samples | results {outcome} | {again} asked again |", flush=True)
 
 
 def verdicts(folder: Path) -> list[tuple[str, str, str]]:
