@@ -51,7 +51,12 @@ def _table() -> dict[int, str]:
 
 
 _TABLE = _table()
-INVISIBLE = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u00ad\u202a-\u202e\u2066-\u2069\ufe0e\ufe0f]+")
+# Nothing that a reader sees: zero-width characters, terminal colours, control characters. Backspace and form feed stay:
+# they are what a careless decoder makes of "\\boxed" and "\\frac".
+INVISIBLE = re.compile(
+    "(?:\x1b\\[[0-9;]{0,20}[A-Za-z]|"
+    "[\x00-\x07\x0e-\x1f\x7f\u200b-\u200f\u2060-\u2064\ufeff\u00ad\u202a-\u202e\u2066-\u2069\ufe0e\ufe0f])+"
+)
 
 
 def normalise(text: str) -> str:

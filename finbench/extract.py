@@ -114,10 +114,14 @@ def _moved(found: Found, by: int) -> Found:
 
 def _stated(text: str, explicit: list[Statement], reader: Reader) -> Found | None:
     """The last explicit statement that states an answer, and what a retraction after it makes of it."""
+    empty: set[str] = set()  # what has been read in vain: a reply may say one thing a thousand times
     for index in range(len(explicit) - 1, -1, -1):
         statement = explicit[index]
+        if statement.text in empty:
+            continue
         reading = _read(statement, reader)
         if reading is None:
+            empty.add(statement.text)
             continue
         found = Found(reading, statement)
         side = _side_by_side(text, explicit, index, found, reader)

@@ -39,7 +39,10 @@ _CHAT = re.compile(
 _NEXT = re.compile(
     r"(?:^|\n)[ \t]*(?:#{1,6}[ \t]*|\*\*|>[ \t]*)?(?:(?:next|new|another|follow-up|additional|similar)[ \t]+)?"
     r"(?:question|q|user|human|instruction|exercise|tweet|headline|sentence|推文|新闻|问题|题目|问|用户|下一题|"
-    r"下一个问题|新问题|例题|练习题?|追问)[ \t]*(?:#?\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*[:.、]",
+    r"下一个问题|新问题|例题|练习题?|追问)[ \t]*(?:#?\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*[:.、]"
+    # a heading or a bold line of its own: "### Question 2"
+    r"|(?:^|\n)[ \t]*(?:#{1,6}|\*\*)[ \t]*(?:(?:next|new|another|follow-up)[ \t]+)?(?:question|problem|exercise|example|task|"
+    r"问题|题目|例题|练习题?)[ \t]*#?(?:\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*(?=\n)",
     re.I,
 )
 _MARKS_IN_LONG_TEXT = ("oxed{", "</answer", "nswer", "答案", "####", "因此", "herefore")
@@ -59,7 +62,7 @@ def open_reply(text: str) -> Reply:
     here = 0
     for start, end in spans:
         part = text[start:end]
-        if not part.isascii() and INVISIBLE.search(part):
+        if INVISIBLE.search(part):
             cursor = 0
             for match in INVISIBLE.finditer(part):
                 pieces.append((here, start + cursor))

@@ -129,7 +129,7 @@ class ChoiceReader:
 
     def _letters(self, letters: Sequence[str], *, whole: bool = False, fit: int = 1) -> Reading | None:
         kept = sorted(set(letters))
-        if self.options and any(letter not in self.options for letter in kept):
+        if self.options and not whole and any(letter not in self.options for letter in kept):
             kept = [letter for letter in kept if letter in self.options]
         return Reading("".join(kept), "".join(kept), whole=whole, fit=fit) if kept else None
 
@@ -191,9 +191,9 @@ def _bare(text: str) -> str:
 
 
 def grade_choice(document: Document, reply: Reply) -> Grade:
-    """Right when the letters given are the gold's, as a set."""
+    """Right when the letters given are a gold's, as a set."""
     options = document.answer.choices or options_of(document.question)
-    gold = next((letters for g in document.golds if (letters := letters_in(g.text))), "")
+    golds = [(letters, g.source) for g in document.golds if (letters := letters_in(g.text))]
     found = find(reply, ChoiceReader(options), document.question)
     if found is None:
         return Grade(False, "no_answer")
@@ -201,9 +201,10 @@ def grade_choice(document: Document, reply: Reply) -> Grade:
     if found.reading.problem:
         return Grade(False, found.reading.problem, rule=rule)
     given = str(found.reading.value)
-    if given == gold:
-        source = document.golds[0].source if document.golds else ""
-        return Grade(True, "equal", given, given, rule, gold=source, lenient=True)
+    for gold, source in golds:
+        if given == gold:
+            return Grade(True, "equal", given, given, rule, gold=source, lenient=True)
+    gold = golds[0][0] if golds else ""
     if len(given) > 1 and len(gold) == 1:
         reason = "extra_choice" if gold in given else "different"
     elif set(given) < set(gold):

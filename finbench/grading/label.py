@@ -50,6 +50,10 @@ _HYPOTHETICAL = re.compile(
 _CODE = re.compile(
     r"[\s(\"'\[]*(?:label|class|code|标签|类别)?[\s:]*([0-9A-Za-z]{1,2})[\s)\"'\].]*(?:[(:=\-–—]\s*(\w+)\)?\W*)?", re.I
 )
+_LEGEND = re.compile(r"[^():]{0,60}\(?[^()]{0,120}\)\s*[:=]\s*(?=\S)")
+_FROM = re.compile(r"\bfrom\s+(?:an?\s+)?[\"'(]?$|从[\"'(]?$", re.I)
+_TO = re.compile(r"[\"')]?\s*(?:(?:rating|stance|outlook)\s+)?(?:to\b|下?调?(?:至|到|为))", re.I)
+_COLON = re.compile(r"\w\s?(?::|—|–| - |→)[\s\"'*(]*$")
 _LIST_LINK = re.compile(r"[\s\"'*()]*(?:,|/|、)?\s*(?:or|nor|and|或|和)?[\s\"'*()]*", re.I)
 _NEITHER = re.compile(r"\b(?:neither|nor)\b[^.,;:]*$", re.I)
 
@@ -73,6 +77,9 @@ class LabelReader:
     def read(self, statement: Statement) -> Reading | None:
         """The class a statement names, "two_answers", or None."""
         text = statement.text.strip()
+        legend = _LEGEND.match(text)
+        if legend and len(set(self._named(legend.group()))) > 1:
+            text = text[legend.end() :].strip()  # "(0 = bearish, 1 = bullish, 2 = neutral): 0"
         code = _CODE.fullmatch(text)
         named = self._named(text)
         if code and code.group(1) in self.codes and not named:
@@ -82,6 +89,8 @@ class LabelReader:
         classes = list(dict.fromkeys(named))
         if not classes:
             return Reading(problem="refusal") if refuses(text) and len(text) < 400 else None
+        if len(classes) > 1 and (last := self._after_colon(text)):
+            classes = [last]
         if len(classes) > 1:
             sure = list(dict.fromkeys(self._named(text, sure=True)))
             if len(sure) == 1 and not re.search(r"\b(?:or|and|both)\b|/|或|和", _between(text, self.pattern)):
@@ -111,10 +120,18 @@ class LabelReader:
                 rejected_until = match.end()  # "not bearish or neutral" rejects both
                 continue
             rejected_until = -1
+            if _FROM.search(before) and _TO.match(text, match.end()):
+                continue  # a rating that was left: "cut from neutral to underperform"
             if sure and _HYPOTHETICAL.search(before):
                 continue
             names.append(self._class(match.group()))
         return names
+
+    def _after_colon(self, text: str) -> str:
+        """The class that a sentence ends on after a colon or dash ("upgraded to neutral: bullish"), or ""."""
+        *_, last = self.pattern.finditer(text)
+        alone = _COLON.search(text, 0, last.start()) and not re.search(r"\w", text[last.end() :])
+        return self._class(last.group()) if alone else ""
 
     def _class(self, word: str) -> str:
         word = word.lower()

@@ -116,7 +116,8 @@ def states(text: str, gold: str) -> bool | None:
     >>> states("This is liquidity risk.", "Liquidity risk"), states("It is not liquidity risk.", "Liquidity risk")
     (True, False)
     """
-    tree = closed_form.parse(gold, symbols=True) if re.search(r"[-+*/^()=]", gold) else None
+    formula = re.search(r"[-+*/^()=]", gold) and not re.search(r"[A-Za-z]{3}", gold.replace("sqrt", ""))
+    tree = closed_form.parse(gold, symbols=True) if formula else None
     if tree is not None and closed_form.symbols_of(tree):
         return _same_formula(text, tree)
     folded, wanted = plain(normalise(text)).lower(), plain(normalise(gold)).lower().strip(" .。")
