@@ -61,13 +61,13 @@ _UNIT = (
     r"(?:thousand|million|billion|trillion|bn|mn|dollars?|USD|shares?|years?|months?|quarters?|days?|weeks?|bps?|"
     r"percent(?:age)?(?:\s+points?)?|basis\s+points?|per[ -](?:share|year|annum|month|quarter|day|unit)|annually|each|times)"
 )
-_ASIDE = r"\((?:in\s|for\s|from\s|at\s|FY|fiscal|Q\d)[^()=+*/\n]{0,40}\)"
+_ASIDE = r"\((?:(?:in\s|for\s|from\s|at\s|FY|fiscal|Q\d)[^()=+*/\n]{0,40}|[A-Za-z][^()=+*/\n\d]{0,40})\)"
 _SKIPPED = (
     r"\\(?:[,;!: ()\[\]{}\\$]|left|right|[bB]igg?[lr]?|quad|qquad|boxed|textbf|mathbf|boldsymbol|displaystyle)(?![A-Za-z])"
     rf"|\\(?:text|mathrm)\s?\{{[\s/]*(?:{_UNIT}[\s/]*)*\}}|\*\*(?!\d)|(?<!\d)\*\*|{_ASIDE}"
 )
 _RUN = re.compile(
-    rf"(?=[0-9(\[{{=≈*×÷/\\-])(?:{_SKIPPED}|{_RELATION}|[\d%$()\[\]{{}}+/^=≈×÷·~&\t *-]|[.,](?=\d)|,\\!|\.\.\.|…|"
+    rf"(?=[0-9(\[{{=≈*×÷/\\-])(?:{_SKIPPED}|{_RELATION}|\{{,\}}|[\d%$()\[\]{{}}+/^=≈×÷·~&\t *-]|[.,](?=\d)|,\\!|\.\.\.|…|"
     rf"\\(?:%|[dtc]?frac|sqrt|times|cdot|ast|div)(?![A-Za-z])|√|sqrt|{_OPERATOR}|"
     rf"(?<![A-Za-z]){_UNIT}(?![A-Za-z])|(?<=[%t] )of(?= \$?\d)|"
     r"\n\s{0,40}(?=(?:&\s*)?(?:[=≈]|\\(?:approx|times|div|cdot)))|(?<=[=≈])\s?\n\s{0,40})++"
@@ -84,7 +84,7 @@ _WEAK = re.compile(r"[\s,]*(?:or|i\.e\.|which|that|this|it|→|=>|\\(?:Right|rig
 _COMPARES = re.compile(
     r"[\s*]{0,4}(?:of|higher|lower|more|less|above|below|greater|larger|smaller|than|in|for|from|to)\b", re.I
 )
-_GOES_ON = re.compile(r":|, \d{3}(?!\d)")
+_GOES_ON = re.compile(r":|, \d{3}(?![\d.])")
 _RANGE = re.compile(r"\d{1,2}\s?-\s?\d{1,2}(?:\s+\w+)?")
 _DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}|\d{4}-\d{2}-\d{2}")
 
@@ -138,9 +138,8 @@ def _read_run(text: str, start: int, end: int, starts: Mapping[int, int], found:
         payload = match[0]
         if kind == "n":
             index = starts.get(match.start())
-            if index is None or (
-                text[match.start() - 1] in ",." and text[match.start() - 2 : match.start() - 1].isdigit()
-            ):
+            at = match.start()
+            if index is None or (at > 1 and text[at - 1] in ",." and text[at - 2].isdigit()):  # 3,629,4550
                 tokens.append(("?", "", match.start(), match.end()))
                 continue
             payload = str(index)
@@ -241,8 +240,10 @@ def _trimmed(text: str, tokens: list[Token], first: bool) -> list[Token]:
             pass  # a sign
         elif not line.strip() or (not line[line.rfind("\n") + 1 :].strip(" #>*") and "\n" in line):
             tokens = tokens[1:]  # a bullet
-    while tokens and tokens[-1][0] in "of":
+    while tokens and tokens[-1][0] in "ofa":  # an operator, a fraction or a bracket that leads on to words
         tokens.pop()
+    while tokens and tokens[0][0] == "z":
+        tokens.pop(0)
     while tokens and tokens[0][0] == "o" and tokens[0][1] not in "+-":
         if first:
             return []  # the left operand stands in words
@@ -362,7 +363,8 @@ def _is_name(number: Number) -> bool:
 
 def _doubtful(text: str, left: Side, right: Side, word: bool, numbers: Sequence[Number]) -> bool:
     """Is a false equality probably none? Years ("2015 - 5,735" is a dash after a year), ranges, part of a working."""
-    if any(numbers[leaf].year for leaf in (*left.leaves, *right.leaves)):
+    years = [numbers[leaf].year for leaf in left.leaves]
+    if all(years) or numbers[right.leaves[0]].year or (any(years) and left.tree[0] in "+-"):
         return True
     if right.computed:
         ours, theirs = [{numbers[leaf].key for leaf in side.leaves} for side in (left, right)]
@@ -396,7 +398,7 @@ _BETWEEN = {"s": re.compile(r"\bfrom\b"), "d": re.compile(r"\bby\b"), "m": re.co
 _MINUS = re.compile(r"(?<![\w)])-\s?\\?\$?$")
 _TREES = {"s": "-", "d": "/", "m": "*", "a": "+", "f": "-", "r": "/"}
 _LEADS = re.compile(
-    rf"[^.;:\n]{{0,24}}?(?:{_RELATION}|\bwe\s+get|\bI\s+get|\bto\s+obtain|\bwe\s+have){_HEDGE}[^A-Za-z\n;]{{0,6}}"
+    rf"(?:\.\s+(?:That|This|It)\b)?[^.;:\n]{{0,24}}?(?:{_RELATION}|\bwe\s+get|\bI\s+get|\bto\s+obtain|\bwe\s+have){_HEDGE}[^A-Za-z\n;]{{0,6}}"
 )
 
 

@@ -19,7 +19,7 @@ _GROUPING = str.maketrans("", "", ",{}\\!")
 _SUFFIX = re.compile(
     r"(?:[ \t}\u2009]|\\[,; ]|\\(?:text|mathrm|textbf)\s?\{|-){0,4}"
     r"(?:(?P<percent>\\?%|percent(?:age)?\b|per cent\b|pct\b|个?百分点)|(?P<bp>basis[ -]points?\b|bps?\b)|"
-    r"(?P<scale>thousand|million|billion|trillion|bn|mn|mm|百万|十亿|[KMB](?![A-Za-z-])|[万亿])s?(?![A-Za-z]))",
+    r"(?P<scale>thousand|million|billion|trillion|bn|mn|mm|百万|十亿|(?<!-)[KMB](?![A-Za-z-])|[万亿])s?(?![A-Za-z]))",
     re.IGNORECASE,
 )
 _SUFFIXED = frozenset(" \\%}-pPbBtTmMkK百十个万亿\u2009")  # what a suffix may begin with
@@ -87,6 +87,8 @@ def numbers(text: str, limit: int = 5000) -> list[Number]:
         if len(whole) + len(decimals) > MAX_DIGITS:
             continue
         following = text[end : end + 2]
+        if following in ("-K", "-Q"):
+            continue  # forms of the SEC
         suffix = None
         if following and following[0] not in ".,)\n" and (following[0] not in " -" or following[1:] in _SUFFIXED):
             suffix = _SUFFIX.match(text, end)

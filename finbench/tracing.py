@@ -249,7 +249,9 @@ class Tracing:
         number = self.numbers[i]
         if i == index or number.year or number.label or not number.digits:
             return False
-        return i > index or self.traces[i].kind in COUNTED
+        if i > index:  # what was computed from the number does not explain it
+            return index not in self.operands and i not in self.results
+        return self.traces[i].kind in COUNTED
 
     def _shown(self, index: int) -> str:
         return self.text[self.numbers[index].start : self.numbers[index].end].strip()
