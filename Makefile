@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 CHECK_STAMP := $(VENV)/.installed-check
 
-.PHONY: run test check bench docs clean help
+.PHONY: run test check bench example clean help
 
 help:
 	@echo "make run    install, run the built-in baseline on the sample rows, print the table, write the leaderboard"
@@ -47,6 +47,13 @@ bench: $(TEST_STAMP)
 	$(BIN)/python benchmarks/grading.py
 	$(BIN)/python benchmarks/overhead.py --samples 200 2000 --peers finbench,bare,lm-eval
 	$(BIN)/python benchmarks/resume.py --large 2000 20000
+
+# The committed example: three built-in models on the sample rows.
+example: $(STAMP)
+	for name in heuristic majority oracle; do \
+	  $(BIN)/finbench run --model baseline/$$name --data sample --quiet --no-report --output reports/example/$$name >/dev/null || exit 1; \
+	done
+	$(BIN)/finbench leaderboard build reports/example -o leaderboards/index.html
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
