@@ -25,7 +25,7 @@ SHIFTS = (
     -9,
     9,
 )  # percents and scales: 0.12 for 12%, 8.63 billion for 8630 in a table of millions
-CACHED_PAGES = 256
+CACHED_PAGES = 64
 # Numbers that need no source: unit conversions, periods of a year, halves.
 CONSTANTS = frozenset((digits, power) for digits, power in
     [(0, 0), (2, 0), (4, 0), (7, 0), (12, 1), (52, 1), (365, 2), (366, 2), (36, 2), (5, -1), (25, -1)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -86,17 +86,17 @@ class Tracing:
         self.sources: dict[int, Source] = {}  # number index -> the calculation that it comes from
         self.cited: set[int] = set()  # numbers that stand on the page or in the question as they are
         self.sound: list[bool] = []
+        self._breaks: list[int] = []  # where sentences end, once somebody asks
         self.stated: dict[tuple[int, int], Value] = {}  # a result's key -> what gives it
 
     def trace_all(self) -> None:
         """Walk numbers and calculations together, in the order of the text."""
         ahead = 0
-        breaks = [match.start() for match in _SENTENCE_END.finditer(self.text)]
         for index, number in enumerate(self.numbers):
             while ahead < len(self.calculations) and self.calculations[ahead].end <= number.start:
                 self._learn(ahead)
                 ahead += 1
-            self.traces.append(self._trace(index, number, breaks))
+            self.traces.append(self._trace(index, number))
         for rest in range(ahead, len(self.calculations)):
             self._learn(rest)
 
@@ -139,7 +139,7 @@ class Tracing:
         source = self.traces[leaf].calculation
         return source < 0 or source >= len(self.sound) or self.sound[source]
 
-    def _trace(self, index: int, number: Number, breaks: Sequence[int]) -> Trace:
+    def _trace(self, index: int, number: Number) -> Trace:
         start, end = number.start, number.end
         if number.label and index not in self.operands and index not in self.results:
             return Trace(start, end, "label")
@@ -173,7 +173,7 @@ class Tracing:
             return Trace(start, end, "count")
         if number.year:
             return Trace(start, end, "year")
-        return self._implied(index, number, breaks) or Trace(start, end, "nothing")
+        return self._implied(index, number) or Trace(start, end, "nothing")
 
     def known(self, number: Number, source: origins.Listed, *, exactly: bool = False) -> Trace | None:
         hit = origins.find(number, source) if number.digits else None
@@ -209,12 +209,15 @@ class Tracing:
         where = f"calculation {value.calculation + 1}"
         return Trace(number.start, number.end, "computed", where, calculation=value.calculation)
 
-    def _implied(self, index: int, number: Number, breaks: Sequence[int]) -> Trace | None:
+    def _implied(self, index: int, number: Number) -> Trace | None:
         """The unstated step from two numbers nearby that gives the number.
 
         Two of the same sentence by any of `_STEPS`; for an amount of four digits and more also a difference or sum of
         two of the last numbers, wherever they stand: such an agreement is no chance.
         """
+        if not self._breaks:
+            self._breaks = [0, *(match.start() for match in _SENTENCE_END.finditer(self.text)), len(self.text)]
+        breaks = self._breaks
         here = bisect_left(breaks, number.start)
         first = breaks[here - 1] if here else 0
         last = breaks[here] if here < len(breaks) else len(self.text)

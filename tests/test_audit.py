@@ -302,7 +302,7 @@ def test_planted_faults_in_real_programs_are_found(fault: str, real_data: Path) 
     check_fault(real_rows(real_data, 400), fault)
 
 
-def test_the_audit_of_a_typical_reply_takes_about_as_long_as_its_grade() -> None:
+def test_the_audit_of_a_short_derivation_takes_less_than_three_milliseconds() -> None:
     asked = document()
     text = (
         "Net sales were $3,140 million in 2019 and $3,075 million in 2018.\n\nThe change is 3,140 - 3,075 = 65 million.\n\n"
@@ -311,7 +311,7 @@ def test_the_audit_of_a_typical_reply_takes_about_as_long_as_its_grade() -> None
     grade = grading.grade(asked, text)
     audit(asked, text, grade)
     best = min(_seconds(lambda: audit(asked, text, grade)) for _ in range(20))
-    assert best < 0.003  # 0.2 ms on an idle core
+    assert best < 0.003  # 0.4 ms on an idle core
 
 
 def _seconds(call: Any) -> float:
