@@ -35,7 +35,6 @@ REQUIRED = (
     "matplotlib",
     "rich",
     "sympy",
-    "ijson",
 )
 OPTIONAL = {
     "vllm": "pip install 'finbench[vllm]'   (models in this process, on a GPU)",
