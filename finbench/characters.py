@@ -13,7 +13,21 @@ THIN = "\u2009"  # every narrow or unbreakable blank becomes this one, a digit s
 
 # First code points of decimal digit rows (Unicode category Nd): Arabic, Persian, Devanagari, Bengali, Gurmukhi,
 # Gujarati, Tamil, Thai, Lao, Tibetan, Khmer, Mongolian, full-width, and the mathematical alphabets.
-_DIGIT_ROWS = (0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xBE6, 0xE50, 0xED0, 0xF20, 0x17E0, 0x1810, 0xFF10)
+_DIGIT_ROWS: tuple[int, ...] = (
+    0x660,
+    0x6F0,
+    0x966,
+    0x9E6,
+    0xA66,
+    0xAE6,
+    0xBE6,
+    0xE50,
+    0xED0,
+    0xF20,
+    0x17E0,
+    0x1810,
+    0xFF10,
+)
 _DIGIT_ROWS += (0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6)
 
 

@@ -128,9 +128,16 @@ STUB = re.compile(
     r"接下来|最后|综上)(?:\s+\w{1,12}){0,2}\W{0,2}(?<![.!?。%\d])",
     re.I,
 )
+# A last sentence that only says what will be done: "Finally we will divide"
+UNDONE = re.compile(
+    r"\W*(?:(?:now|next|so|then|finally|first|second|lastly|and),?\s+){0,2}(?:(?:we|i)(?:'ll| will| need to|"
+    r" have to| must| can now| should)|let(?:'s| us| me))\s+(?:now\s+|then\s+)?(?:divide|subtract|multiply|"
+    r"add|compute|calculate|find|determine|convert|sum|compare|work out|solve|plug|apply)\b[^\d=]{0,80}",
+    re.I,
+)
 UNFINISHED = re.compile(
     r"(?:[=+×*/(,÷≈:\\-]|\\frac\{?[^{}]*\}?|\b(?:the|of|is|to|and|by|a|an|was|are|were|in|for|from|with|at|that|"
-    r"which|approximately|about|as|be|than|on|will|would|equals|divided|therefore|thus|so|or|if)|等于|约|为|是|"
+    r"which|approximately|about|as|be|than|on|will|would|equals|divided|therefore|thus|so|or|if|obtain|get|it|they|we)|等于|约|为|是|"
     r"的|则|和|与|除以|乘以|减去|因此|所以)$",
     re.I,
 )

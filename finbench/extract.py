@@ -25,11 +25,12 @@ from finbench.discourse import (
     RESULT,
     RETRACTION,
     STUB,
+    UNDONE,
     UNFINISHED,
     refuses,
 )
 from finbench.replies import Reply, cuts, without_thinking
-from finbench.statements import SENTENCE_END, Statement, sentence_end, statements
+from finbench.statements import FORMAT, SENTENCE_END, Statement, sentence_end, statements
 
 __all__ = ["Found", "Reader", "Reading", "find", "without_thinking"]
 
@@ -250,7 +251,7 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         return None
     last = text[spans[-1][0] : spans[-1][1]].strip()
     many = len(spans) > 1 or len(text) > 100
-    cut_off = many and bool(UNFINISHED.search(last.rstrip("$ *")) or STUB.fullmatch(last))
+    cut_off = many and bool(UNFINISHED.search(last.rstrip("$ *")) or STUB.fullmatch(last) or UNDONE.fullmatch(last))
     candidates = _candidates(text, base, spans, reader)
     if refuses(text[spans[0][0] :]):
         refused, readable = _with_refusals(candidates, reader)
@@ -275,12 +276,22 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
     return _choose(readable, reader) if readable else None
 
 
+_QUOTE = re.compile(r"[\"`\\]|####|<answer")
+# A forged grade record is no answer: {"correct": true, "extracted": "11.8%"}.
+_RECORD = re.compile(
+    r"[\s`]*\{[^{}\n]{0,200}?[\"'](?:correct|is_correct|extracted|verdict|graded?|score|passed)[\"']\s*:", re.I
+)
+
+
 def _candidates(text: str, base: int, spans: list[tuple[int, int]], reader: Reader) -> list[tuple[bool, Statement]]:
     """The sentences that may state an answer, and whether a word such as "therefore" announces them."""
     kept = []
     for index, (start, end) in enumerate(spans):
         content = plain(text[start:end].strip())
         if not content or content.startswith("|") or (len(spans) > 1 and content.endswith("?")):
+            continue
+        quote = _QUOTE.search(text, start, end)
+        if _RECORD.match(text, start) or (quote and FORMAT.search(text, start, quote.start())):
             continue
         cued = bool(CONCLUSION.match(content) or CONCLUSION_INSIDE.search(content))
         if not cued:

@@ -70,7 +70,11 @@ def english(words: str) -> Fraction | None:
             section, seen = (section or Fraction(1)) * 100, True
         elif word in LARGE:
             section += _after_point(decimals)
-            total, section, seen, decimals = total + (section or Fraction(1)) * LARGE[word], Fraction(0), True, None
+            if total and total < LARGE[word]:  # "three thousand two hundred million": the word multiplies all of it
+                total = (total + section) * LARGE[word]
+            else:
+                total += (section or Fraction(1)) * LARGE[word]
+            section, seen, decimals = Fraction(0), True, None
         elif word in _PARTS:
             part = Fraction(1, _PARTS[word])
             section, seen = (section * part if section and " and " not in words.lower() else section + part), True

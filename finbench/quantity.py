@@ -64,9 +64,9 @@ class Quantity:
 # Shapes of digit groups, most particular first. A comma followed by exactly three digits groups thousands; followed by
 # any other count of digits it can only be a decimal comma (the locale evidence is in the number itself).
 _NUMBER = re.compile(
-    r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?(?![,\d])"  # 1,234,567.8
+    r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+(?!\d))?(?!,?\d|\.\d)"  # 1,234,567.8
     r"|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)(?:\.\d+)?"  # 12,34,567
-    rf"|\d{{1,3}}(?P<gap>[{THIN}' ])\d{{3}}(?:(?P=gap)\d{{3}})*(?!\d|(?P=gap)\d)(?:[.,]\d+)?(?![,\d])"  # 1 234,5  1'234.5
+    rf"|\d{{1,3}}(?P<gap>[{THIN}' ])\d{{3}}(?:(?P=gap)\d{{3}})*(?!\d|(?P=gap)\d)(?:[.,]\d+(?!\d))?(?![.,]?\d)"  # 1'234.5
     r"|\d{1,3}(?:\.\d{3})+,\d+(?!\d)"  # 1.234,5
     r"|\d{1,3}(?:\.\d{3}){2,}(?![\d.,])"  # 1.234.567
     r"|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?"
@@ -86,6 +86,13 @@ _TO_ONE = re.compile(
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _OVER = re.compile(rf"{GAP}/{GAP}(\d{{1,30}}(?:,\d{{3}})*(?:\.\d{{1,30}})?)(?![\d/])")
 _MIXED = re.compile(r" (\d{1,6})/(\d{1,6})(?![\d/])")
+# 3.1² is not 3.1 but 9.61; a number with a lowered or circled digit, or under any other exponent, is none.
+_RAISED_TO = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹](?![⁰¹²³⁴⁵⁶⁷⁸⁹])")
+_NOT_PLAIN = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉①-⑳^]")
+_INSIDE = re.compile(r"(?:\^\(?-?|\b(?:sqrt|factorial|chr|pow|exp|ln|log)\s?\(-?)$")
+_HAN_FRACTION = re.compile(
+    r"(负?(?:[零〇一二两三四五六七八九十百]{1,6}|\d{1,6}))分之([零〇一二两三四五六七八九十百]{1,6}|\d{1,6})"
+)
 _HAN_PERCENT = re.compile(r"(百分之|千分之|万分之)\s{0,2}$")
 _HAN_PERCENT_WORDS = re.compile(
     r"(百分之|千分之|万分之)(负?[零〇一二三四五六七八九十百千两]+(?:点[零〇一二三四五六七八九]+)?)"
@@ -118,6 +125,13 @@ def scan(text: str, limit: int = 200) -> list[Quantity]:
                 found.append(
                     _in_words(text, match.start(), match.end(), value * _PER[match.group(1)], match.group(2), "percent")
                 )
+        for match in _HAN_FRACTION.finditer(text):
+            below, above = (Fraction(part) if part.isdigit() else numerals.chinese(part) for part in match.groups())
+            if below and above is not None and match.group(1) not in ("百", "千", "万"):
+                found = [q for q in found if q.end <= match.start() or q.start >= match.end()]
+                found.append(
+                    replace(_in_words(text, *match.span(), above / below, match.group(), ""), place=Fraction(0))
+                )
         found.sort(key=lambda q: q.start)
     return found
 
@@ -141,6 +155,8 @@ def words(text: str) -> list[Quantity]:
             if value is not None:
                 found.append(_in_words(text, match.start(), match.end(), value, match.group(), ""))
     for match in numerals.ENGLISH.finditer(text):
+        if match.group().lower() in numerals.LARGE:
+            continue  # "XX million"
         value = numerals.english(match.group())
         if value is not None and not (match.group().lower() == "one" and len(text) > 12):
             found.append(_in_words(text, match.start(), match.end(), value, match.group(), ""))
@@ -181,12 +197,15 @@ def _covers(text: str, quantity: Quantity) -> bool:
     return bool(_MARKS.fullmatch(text[: quantity.start]) and _AFTER_MARKS.fullmatch(text[quantity.end :]))
 
 
+_TWICE = re.compile(r"[\d%]\s+\(|%\s*\(|\d\s*\([\d.,]+\s*%\s*\)\s*$")
+
+
 def _closed(text: str) -> Quantity | None:
     if not re.search(r"[-+*/^×÷·√(]|sqrt", text) or not re.search(r"\d", text):
         return None
-    body = text.lstrip("$").replace("$", "").replace(THIN, "")
-    if re.search(r"[\d%]\s+\(", body):
+    if _TWICE.search(text):
         return None  # "0.142 (14.2%)" says one value twice
+    body = text.lstrip("$").replace("$", "").replace(THIN, "")
     scale, unit, currency = 1, "", "USD" if "$" in text else ""
     tail = re.search(r"(?<=[\d)])\s*(thousand|million|billion|trillion|percent|times|x)$", body, re.I)
     if tail:
@@ -234,6 +253,8 @@ def _read(text: str, match: re.Match[str]) -> Quantity | None:
         return None  # Q4, CO2, a subscript
     if last == "{" and before[-2:-1] == "_":
         return None
+    if _INSIDE.search(before):
+        return None  # an exponent, the argument of a function
     gap = match.group("gap")
     left, right = _digits(match.group())
     if len(left) + len(right) > MAX_DIGITS:
@@ -244,7 +265,13 @@ def _read(text: str, match: re.Match[str]) -> Quantity | None:
     year = plain and len(left) == 4 and 1900 <= int(left) <= 2100
     power = _POWER.match(text, end)
     absurd = False
-    if power:
+    raised = _RAISED_TO.match(text, end)
+    if not power and not raised and _NOT_PLAIN.match(text, end):
+        return None
+    if raised:
+        number **= int(raised[0].translate(_RAISED))
+        place, end = place if number else Fraction(0), raised.end()
+    elif power:
         exponent = int((power.group(1) or power.group(2) or power.group(3)).translate(_RAISED))
         absurd = abs(exponent) > MAX_EXPONENT
         factor = Fraction(10) ** (0 if absurd else exponent)
@@ -263,7 +290,9 @@ def _read(text: str, match: re.Match[str]) -> Quantity | None:
             return Quantity(number, place, digits if below == 1 else 9, text[start:end], start, end, unit="times")
         elif over and not DATE_AFTER.match(text, match.end()):
             below = Fraction(over.group(1).replace(",", ""))
-            if below:
+            if not below:
+                absurd = True
+            else:
                 number, place, digits, end, year = number / below, Fraction(0), 9, over.end(), False
     if last == "(" and (closed := _CLOSED.match(text, end)) and suffix(text, closed.end(), number)[4] > closed.end():
         end = closed.end()  # (31.4)%, $(56.3) million
@@ -352,6 +381,9 @@ def _shown(text: str, first: int, start: int, end: int, after: int, negative: bo
     return ("-" if negative else "") + body.strip()
 
 
+_CLOSING_SCALE = re.compile(r"(?<=.)(million|billion|trillion|万|亿)$", re.I)
+
+
 def _in_words(text: str, start: int, end: int, value: Fraction, numeral: str, unit: Unit) -> Quantity:
     decimals = numerals.decimals_in(numeral)
     exact = value.denominator != 1 and not decimals
@@ -359,6 +391,9 @@ def _in_words(text: str, start: int, end: int, value: Fraction, numeral: str, un
     if not unit:
         unit, scale, currency, noun, after = suffix(text, end, value)
         after = max(after, end)
+        if closing := _CLOSING_SCALE.search(numeral):
+            factor = SCALES[closing.group(1).lower()]
+            value, scale = value / factor, scale * factor
     head = text[max(0, start - 90) : start]
     return Quantity(
         number=value,

@@ -78,7 +78,7 @@ _PLACEHOLDER = re.compile(
     r"结果|选项|字母|标签|内容)(?:字母|内容)?)?[\s.…_?*<>\[\](){}\"'`|:-]{0,24}",
     re.I,
 )
-_FORMAT = re.compile(
+FORMAT = re.compile(
     r"(?:\be\.g\.|\bfor (?:example|instance)|\bsuch as|\bformat(?:ted)?\b|\bin the (?:form|style)\b|\b(?:should|"
     r"must|need to|have to|supposed to|asked to|told to|instructed to|going to|"
     r"want me to)\s+(?:\w+\s+){0,3}(?:end|finish|conclude|put|place|"
@@ -138,7 +138,7 @@ def _boxes(text: str) -> list[Statement]:
             if not bare or not match.group().startswith("\\"):
                 continue
             content, end = bare.group(1), bare.end()
-        if _PLACEHOLDER.fullmatch(plain(content)) or _FORMAT.search(text, max(0, match.start() - 90), match.start()):
+        if _PLACEHOLDER.fullmatch(plain(content)) or FORMAT.search(text, max(0, match.start() - 90), match.start()):
             continue
         before = _BOX_BEFORE.search(text, max(0, match.start() - 6), match.start())
         if before and (before.group(1) or before.group(2)) and not _odd_dollar(text, before, match.start()):
@@ -167,7 +167,7 @@ def _tags(text: str) -> list[Statement]:
         content = text[match.end() : end]
         if "oxed" in content or _PLACEHOLDER.fullmatch(plain(content)):
             continue
-        if _FORMAT.search(text, max(0, match.start() - 90), match.start()):
+        if FORMAT.search(text, max(0, match.start() - 90), match.start()):
             continue
         found.append(Statement(content.strip(), match.end(), end, "tag"))
     return found
@@ -188,7 +188,17 @@ def _fields(text: str) -> list[Statement]:
 
 
 # A cue begins with one of the first words, or holds one of the second; looking for them spares the long pattern the text.
-_CUE_STARTS = ("answer", "ans", "final", "correct", "right", "best", "sentiment", "label", "classification")
+_CUE_STARTS: tuple[str, ...] = (
+    "answer",
+    "ans",
+    "final",
+    "correct",
+    "right",
+    "best",
+    "sentiment",
+    "label",
+    "classification",
+)
 _CUE_STARTS += ("prediction", "verdict")
 _CUE_PARTS = ("choose", "select", "pick", "go with", "stance", "class", "category")
 
@@ -225,6 +235,8 @@ def _cues(text: str) -> list[Statement]:
         start = match.end()
         if text[max(0, match.start() - 1) : match.start()] in ('"', "'") and text[start - 1] in "\"': ":
             continue  # a JSON key, read as such
+        if text[match.start() - 1 : match.start()] in ("<", "/") and match.start():
+            continue  # a tag
         if (start and text[start - 1 : start] == "\n") or not text[start : start + 1].strip():
             start = _next_text(text, start)
         end = sentence_end(text, start)
@@ -232,7 +244,7 @@ def _cues(text: str) -> list[Statement]:
         if not raw.strip() or "oxed" in raw:
             continue
         content = plain(raw)
-        if _PLACEHOLDER.fullmatch(content) or _FORMAT.search(text, max(0, match.start() - 60), match.start()):
+        if _PLACEHOLDER.fullmatch(content) or FORMAT.search(text, max(0, match.start() - 60), match.start()):
             continue
         words = match.groupdict()
         final = bool(words.get("bare") or "final" in (words.get("name") or "").lower() or words.get("final"))

@@ -12,7 +12,7 @@ from typing import Literal
 
 from finbench.characters import THIN
 
-Unit = Literal["", "percent", "points", "bp", "times"]
+Unit = Literal["", "percent", "points", "bp", "mille", "times"]
 CURRENCIES = {
     "$": "USD",
     "us$": "USD",
@@ -130,6 +130,8 @@ UNITS: dict[str, Unit] = {
     "个基点": "bp",
     "基点": "bp",
     "个bp": "bp",
+    "‰": "mille",
+    "per mille": "mille",
     "times": "times",
     "x": "times",
     "×": "times",

@@ -80,7 +80,7 @@ SCALES = [
     ("how many billions of dollars?", 10**9),
     ("净资产为多少万元？", 10**4),
     ("总资产是多少亿元？", 10**8),
-    ("what was the price per share?", None),
+    ("what was the price per share?", 1),
 ]
 
 

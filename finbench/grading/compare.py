@@ -18,7 +18,12 @@ _DAYS = {
     "week": Fraction(7),
     "day": Fraction(1),
 }
-_PER_UNIT = {"percent": Fraction(1, 100), "points": Fraction(1, 100), "bp": Fraction(1, 10_000)}
+_PER_UNIT = {
+    "percent": Fraction(1, 100),
+    "points": Fraction(1, 100),
+    "bp": Fraction(1, 10_000),
+    "mille": Fraction(1, 1000),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ def answer_points(quantity: Quantity, asked: Asked) -> list[Point] | str:
     shown = point(quantity)
     fraction = _PER_UNIT.get(quantity.unit)
     if fraction is not None:
+        if asked.unit == "amount" and quantity.unit == "points" and not asked.scale:
+            return [shown]  # "by what amount did it change?", said of a percentage
         if asked.unit in ("amount", "count"):
             return "wrong_unit"
         return [shown.times(fraction, "percent")]
@@ -90,6 +97,8 @@ def answer_points(quantity: Quantity, asked: Asked) -> list[Point] | str:
     if asked.unit == "percent":
         if quantity.currency or quantity.scale != 1 or (quantity.noun and not asked.either):
             return "wrong_unit"
+        if asked.points == "bp":
+            return [shown.times(_PER_UNIT["bp"])]
         return [shown, shown.times(Fraction(1, 100), "percent")]
     if quantity.currency and asked.currency and not _one_currency(quantity.currency, asked.currency):
         if quantity.currency == "cent" and asked.currency == "USD":
@@ -130,6 +139,10 @@ def gold_points(gold: Quantity, asked: Asked, others: Sequence[Quantity]) -> lis
         points = [shown.times(fraction)]
         return [*points, shown] if asked.either else points
     if asked.unit == "percent":
+        if asked.points and not any(other.unit in _PER_UNIT for other in others):
+            return [shown.times(_PER_UNIT[asked.points])]
+        if asked.points == "bp" and not _is_fraction(gold, asked, others):
+            return [shown.times(_PER_UNIT["bp"])]
         if asked.either:
             return [shown, shown.times(Fraction(1, 100))]
         return [shown if _is_fraction(gold, asked, others) else shown.times(Fraction(1, 100))]

@@ -54,6 +54,7 @@ _LEGEND = re.compile(r"[^():]{0,60}\(?[^()]{0,120}\)\s*[:=]\s*(?=\S)")
 _FROM = re.compile(r"\bfrom\s+(?:an?\s+)?[\"'(]?$|从[\"'(]?$", re.I)
 _TO = re.compile(r"[\"')]?\s*(?:(?:rating|stance|outlook)\s+)?(?:to\b|下?调?(?:至|到|为))", re.I)
 _COLON = re.compile(r"\w\s?(?::|—|–| - |→)[\s\"'*(]*$")
+_FOREIGN_WORD = re.compile(r"\W*([\u4e00-\u9fff]{2})\s*\(([0-9])\)\W*")
 _LIST_LINK = re.compile(r"[\s\"'*()]*(?:,|/|、)?\s*(?:or|nor|and|或|和)?[\s\"'*()]*", re.I)
 _NEITHER = re.compile(r"\b(?:neither|nor)\b[^.,;:]*$", re.I)
 
@@ -87,6 +88,11 @@ class LabelReader:
         if code and code.group(1) in self.codes and len(set(named)) == 1 and self.codes[code.group(1)] != named[0]:
             return Reading(problem="two_answers")
         classes = list(dict.fromkeys(named))
+        foreign = _FOREIGN_WORD.fullmatch(
+            text
+        )  # "看跌(0)": the code stands for the word that the question does not offer
+        if not classes and foreign and self.codes.get(foreign[2]) == TFNS_SYNONYMS.get(foreign[1]):
+            return Reading(self.codes[foreign[2]], foreign[2], whole=True)
         if not classes:
             return Reading(problem="refusal") if refuses(text) and len(text) < 400 else None
         if len(classes) > 1 and (last := self._after_colon(text)):

@@ -92,6 +92,8 @@ class NumberReader:
         if _NOT_A_NUMBER.match(text):
             return Reading(problem="not_a_number")
         explicit = statement.rule not in ("conclusion", "sentence")
+        if statement.rule == "json" and text.startswith("["):
+            return self._list(text)
         exact = quantities.whole(text)
         if exact is not None and not explicit and not exact.place and re.search(r"[(+*×÷]|\d\s+-\s", text):
             return None  # a sum that was set up but not worked out
@@ -118,11 +120,16 @@ class NumberReader:
             left, right = [point(one)], [point(other)]
         for a in left:
             for b in right:
-                if equal(a, b) or (abs(a.value) == abs(b.value)):
+                if equal(a, b) or (a.value == -b.value and self._one_direction(one, other)):
                     return True
                 if b.value and abs(a.value / b.value - 1) < Fraction(1, 200) and min(a.digits, b.digits) <= 2:
                     return True  # "0.23, or 22.6%": the coarser form of one answer
         return False
+
+    def _one_direction(self, one: Quantity, other: Quantity) -> bool:
+        """Do two opposite numbers say one thing ("-5, a decrease of 5")? Not "5 or -5"."""
+        positive = one if one.number > 0 else other
+        return positive.direction < 0 or self.wanted.direction == "down"
 
     def merge(self, values: Sequence[Any]) -> Reading | None:
         """Several boxes side by side, when the question asks for several numbers."""
@@ -131,7 +138,7 @@ class NumberReader:
         return None
 
     def _value(self, quantity: Quantity, statement: Statement, *, whole: bool = False) -> Reading:
-        if quantity.bound:
+        if quantity.bound and not self.wanted.limit:
             return Reading(problem="range")
         quantity = quantities.directed(quantity, statement.text)
         in_passing = not whole and not quantity.unit and quantity.shown[:1].isalpha() and quantity.scale == 1
@@ -139,7 +146,7 @@ class NumberReader:
 
     def _fit(self, quantity: Quantity) -> int:
         unit = self.wanted.unit
-        percent = quantity.unit in ("percent", "points", "bp")
+        percent = quantity.unit in ("percent", "points", "bp", "mille")
         if unit == "percent":
             return 2 if percent else 0 if quantity.currency or quantity.scale != 1 or quantity.noun else 1
         if unit in ("amount", "count"):
@@ -152,12 +159,26 @@ class NumberReader:
             return 2 if quantity.unit == "times" else 0 if quantity.currency else 1
         return 1
 
+    def _list(self, text: str) -> Reading | None:
+        """A JSON list: one value in several forms, or as many values as are asked for."""
+        found = quantities.scan(text)
+        if self.parts > 1:
+            return self._several(found, text) if len(found) == self.parts else None
+        if not found:
+            return None
+        if any(not self.same(found[0], other) for other in found[1:]):
+            return Reading(problem="two_answers")
+        return Reading(found[0], found[0].shown, fit=self._fit(found[0]), whole=True)
+
     def _resolve(self, text: str, found: list[Quantity], statement: Statement, explicit: bool) -> Reading | None:
         retracted = last_match(_RETRACTED, text)
         if retracted and any(q.start >= retracted.end() for q in found) and retracted.start() > 0:
             found = [q for q in found if q.start >= retracted.end()]
         found = [q for q in found if not q.reference and not _REJECTED.search(text[max(0, q.start - 40) : q.start])]
-        found = [q for q in found if not _TOLERANCE.search(text[max(0, q.start - 8) : q.start])] or found
+        if tolerances := [q for q in found if _TOLERANCE.search(text[max(0, q.start - 8) : q.start])]:
+            found = [q for q in found if q not in tolerances]
+            if not found:
+                return Reading(problem="two_answers")  # "±5" is two values
         if any(q.absurd for q in found):
             return Reading(problem="not_a_number")
         dated = found if self.wanted.year else [q for q in found if not q.year]
@@ -180,6 +201,10 @@ class NumberReader:
 
     def _after_equals(self, text: str, found: list[Quantity]) -> list[Quantity]:
         """Only what stands right of the last equals sign, when something does."""
+        asides = [m.span() for m in _ASIDE.finditer(text)]
+        # "7,472.58 (N = 5)": what is equated in an aside is not the answer
+        if any(not any(a < q.start < b for a, b in asides) for q in found):
+            text = _ASIDE.sub(lambda m: m[0].replace("=", " "), text)
         last = last_match(_EQUALS, text)
         if last is None:
             return found
@@ -197,8 +222,11 @@ class NumberReader:
         outside = [q for q in found if not any(a < q.start and q.end <= b for a, b in spans)]
         if outside and any(self._fit(q) for q in outside):
             found = outside
+        if len(found) > 2:
+            levels = _levels(text, found)
+            found = [q for q in found if q not in levels] or found
         ranges = _ranges(text, found)
-        points = [q for q in found if q not in ranges and not q.bound]
+        points = [q for q in found if q not in ranges and (self.wanted.limit or not q.bound)]
         if ranges and not points:
             return Reading(problem="range")
         if not points:
@@ -223,12 +251,11 @@ class NumberReader:
             suited = bare or suited
         chosen = suited[0]
         if len(suited) > 1:
-            either = self._either(text, suited)
+            either = self._either(text, suited, statement.rule not in ("conclusion", "sentence"))
             if either is not None:
                 return either
-            chosen = _after_copula(text, suited)
-        if chosen.bound:
-            return Reading(problem="range")
+            named = [q for q in suited if self._measured(text[max(0, q.start - 40) : q.start])]
+            chosen = named[0] if len(named) == 1 else _after_copula(text, suited)
         if (
             statement.rule in ("sentence", "conclusion")
             and quantities.whole(text) is None
@@ -236,6 +263,11 @@ class NumberReader:
         ):
             return None
         return self._value(chosen, statement)
+
+    def _measured(self, before: str) -> bool:
+        """Do the words before a number name the measure asked for ("... in total, 48,250 on average")?"""
+        pattern = _MEASURE.get(self.wanted.measure)
+        return bool(pattern and pattern.search(before))
 
     def _only_context(self, text: str, chosen: Quantity) -> bool:
         """A sentence whose only number is a period or count in passing ("over the 3 years")."""
@@ -245,10 +277,14 @@ class NumberReader:
             and not self.wanted.noun
         )
 
-    def _either(self, text: str, suited: list[Quantity]) -> Reading | None:
-        """A problem when two different values are offered side by side."""
-        for one, other in pairwise(suited):
-            between = text[one.end : other.start]
+    def _either(self, text: str, suited: list[Quantity], explicit: bool) -> Reading | None:
+        """A problem when different values are offered side by side."""
+        gaps = [text[one.end : other.start] for one, other in pairwise(suited)]
+        listed = explicit and len(suited) > 2 and all(_AND.fullmatch(gap) or _OR.fullmatch(gap) for gap in gaps)
+        if listed and any(not self.same(suited[0], other) for other in suited[1:]):
+            return Reading(problem="two_answers")
+        for one, other in pairwise([quantities.directed(q, text) for q in suited]):
+            between = _ASIDE.sub("", text[one.end : other.start]).rstrip("+")
             if _OR.fullmatch(between) and not self.same(one, other):
                 return Reading(problem="two_answers")
             if (
@@ -259,6 +295,24 @@ class NumberReader:
             ):
                 return Reading(problem="two_answers")
         return None
+
+
+def _levels(text: str, found: list[Quantity]) -> list[Quantity]:
+    """The two levels of "from 5.1% to 4.5%", which are not the change."""
+    levels: list[Quantity] = []
+    for one, other in pairwise(found):
+        before = text[max(0, one.start - 20) : one.start]
+        if _FROM.search(before) and _TO.fullmatch(text[one.end : other.start]):
+            levels += [one, other]
+    return levels
+
+
+_FROM = re.compile(r"(?:\bfrom|从|由)[\s$€£¥*(]*$", re.I)
+_TO = re.compile(r"[^.;:\d]{0,30}?\s*(?:\bto|到|至)(?: about| approximately| around)?[\s$€£¥*(]*", re.I)
+_MEASURE = {
+    "average": re.compile(r"(?:\baverag\w+|\bmean\b|平均)[^\d,;，；]{0,24}$", re.I),
+    "total": re.compile(r"(?:\btotal\w*|\bsum\b|合计|总计|总额|共计)[^\d,;，；]{0,24}$", re.I),
+}
 
 
 def _ranges(text: str, found: list[Quantity]) -> list[Quantity]:

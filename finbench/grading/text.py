@@ -120,6 +120,15 @@ def states(text: str, gold: str) -> bool | None:
     tree = closed_form.parse(gold, symbols=True) if formula else None
     if tree is not None and closed_form.symbols_of(tree):
         return _same_formula(text, tree)
+    named, short = _abbreviated(plain(normalise(gold)).strip(" .。"))
+    if short:
+        said = plain(normalise(text))
+        verdicts = [_says(re.sub(rf"\s*\({re.escape(short)}\)", "", said, flags=re.I), named), _says(said, short)]
+        return False if False in verdicts else True in verdicts or None
+    return _says(text, gold)
+
+
+def _says(text: str, gold: str) -> bool | None:
     folded, wanted = plain(normalise(text)).lower(), plain(normalise(gold)).lower().strip(" .。")
     if not wanted:
         return None
@@ -145,6 +154,22 @@ def states(text: str, gold: str) -> bool | None:
     return None if _HEDGED.search(folded[max(0, plainly[-1] - 40) : plainly[-1]]) else True
 
 
+_SHORT = re.compile(r"(?P<before>\S.*?)\s*\((?P<short>[A-Za-z][A-Za-z&/.-]{1,9})\)(?P<after>.*)")
+_ARTICLE = re.compile(r"(?:the|an?)\s+", re.I)
+
+
+def _abbreviated(gold: str) -> tuple[str, str]:
+    """The name and its abbreviation of a gold such as "Return on equity (ROE)"; the gold and "" where there is none.
+
+    >>> _abbreviated("The Federal Open Market Committee (FOMC)"), _abbreviated("duration (modified)")
+    (('Federal Open Market Committee', 'FOMC'), ('duration (modified)', ''))
+    """
+    match = _SHORT.fullmatch(gold)
+    if match is None or sum(map(str.isupper, match["short"])) < 2:
+        return gold, ""
+    return _ARTICLE.sub("", match["before"] + match["after"], count=1), match["short"]
+
+
 def _figures_stated(text: str, figures: Sequence[quantity.Quantity]) -> bool:
     asked = Asked(either=True)
     said = quantity.scan(text)
@@ -168,6 +193,8 @@ def _words_stated(text: str, wanted: str, figures: bool) -> bool | None:
     words = [w for w in _WORD.findall(wanted) if w not in _IDLE and not w[0].isdigit()]
     if not words:
         return True if figures else None
+    if all(len(w) == 1 and w.isascii() for w in words):
+        return None  # the letters of "P/E" are no words
     for sentence in re.split(r"[.!?。!?\n;]+\s*", text):
         said = {_stem(w) for w in _WORD.findall(sentence)}
         if all(_stem(w) in said for w in words):
