@@ -37,15 +37,29 @@ def grade(
     first = responses[0]
     if opened and first.finish == "length" and not first.reasoning and CLOSE not in first.text:
         return Grade(correct=False, reason="truncated")
-    if document.answer.kind != "lm_eval":
-        verdict = grading.grade(document, first.text, finish=first.finish, reasoning=first.reasoning)
-        if audit.applies(document):
-            found = audit.audit(document, first.text, verdict, first.reasoning)
-            return replace(verdict, metrics={**verdict.metrics, **found.metrics()})
-        return with_reference(document, verdict, first.text) if document.answer.kind == "text" else verdict
-    if task is None:
-        raise ValueError(f"{document.task} is scored by lm-eval's own code, which needs the task")
-    return task.own_grade(document, responses, without_thinking(first.text))
+    if document.answer.kind == "lm_eval":
+        if task is None:
+            raise ValueError(f"{document.task} is scored by lm-eval's own code, which needs the task")
+        return task.own_grade(document, responses, without_thinking(first.text))
+    verdict = grading.grade(document, first.text, finish=first.finish, reasoning=first.reasoning)
+    if document.answer.kind == "text":
+        return with_reference(document, verdict, first.text)
+    metrics = {**verdict.metrics, **_by_gold(document, verdict, first.text)}
+    if audit.applies(document):
+        metrics |= audit.audit(document, first.text, verdict, first.reasoning).metrics()
+    return replace(verdict, metrics=metrics) if metrics else verdict
+
+
+def _by_gold(document: Document, verdict: Grade, text: str) -> dict[str, float]:
+    """Would the reply be right by each source of the gold alone? {} where there is only one (FinQA has two)."""
+    sources = list(dict.fromkeys(gold.source for gold in document.golds))
+    if len(sources) < 2:
+        return {}
+    right = dict.fromkeys(sources, 0.0)
+    for source in sources if verdict.correct else ():
+        alone = replace(document, golds=tuple(gold for gold in document.golds if gold.source == source))
+        right[source] = float(verdict.gold == source or grading.grade(alone, text).correct)
+    return {f"acc_{source}": value for source, value in right.items()}
 
 
 class Tally:
