@@ -111,20 +111,20 @@ def calculations(text: str, numbers: Sequence[Number]) -> list[Calculation]:
     """
     starts = {number.start + (text[number.start] == "."): index for index, number in enumerate(numbers)}
     found = Found(numbers)
+    places = [number.start for number in numbers]
     verbs = _VERB.finditer(text)
     verb = next(verbs, None)
-    starts_only = [number.start for number in numbers]
     for run in _RUN.finditer(text):
         piece = run[0]
         while verb is not None and verb.start() < run.start():
-            _read_verb(text, verb, starts_only, found)
+            _read_verb(text, verb, places, found)
             verb = next(verbs, None)
         if len(piece) > 4 and _RELATES.search(piece) and _COMPUTES.search(piece):
             _read_run(text, run.start(), run.end(), starts, found)
             if len(found.calculations) >= MAX_CALCULATIONS:
                 break
     while verb is not None and len(found.calculations) < MAX_CALCULATIONS:
-        _read_verb(text, verb, starts_only, found)
+        _read_verb(text, verb, places, found)
         verb = next(verbs, None)
     return found.calculations
 
@@ -225,7 +225,7 @@ def _side(text: str, tokens: list[Token], *, first: bool, found: Found) -> Side 
     if kinds == "non":
         tree: Tree | None = (tokens[1][1], ("sym", tokens[0][1]), ("sym", tokens[2][1]))
     else:
-        tree = closed_form.tree_of(_spelled(tokens, found))
+        tree = closed_form.tree_of(_spelled(tokens))
     if tree is None or not leaves:
         return None
     return Side(tree, leaves, len(leaves) > 1, start, end, bracketed, kinds[-1])
@@ -276,41 +276,31 @@ def _first_gap(tokens: list[Token]) -> int:
     return len(tokens)
 
 
-def _spelled(tokens: list[Token], found: Found) -> list[tuple[str, str]]:
-    """The tokens as `closed_form` wants them; fractions as quotients in parentheses."""
+def _spelled(tokens: list[Token]) -> list[tuple[str, str]]:
+    """The tokens as `closed_form` wants them; a fraction as a quotient of two brackets, itself in brackets."""
     spelled: list[tuple[str, str]] = []
-    pending: list[int] = []  # for each fraction under way: 0 before its numerator, 1 before its denominator
-    depths: list[tuple[int, bool]] = []
-    fraction = False
+    opened: list[str] = []  # what each open bracket is: "" plain, "upper" or "lower" part of a fraction
+    expected = ""
     for kind, payload, _, _ in tokens:
         if kind == "n":
             spelled.append(("sym", payload))
         elif kind == "o":
             spelled.append(("op", payload))
         elif kind == "a":
-            depths.append(
-                (
-                    len(pending),
-                    fraction or bool(spelled and spelled[-1] == ("op", "/") and pending and pending[-1] == 1),
-                )
-            )
-            fraction = False
+            opened.append(expected)
+            expected = ""
             spelled.append(("op", "("))
         elif kind == "z":
             spelled.append(("op", ")"))
-            if depths:
-                _, part = depths.pop()
-                if part and pending:
-                    if pending[-1] == 0:
-                        pending[-1] = 1
-                        spelled.append(("op", "/"))
-                    else:
-                        pending.pop()
-                        spelled.append(("op", ")"))
+            part = opened.pop() if opened else ""
+            if part == "upper":
+                spelled.append(("op", "/"))
+                expected = "lower"
+            elif part == "lower":
+                spelled.append(("op", ")"))
         elif kind == "f":
             spelled.append(("op", "("))
-            pending.append(0)
-            fraction = True
+            expected = "upper"
         elif kind == "s":
             spelled.append(("fn", "sqrt"))
         elif kind == "p" and spelled and spelled[-1] == ("op", ")"):
