@@ -266,8 +266,8 @@ def _words(question: str) -> _Words:
     if len(question) > 2000:
         question = question[:200] + " \n " + question[-1500:]
     text = plain(normalise(question)).lower()  # the patterns above are in lower case
-    if len(text) > 600:
-        text = text[:100] + " \n " + text[-500:]  # a context pasted before the question says little about it
+    if len(text) > 500:
+        text = text[:100] + " \n " + text[-400:]  # a context pasted before the question says little about it
     scale = None
     for pattern in (_SCALE, _SCALE_HAN):
         if match := pattern.search(text):

@@ -69,6 +69,8 @@ def letters_in(text: str) -> str:
     >>> letters_in("B, A"), letters_in("ABD"), letters_in("是")
     ('AB', 'ABD', '')
     """
+    if len(text) > 80:
+        return ""
     bare = re.sub(r"[\s,、;/.()&]|and|和", "", normalise(text.strip()))
     return "".join(sorted(set(bare.upper()))) if re.fullmatch(r"[A-Ha-h]{1,8}", bare) else ""
 

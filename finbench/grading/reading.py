@@ -251,11 +251,12 @@ class NumberReader:
             suited = bare or suited
         chosen = suited[0]
         if len(suited) > 1:
-            either = self._either(text, suited, statement.rule not in ("conclusion", "sentence"))
+            explicit = statement.rule not in ("conclusion", "sentence")
+            either = self._either(text, suited, explicit)
             if either is not None:
                 return either
             named = [q for q in suited if self._measured(text[max(0, q.start - 40) : q.start])]
-            chosen = named[0] if len(named) == 1 else _after_copula(text, suited)
+            chosen = named[0] if len(named) == 1 else _after_copula(text, suited, statement.rule == "cue")
         if (
             statement.rule in ("sentence", "conclusion")
             and quantities.whole(text) is None
@@ -355,13 +356,15 @@ def _before_comparison(text: str, suited: list[Quantity]) -> list[Quantity]:
     return [q for q in suited if q.end <= match.start() or (result and q.start >= result.end())]
 
 
-def _after_copula(text: str, suited: list[Quantity]) -> Quantity:
+def _after_copula(text: str, suited: list[Quantity], cue: bool) -> Quantity:
     """The number a sentence leads up to: the first after a copula, unless the sentence goes on to a result."""
     emphatic = _LEADS_TO.search(text)
     if emphatic:
         after = [q for q in suited if q.start >= emphatic.end()]
         if after:
             return after[0]
+    if cue and not re.search(r"\w", text[: suited[0].start]):
+        return suited[0]  # what follows "the answer is" at once
     for quantity in suited:
         if _COPULA.search(text[max(0, quantity.start - 40) : quantity.start]):
             return quantity
