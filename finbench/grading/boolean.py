@@ -86,7 +86,7 @@ _JUDGED = re.compile(
     r"(?:(?:statement|claim|assertion|sentence|proposition|it|this|that|answer)\s+(?:is|was)\s+(?:therefore\s+|"
     r"thus\s+|indeed\s+|clearly\s+)?(not\s+|in)?(true|false|correct|right|wrong|accurate|valid))"
     r"|(?:(?:说法|陈述|表述|判断|命题|观点|描述|论述|句子|结论|题目|这句话|本题|该题|此题|这)(?:应该|应当|"
-    r"应)?(?:是|为|属于|算是)?(?:完全|基本|显然|明显)?(不|并不|并非|不太|没有|没)?(正确|对|错误|错|成立|准确|"
+    r"应)?(?:是|为|属于|算是)?(?:完全|基本|显然|明显)?(不是|并不是|不|并不|并非|不太|没有|没)?(正确|对|错误|错|成立|准确|"
     r"属实|合规|合理|真|假|不对))"
     r"|(?:是|为)(不|并不)?(正确|对|错误|错|成立|准确|属实|合规|合法|真实|真|假)的",
     re.I,

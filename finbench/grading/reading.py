@@ -65,6 +65,9 @@ _COPULA = re.compile(
     r"roughly |just |only |约|大约|negative )*[\s$€£¥*(\"']*$",
     re.I,
 )
+_CHANGE_OF = re.compile(
+    r"an? (?:\w+ )?(?:increase|decrease|decline|change|growth|drop|rise|reduction)|增长|下降|减少|增加", re.I
+)
 _LEADS_TO = re.compile(
     r"\b(?:resulting in|which (?:is|equals|gives|yields|means|represents)|representing|i\.e\.|equivalent to|"
     r"that is|giving|yielding|an? (?:\w+ )?(?:increase|decrease|decline|change|growth|drop|rise|reduction|"
@@ -256,7 +259,7 @@ class NumberReader:
             if either is not None:
                 return either
             named = [q for q in suited if self._measured(text[max(0, q.start - 40) : q.start])]
-            chosen = named[0] if len(named) == 1 else _after_copula(text, suited, statement.rule == "cue")
+            chosen = named[0] if len(named) == 1 else _after_copula(text, suited, statement.rule == "cue", self.wanted)
         if (
             statement.rule in ("sentence", "conclusion")
             and quantities.whole(text) is None
@@ -356,10 +359,10 @@ def _before_comparison(text: str, suited: list[Quantity]) -> list[Quantity]:
     return [q for q in suited if q.end <= match.start() or (result and q.start >= result.end())]
 
 
-def _after_copula(text: str, suited: list[Quantity], cue: bool) -> Quantity:
+def _after_copula(text: str, suited: list[Quantity], cue: bool, wanted: Asked) -> Quantity:
     """The number a sentence leads up to: the first after a copula, unless the sentence goes on to a result."""
     emphatic = _LEADS_TO.search(text)
-    if emphatic:
+    if emphatic and (wanted.direction or not _CHANGE_OF.match(emphatic[0])):
         after = [q for q in suited if q.start >= emphatic.end()]
         if after:
             return after[0]
