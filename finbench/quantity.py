@@ -101,7 +101,7 @@ _PER = {"百分之": Fraction(1), "千分之": Fraction(1, 10), "万分之": Fra
 _CODE = re.compile(r"(?:us\$|hk\$|[a-z]{0,2}\$|usd|eur|gbp|jpy|cny|rmb|hkd|cad|aud|chf|inr|krw)$", re.I)
 
 
-def scan(text: str, limit: int = 200) -> list[Quantity]:
+def scan(text: str, limit: int = 120) -> list[Quantity]:
     """The quantities of a text in order, written in digits, at most `limit`; numerals in words only after 百分之.
 
     >>> [q.shown for q in scan("fell 5 to $1,234.5 million (12%), see page 7")]

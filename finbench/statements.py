@@ -9,7 +9,7 @@ from typing import Any
 
 from finbench.characters import group_end, plain
 
-MAX_STATEMENTS = 64
+MAX_STATEMENTS = 40
 
 
 @dataclass(frozen=True, slots=True)
