@@ -63,11 +63,11 @@ def program_of_thoughts(row: Row) -> Verdict:
 
 
 def math_verify(row: Row) -> Verdict:
-    """Math-Verify's parse and verify with their defaults; the time limit is off (it needs signals and a main thread)."""
+    """Math-Verify's parse and verify with their defaults; one that takes over five seconds counts as a refusal."""
     from math_verify import parse, verify
 
-    answer = parse(row["output"], parsing_timeout=None)
-    right = verify(parse(row["gold"], parsing_timeout=None), answer, timeout_seconds=None)
+    answer = parse(row["output"], parsing_timeout=5)
+    right = verify(parse(row["gold"], parsing_timeout=5), answer, timeout_seconds=5)
     return bool(right), str(answer[1]) if len(answer) > 1 else None
 
 

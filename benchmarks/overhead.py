@@ -84,7 +84,7 @@ def finbench_command(url: str, folder: Path, concurrency: int) -> list[str]:
 
 
 def lm_eval_command(url: str, folder: Path, concurrency: int) -> list[str]:
-    arguments = f"model=fake,base_url={url}/chat/completions,num_concurrent={concurrency},max_retries=3,tokenized_requests=False"
+    arguments = f"model=fake,base_url={url}/chat/completions,num_concurrent={concurrency},max_retries=3"
     return [
         sys.executable,
         "-m",

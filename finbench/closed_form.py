@@ -226,7 +226,7 @@ class _Parser:
 def _value(tree: Tree, values: Mapping[str, Fraction]) -> Fraction:
     kind = tree[0]
     if kind == "num":
-        return tree[1]
+        return Fraction(tree[1])
     if kind == "sym":
         if tree[1] not in values:
             raise _Refused

@@ -14,7 +14,15 @@ from finbench.conductor import Settings
 from finbench.task import Asking
 
 NAMES = ("finqa", "convfinqa", "ant_finance", "tfns", "finance_instruct", "finqa_paper", "tfns_paper")
-REPLIES = ("\\boxed{{{gold}}}", "The answer is 7.", "<think>never closed {gold}", "**bullish**", "答案：A", "{gold} or 12", "")
+REPLIES = (
+    "\\boxed{{{gold}}}",
+    "The answer is 7.",
+    "<think>never closed {gold}",
+    "**bullish**",
+    "答案：A",
+    "{gold} or 12",
+    "",
+)
 
 
 def reply_to(prompt: str, gold: str) -> str:

@@ -29,8 +29,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(installed: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    code = f"import finbench, sys; assert finbench.__file__.startswith({str(installed)!r}); from finbench.cli import main; sys.exit(main())"
-    return subprocess.run([sys.executable, "-c", code, *words], cwd=cwd, env=environment, capture_output=True, text=True)
+    code = f"import finbench, sys; assert finbench.__file__.startswith({str(installed)!r}); "
+    code += "from finbench.cli import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=cwd, env=environment, capture_output=True, text=True
+    )
 
 
 def test_the_first_command_of_a_new_user_works_from_a_wheel(installed: Path, tmp_path: Path) -> None:

@@ -93,7 +93,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     judging.add_argument("--judge-base-url", action="append", default=[], metavar="URL", help="its server; repeatable")
     out = parser.add_argument_group("output")
     out.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: reports/<model>/<run>)")
-    out.add_argument("--prices", type=Path, metavar="FILE", help="YAML with prices per million tokens: estimates the cost")
+    out.add_argument(
+        "--prices", type=Path, metavar="FILE", help="YAML with prices per million tokens: estimates the cost"
+    )
     out.add_argument("--resume", type=Path, metavar="RUN", help="continue the run in this folder with its own settings")
     out.add_argument("--config", type=Path, metavar="FILE", help="YAML with these flags as keys; flags win over it")
     out.add_argument("--save-config", type=Path, metavar="FILE", help="write the flags of this command as such a YAML")
