@@ -68,11 +68,14 @@ def execute(planned: Plan, listener: Listener | None = None) -> Outcome:
         feed = Feed(planned.tasks, store, planned.asking, Choice(settings.limit, settings.seed, settings.repeats))
         described: dict[str, Any] = store.meta("engine") or {}
         with _interruptible(feed) as interrupted:
-            described = _ask(planned, feed, store, listener) or described
+            asked = _ask(planned, feed, store, listener)
+            described = asked or described
             store.set_meta("engine", described)
             if settings.judge and not interrupted:
                 _judge(planned, store, listener, interrupted)
         store.flush()
+        if not (asked or settings.judge or interrupted) and (document := manifest.finished(planned)):
+            return Outcome(planned.folder, document, "complete", None, round(time.monotonic() - started, 2))
         listener.stage("summary")
         return _finish(planned, store, feed, described, started, interrupted)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -122,6 +123,18 @@ def write(
     }
     results.write_json(folder / "run.json", manifest)
     results.write_json(folder / "results.json", upstream | {"finbench": outcome})
+
+
+def finished(plan: Plan) -> dict[str, Any] | None:
+    """The document of a complete run whose files the same code has written; None where they have to be written (again)."""
+    try:
+        about = json.loads((plan.folder / "run.json").read_text(encoding="utf-8"))
+        outcome: dict[str, Any] = json.loads((plan.folder / "results.json").read_text(encoding="utf-8"))["finbench"]
+        same = about["status"] == "complete" and about["versions"] == versions() and about["git_commit"] == git_commit()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    whole = all((plan.folder / f"samples_{slug(task.name)}.jsonl").is_file() for task in plan.tasks)
+    return outcome if same and whole and not about["git_commit"].endswith("+") else None
 
 
 def token_totals(summary: Mapping[str, Any]) -> dict[str, int] | None:

@@ -46,8 +46,18 @@ def document_from_row(row: Mapping[str, Any], task: str, *, kind: Kind | None = 
 
 
 def _answer(declared: Mapping[str, Any], kind: Kind | None) -> Answer:
-    if len(declared) == 1 and "kind" in declared:
-        return _plain(str(declared["kind"]))
+    try:
+        return _simple(tuple(declared.items()), kind)  # most rows of a task declare the same
+    except TypeError:  # choices and the like cannot be a key
+        return _built(declared, kind)
+
+
+@lru_cache(maxsize=256)
+def _simple(declared: tuple[tuple[str, Any], ...], kind: Kind | None) -> Answer:
+    return _built(dict(declared), kind)
+
+
+def _built(declared: Mapping[str, Any], kind: Kind | None) -> Answer:
     unknown = set(declared) - _FIELDS
     if unknown:
         raise ValueError(
@@ -66,10 +76,3 @@ def _answer(declared: Mapping[str, Any], kind: Kind | None) -> Answer:
     if chosen not in KINDS:
         raise ValueError(f"`answer.kind` is {chosen!r}, expected one of {', '.join(KINDS)}")
     return Answer(kind=chosen, **fields)
-
-
-@lru_cache(maxsize=16)
-def _plain(kind: str) -> Answer:
-    if kind not in KINDS:
-        raise ValueError(f"`answer.kind` is {kind!r}, expected one of {', '.join(KINDS)}")
-    return Answer(kind=kind)  # type: ignore[arg-type]  # checked above

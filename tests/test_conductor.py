@@ -253,3 +253,12 @@ def test_a_price_file_gives_an_estimate(tmp_path: Path) -> None:
         execute(replace(SAMPLE, model="m", base_urls=(server.url,), output=tmp_path / "run", prices=prices, limit=3))
     manifest = json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))
     assert manifest["cost"] == {"amount": manifest["tokens"]["prompt"], "currency": "USD"}
+
+
+def test_a_complete_run_is_only_looked_over_and_files_that_are_gone_are_written_again(tmp_path: Path) -> None:
+    first = execute(replace(SAMPLE, output=tmp_path))
+    assert execute(replace(SAMPLE, output=tmp_path)).document == first.document
+    before = (tmp_path / "samples_finqa.jsonl").read_text("utf-8")
+    (tmp_path / "samples_finqa.jsonl").unlink()
+    assert execute(replace(SAMPLE, output=tmp_path)).document == first.document
+    assert (tmp_path / "samples_finqa.jsonl").read_text("utf-8") == before
