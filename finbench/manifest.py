@@ -71,7 +71,7 @@ def document(
     Sample rows and reference scores stand beside the reported ones without a verdict.
     """
     others = [n for n, entry in summary["tasks"].items() if n in sampled or entry["verdict_by"] == "reference"]
-    return {
+    found = {
         "schema": score.SCHEMA,
         "run_dir": str(folder),
         "model": model,
@@ -84,6 +84,8 @@ def document(
             for row in leaderboard.reported_for(summary["tasks"], model)
         ],
     }
+    plain: dict[str, Any] = json.loads(json.dumps(found))  # the same values as in results.json: lists, no tuples
+    return plain
 
 
 _NO_VERDICT = {"delta": None, "low": None, "high": None, "verdict": "not comparable", "sentence": "not comparable"}
