@@ -248,6 +248,7 @@ def _finish(
         "suite": list(suite),
         "seen": feed.seen,
         "data_hashes": feed.data_hashes,
+        "ids": {task.name: store.ids(task.name) for task in planned.tasks if task.metadata.get("drawn")},
         "timings": {"seconds": seconds, "kept": feed.kept},
         "tokens": manifest.token_totals(summary),
         "cost": manifest.cost(settings, manifest.token_totals(summary)),

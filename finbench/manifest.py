@@ -50,6 +50,7 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
                 "n": facts["seen"].get(task.name, 0),
                 "of": plan.sizes[task.name],
                 "judged": task.judged,
+                **({"ids": facts["ids"][task.name]} if task.name in facts["ids"] else {}),  # rows that were drawn
             }
             for task in plan.tasks
         },

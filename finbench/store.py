@@ -273,6 +273,10 @@ class Store:
         ).fetchone()
         return json.loads(found[0]) if found and found[0] else None
 
+    def ids(self, task: str) -> list[str]:
+        """The ids of a task's documents, in data order."""
+        return [name for (name,) in self._db.execute("SELECT id FROM documents WHERE task=? ORDER BY position", (task,))]
+
     def count(self) -> dict[str, int]:
         """Replies held per task, failures left out."""
         return dict(self._db.execute("SELECT task, COUNT(*) FROM replies WHERE finish != 'error' GROUP BY task"))

@@ -262,3 +262,10 @@ def test_a_complete_run_is_only_looked_over_and_files_that_are_gone_are_written_
     (tmp_path / "samples_finqa.jsonl").unlink()
     assert execute(replace(SAMPLE, output=tmp_path)).document == first.document
     assert (tmp_path / "samples_finqa.jsonl").read_text("utf-8") == before
+
+
+def test_the_manifest_lists_rows_that_were_drawn(tmp_path: Path) -> None:
+    execute(replace(SAMPLE, tasks=("finance_instruct",), output=tmp_path))
+    manifest = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    ids = manifest["tasks"]["finance_instruct"]["ids"]
+    assert ids == [one["finbench"]["id"] for one in samples(tmp_path, "finance_instruct")]
