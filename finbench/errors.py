@@ -4,6 +4,11 @@ Every message says what was found, where, and what to do next; `cli.py` prints i
 `exit_code`. A wrong answer is never an error: it is a grade.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class FinbenchError(Exception):
     """Any failure that finbench reports in words."""
@@ -33,6 +38,18 @@ class EngineError(FinbenchError):
     """A model that cannot be loaded, or a server that cannot be reached."""
 
     exit_code = 4
+
+
+@contextmanager
+def run_files(where: object) -> Iterator[None]:
+    """Around the reading of a run's files, which may be anybody's: what is missing or of another shape becomes a StoreError."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as err:
+        raise StoreError(
+            f"{where}: its files are damaged or not those of a run ({type(err).__name__}: {err}); "
+            "`finbench score RUN` writes the files of a run again from its stored replies"
+        ) from err
 
 
 class NothingSelected(FinbenchError):

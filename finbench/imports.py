@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from finbench import manifest, results, score, sources
-from finbench.errors import DataError, StoreError
+from finbench.errors import DataError, StoreError, run_files
 from finbench.grade import document_of
 from finbench.records import Document, Finish, Grade, Response
 from finbench.rows import document_from_row
@@ -36,17 +36,18 @@ def rescore(folder: Path) -> tuple[dict[str, Any], int]:
     run_file = folder / "run.json"
     if not (folder / "responses.sqlite").is_file() or not run_file.is_file():
         raise StoreError(f"{folder}: is not a run folder (no run.json and responses.sqlite); give the folder of a run")
-    about = read_object(run_file)
-    before = read_object(folder / "results.json")
-    infos = [_info(name, entry, before) for name, entry in about["tasks"].items()]
-    with Store(folder) as store:
-        opened = bool((about["profile"].get("thinking") or {}).get("opened"))
-        changed = sum(score.regrade(store, info.name, opened=opened) for info in infos)
-        summary = results.summarize(store, folder, infos, about["groups"], about["suite"])
-    document = manifest.document(folder, about["model"], about["protocol"], summary, before["finbench"]["sampled"])
-    sizes = {name: entry["of"] for name, entry in about["tasks"].items()}
-    manifest.write(folder, about, document, infos, sizes)
-    return document, changed
+    with run_files(folder):
+        about = read_object(run_file)
+        before = read_object(folder / "results.json")
+        infos = [_info(name, entry, before) for name, entry in about["tasks"].items()]
+        with Store(folder) as store:
+            opened = bool((about["profile"].get("thinking") or {}).get("opened"))
+            changed = sum(score.regrade(store, info.name, opened=opened) for info in infos)
+            summary = results.summarize(store, folder, infos, about["groups"], about["suite"])
+        document = manifest.document(folder, about["model"], about["protocol"], summary, before["finbench"]["sampled"])
+        sizes = {name: entry["of"] for name, entry in about["tasks"].items()}
+        manifest.write(folder, about, document, infos, sizes)
+        return document, changed
 
 
 def _info(name: str, entry: Mapping[str, Any], before: Mapping[str, Any]) -> results.TaskInfo:

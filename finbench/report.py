@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finbench import digest, pages, plots, resample
+from finbench.errors import run_files
 from finbench.names import slug
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS
 from finbench.stats import Estimate, estimate
@@ -44,7 +45,12 @@ def write(run_dir: Path, *, plots_dir: Path | None = None) -> list[Path]:
 
 
 def gather(run_dir: Path) -> dict[str, Any]:
-    """Everything the templates print, worked out: they do no arithmetic."""
+    """Everything the templates print, worked out: they do no arithmetic. StoreError when the files are no run's."""
+    with run_files(run_dir):
+        return _gather(run_dir)
+
+
+def _gather(run_dir: Path) -> dict[str, Any]:
     manifest, results = digest.read(run_dir)
     sample_data = bool(results.get("sampled")) or results.get("data") == "sample"
     if sample_data:  # scores on written rows say nothing beside published ones

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finbench import drill, leaderboard, pages
-from finbench.errors import StoreError, UsageError
+from finbench.errors import StoreError, UsageError, run_files
 from finbench.layout import Place, layout, row_data
 from finbench.names import shown, slug
 from finbench.significance import Difference
@@ -59,6 +59,11 @@ def build(runs: Sequence[Path], output: Path, *, reported: bool = True, max_mb: 
 
     Raises UsageError when there is nothing to show and StoreError for a run folder that cannot be read.
     """
+    with run_files(", ".join(str(path) for path in runs)):
+        return _build(runs, output, reported, max_mb)
+
+
+def _build(runs: Sequence[Path], output: Path, reported: bool, max_mb: float) -> BuildReport:
     folders = sorted({path.resolve(): read_run(path) for path in runs}.values(), key=lambda run: run.order)
     columns = sorted({name for run in folders for name in run.sources})
     numbers = {str(run.folder): number for number, run in enumerate(folders)}

@@ -275,7 +275,9 @@ class Store:
 
     def ids(self, task: str) -> list[str]:
         """The ids of a task's documents, in data order."""
-        return [name for (name,) in self._db.execute("SELECT id FROM documents WHERE task=? ORDER BY position", (task,))]
+        return [
+            name for (name,) in self._db.execute("SELECT id FROM documents WHERE task=? ORDER BY position", (task,))
+        ]
 
     def count(self) -> dict[str, int]:
         """Replies held per task, failures left out."""
