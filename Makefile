@@ -50,6 +50,7 @@ bench: $(TEST_STAMP)
 
 # The committed example: three built-in models on the sample rows.
 example: $(STAMP)
+	rm -rf reports/example
 	for name in heuristic majority oracle; do \
 	  $(BIN)/finbench run --model baseline/$$name --data sample --quiet --no-report --output reports/example/$$name >/dev/null || exit 1; \
 	done
