@@ -21,7 +21,7 @@ from finbench.grading import grade
 from finbench.grading.answer import stated_answer
 from finbench.grading.reference import with_reference
 from finbench.records import Document, Kind
-from finbench.rows import document_from_row
+from finbench.rows import document_from_row, gold_class
 
 
 def rows(**settings: Any) -> dict[str, Any]:
@@ -61,8 +61,7 @@ def label(row: Mapping[str, Any], replies: Sequence[str]) -> dict[str, Any]:
     document = document_from_row(row, "", kind="label")
     verdict = grade(document, replies[0])
     named = verdict.value or ""
-    gold = document.answer.codes.get(document.golds[0].text, document.golds[0].text)
-    return {"acc": float(verdict.correct), "lenient": float(verdict.lenient), "macro_f1": (gold, named)}
+    return {"acc": float(verdict.correct), "lenient": float(verdict.lenient), "macro_f1": (gold_class(document), named)}
 
 
 def macro_f1(pairs: Sequence[tuple[str, str]]) -> float:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from finbench.names import slug
 from finbench.records import Document, Grade, Response, fields_of, text_hash
-from finbench.score import Tally, percent, stored_document
+from finbench.score import Sample, Tally, percent, stored_document
 from finbench.stats import Estimate, average_of
 from finbench.store import Store, Stored
 
@@ -86,9 +86,6 @@ def _average(estimates: Mapping[str, Estimate], suite: Sequence[str]) -> dict[st
         return None
     mean = average_of([estimates[name] for name in suite])
     return {"score": percent(mean.mean), "ci": [percent(mean.low), percent(mean.high)], "tasks": list(suite)}
-
-
-Sample = tuple[Sequence[Response], Grade, Mapping[str, Any] | None]
 
 
 def _graded(store: Store, info: TaskInfo, out: IO[str]) -> Iterator[tuple[Document, list[Sample]]]:

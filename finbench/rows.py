@@ -45,6 +45,12 @@ def document_from_row(row: Mapping[str, Any], task: str, *, kind: Kind | None = 
         raise TaskError(f"{name}: the row does not follow docs/custom-tasks.md ({err})") from err
 
 
+def gold_class(document: Document) -> str:
+    """The class of a label document's first gold, which the data may write as a code ("0" for bearish)."""
+    gold = document.golds[0].text
+    return document.answer.codes.get(gold, gold)
+
+
 def _answer(declared: Mapping[str, Any], kind: Kind | None) -> Answer:
     try:
         return _simple(tuple(declared.items()), kind)  # most rows of a task declare the same

@@ -12,7 +12,7 @@ from finbench import audit, grading
 from finbench.extract import without_thinking
 from finbench.grading.reference import with_reference
 from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response
-from finbench.rows import document_from_row
+from finbench.rows import document_from_row, gold_class
 from finbench.stats import Accumulator, Estimate, macro_f1_estimate, majority
 from finbench.store import Store, Stored
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 CLOSE = "</think>"
+
+Sample = tuple[Sequence[Response], Grade, Mapping[str, Any] | None]  # replies, verdict, judgement of one repeat
 
 
 def grade(
@@ -87,10 +89,8 @@ class Tally:
         self.own: dict[str, list[Any]] = defaultdict(list)  # lm-eval's "metric,filter": its own code aggregates them
         self.means: dict[str, list[float]] = {}  # plain names: [sum, replies that have it]
 
-    def add(
-        self, document: Document, samples: Sequence[tuple[Sequence[Response], Grade, Mapping[str, Any] | None]]
-    ) -> None:
-        """Count one document with its repeats: (replies, grade, judgement) each. Repeats are averaged first."""
+    def add(self, document: Document, samples: Sequence[Sample]) -> None:
+        """Count one document with its repeats; they are averaged first."""
         self.n += 1
         strict = sum(verdict.correct for _, verdict, _ in samples) / len(samples)
         lenient = sum(verdict.correct or verdict.lenient for _, verdict, _ in samples) / len(samples)
@@ -119,7 +119,7 @@ class Tally:
         for responses, verdict, _ in samples:
             self._add_reply(document, responses, verdict)
 
-    def _add_judgements(self, samples: Sequence[tuple[Any, Grade, Mapping[str, Any] | None]], cluster: str) -> None:
+    def _add_judgements(self, samples: Sequence[Sample], cluster: str) -> None:
         judged = [(verdict, judgement) for _, verdict, judgement in samples if judgement]
         if not judged:
             return
@@ -137,8 +137,7 @@ class Tally:
                 self.output_tokens += response.output_tokens
                 self.prompt_tokens += response.prompt_tokens or 0
         if document.answer.kind == "label":
-            gold = document.answer.codes.get(document.golds[0].text, document.golds[0].text)
-            self.confusion[gold, verdict.value or ""] += 1
+            self.confusion[gold_class(document), verdict.value or ""] += 1
         if verdict.gold:
             self.golds[verdict.gold] += 1
         for name, value in verdict.metrics.items():
