@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -106,7 +107,7 @@ def _ask(planned: Plan, feed: Feed, store: Store, listener: Listener) -> dict[st
         if hasattr(engine, "check_lengths"):
             _check_lengths(planned, engine.check_lengths, listener)
         listener.stage("asking")
-        for response in engine.stream(_after(first, feed)):
+        for response in engine.stream(chain([first], feed)):
             _take(feed, store, listener, response, planned.opened)
         return dict(engine.describe())
     finally:
@@ -144,11 +145,6 @@ def _check_lengths(planned: Plan, check: Callable[[Iterator[Request]], Iterator[
 
 def _documents(task: Task, settings: Settings) -> Callable[[], Iterator[Any]]:
     return lambda: (document for _, document in task.documents(settings.limit, settings.seed))
-
-
-def _after(first: Any, feed: Feed) -> Iterator[Any]:
-    yield first
-    yield from feed
 
 
 def _take(feed: Feed, store: Store, listener: Listener, response: Response, opened: bool) -> None:

@@ -108,11 +108,11 @@ class Feed:
             return
         self._store.add_document(position, document, row, digest)
         requests = list(task.requests(document, digest, self._asking[task.name], repeats, self._choice.seed))
-        if len(requests) > 1 and requests[0].kind == "loglikelihood":
-            missing = [r for r in requests if (r.repeat, r.part) not in answered]
-            requests = requests if missing else []  # scored together: a document with a gap is asked again whole
-            if requests:
-                self._parts[task.name, position] = (len(requests), {})
+        if requests and requests[0].kind == "loglikelihood":
+            if all((request.repeat, request.part) in answered for request in requests):
+                self.kept += 1
+                return
+            self._parts[task.name, position] = (len(requests), {})  # scored together: a gap asks all of them again
         for request in requests:
             if request.kind == "generate" and (request.repeat, 0) in answered:
                 self.kept += 1
