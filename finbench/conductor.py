@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -15,13 +16,15 @@ from typing import Any, Protocol
 from finbench import judge, manifest, results, score, tasks
 from finbench.engines import create as engines
 from finbench.errors import EngineError
-from finbench.feed import Choice, Feed
+from finbench.feed import Choice, Feed, Underway
+from finbench.graders import Grader
 from finbench.planning import Plan, Settings, plan
 from finbench.records import Grade, Request, Response
 from finbench.store import Store, wall_clock
 from finbench.task import Task
 
 MAX_COUNTED = 50_000  # requests whose lengths are checked before the run; takes about a millisecond each
+MANY = 1_000  # samples from which a process of its own for grading repays its start
 
 __all__ = ["Outcome", "Plan", "Settings", "execute", "plan"]
 
@@ -107,8 +110,12 @@ def _ask(planned: Plan, feed: Feed, store: Store, listener: Listener) -> dict[st
         if hasattr(engine, "check_lengths"):
             _check_lengths(planned, engine.check_lengths, listener)
         listener.stage("asking")
-        for response in engine.stream(chain([first], feed)):
-            _take(feed, store, listener, response, planned.opened)
+        desk = _Desk(planned, feed, store, listener)
+        try:
+            for response in engine.stream(chain([first], feed)):
+                desk.take(response)
+        finally:
+            desk.close()
         return dict(engine.describe())
     finally:
         engine.close()
@@ -147,24 +154,52 @@ def _documents(task: Task, settings: Settings) -> Callable[[], Iterator[Any]]:
     return lambda: (document for _, document in task.documents(settings.limit, settings.seed))
 
 
-def _take(feed: Feed, store: Store, listener: Listener, response: Response, opened: bool) -> None:
-    """Grade and keep one reply, and release what waited for it."""
-    found = feed.take(response)
-    if found is None:
-        raise EngineError(f"the engine replied to {response.request_id!r}, which was not asked or already answered")
-    document = found.request.document
-    together = feed.complete(found, response)
-    verdict = score.grade(document, together, found.task, opened=opened) if together else None
-    if found.request.kind == "generate":
-        store.append(found.position, found.request, response, verdict)
-    else:
-        store.append(found.position, found.request, response, None)
+class _Desk:
+    """Where replies come in: each is graded, kept and reported, and what waited for it is released."""
+
+    def __init__(self, planned: Plan, feed: Feed, store: Store, listener: Listener) -> None:
+        self._feed, self._store, self._listener = feed, store, listener
+        self._opened = planned.opened
+        many = sum(planned.wanted.values()) >= MANY and (os.cpu_count() or 1) > 1
+        self._grader: Grader[Underway] | None = Grader(planned.opened) if many else None
+
+    def take(self, response: Response) -> None:
+        """Grade and keep one reply, here or beside; EngineError for a reply to nothing that was asked."""
+        found = self._feed.take(response)
+        if found is None:
+            raise EngineError(f"the engine replied to {response.request_id!r}, which was not asked or already answered")
+        together = self._feed.complete(found, response)
+        document = found.request.document
+        if together and self._grader and document.answer.kind != "lm_eval" and not found.task.own_history:
+            self._grader.submit(found, document, found.row, together)
+            for earlier, said, verdict in self._grader.graded():
+                self._keep(earlier, said[-1], verdict)
+            return
+        verdict = score.grade(document, together, found.task, opened=self._opened) if together else None
+        self._keep(found, response, verdict)
+
+    def close(self) -> None:
+        """Keep what is still being graded."""
+        if self._grader is None:
+            return
+        try:
+            for earlier, said, verdict in self._grader.rest():
+                self._keep(earlier, said[-1], verdict)
+        finally:
+            self._grader.close()
+
+    def _keep(self, found: Underway, response: Response, verdict: Grade | None) -> None:
+        request = found.request
+        if request.kind == "generate":
+            self._store.append(found.position, request, response, verdict)
+        else:
+            self._store.append(found.position, request, response, None)
+            if verdict:
+                self._store.set_grade(request.document.task, found.position, request.repeat, verdict)
         if verdict:
-            store.set_grade(document.task, found.position, found.request.repeat, verdict)
-    if verdict:
-        listener.reply(document.task, verdict, response)
-        if found.task.own_history:
-            feed.release(found.task, document, verdict.extracted)
+            self._listener.reply(request.document.task, verdict, response)
+            if found.task.own_history:
+                self._feed.release(found.task, request.document, verdict.extracted)
 
 
 def _judge(planned: Plan, store: Store, listener: Listener, interrupted: list[int]) -> None:

@@ -29,6 +29,7 @@ class Underway:
     task: Task
     position: int
     request: Request
+    row: str  # the document's row as JSON
 
 
 class Feed:
@@ -117,7 +118,7 @@ class Feed:
             if request.kind == "generate" and (request.repeat, 0) in answered:
                 self.kept += 1
             else:
-                self._ready.append(Underway(task, position, request))
+                self._ready.append(Underway(task, position, request, row))
 
     def _with_own_answers(self, task: Task, document: Document) -> Document:
         """The document with the model's own earlier answers in its history; "(no answer)" where it gave none."""

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from finbench.names import slug
 from finbench.records import Document, Grade, Response, fields_of, text_hash
-from finbench.score import Sample, Tally, percent, stored_document
+from finbench.score import Sample, Tally, grade_from, percent, stored_document
 from finbench.stats import Estimate, average_of
 from finbench.store import Store, Stored
 
@@ -108,7 +108,7 @@ def _graded(store: Store, info: TaskInfo, out: IO[str]) -> Iterator[tuple[Docume
 def _grade_of(stored: Stored) -> Grade:
     if stored.grade is None:
         return Grade(correct=False, reason="error")
-    return Grade(**{**stored.grade, "span": tuple(stored.grade["span"]) if stored.grade["span"] else None})
+    return grade_from(stored.grade)
 
 
 def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:

@@ -271,6 +271,11 @@ def stored_document(task: str, stored: Stored) -> Document:
     return Document(stored.id, task, question, Answer(kind="lm_eval"), (Gold(stored.target),), row=row)
 
 
+def grade_from(fields: Mapping[str, Any]) -> Grade:
+    """A grade from its fields as JSON keeps them."""
+    return Grade(**{**fields, "span": tuple(fields["span"]) if fields["span"] else None})
+
+
 def regrade(store: Store, task: str, *, opened: bool = False) -> int:
     """Grade every stored reply of a task again; the number of verdicts that changed. `opened` as in `grade`."""
     changed = 0

@@ -55,7 +55,7 @@ FLOORS = [
     },
     {"tasks", "engines", "store", "linting", "resample", "digest", "aligned", "audit"},
     {"feed", "score", "leaderboard", "authoring"},
-    {"results", "judge", "planning", "catalogue", "exports", "scaffold"},
+    {"results", "judge", "planning", "catalogue", "exports", "scaffold", "graders"},
     {"manifest", "checking", "report", "site", "compare", "lm_eval", "grade", "quality"},
     {"conductor", "imports", "console", "auditing"},
     {"api"},

@@ -1,0 +1,125 @@
+"""Grading in a process of its own, so that the one that talks to the engine keeps talking.
+
+Grading costs about a third of a millisecond a reply, as much as asking for it. The process beside reads documents and
+replies as JSON lines, answers with one verdict a line in the same order, and ends when its input ends, however the run
+dies. Should it die first, what it owes is graded here, and everything after it too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Generic, TypeVar
+
+from finbench import score
+from finbench.records import Document, Grade, Response, fields_of
+from finbench.rows import document_from_row
+
+WINDOW = 64  # replies that may wait for their verdict; they are stored with it
+CHUNK = 1 << 16  # bytes, what a pipe holds
+
+Key = TypeVar("Key")
+
+
+class Grader(Generic[Key]):
+    """`score.grade` beside this process: `submit` replies, `graded` yields what has come back, `rest` what is left.
+
+    `opened` is score.grade's. For documents whose rows were written for finbench (rows.py); the scoring that a task
+    brings along needs the task and stays where the task is.
+    """
+
+    def __init__(self, opened: bool) -> None:
+        self._opened = opened
+        self._owed: deque[tuple[Key, Document, Sequence[Response]]] = deque()
+        self._out = bytearray()
+        self._in = b""
+        self._process = _start(opened)
+        self._alive = True
+        assert self._process.stdin and self._process.stdout
+        self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()
+        os.set_blocking(self._to, False)
+        os.set_blocking(self._from, False)
+        self._poll = select.poll()
+
+    def submit(self, key: Key, document: Document, row: str, responses: Sequence[Response]) -> None:
+        """Hand over the replies to a document with its row as JSON; waits while `WINDOW` verdicts are owed."""
+        self._owed.append((key, document, responses))
+        said = json.dumps([fields_of(response) for response in responses])
+        self._out += f"[{json.dumps(document.task)},{row},{said}]\n".encode()
+        self._exchange(wait=False)
+        while self._alive and len(self._owed) - self._in.count(b"\n") > WINDOW:
+            self._exchange(wait=True)
+
+    def graded(self) -> Iterator[tuple[Key, Sequence[Response], Grade]]:
+        """Key, replies and verdict of what has come back, in the order of `submit`."""
+        *lines, self._in = self._in.split(b"\n")
+        for line in lines:
+            key, _, responses = self._owed.popleft()
+            yield key, responses, score.grade_from(json.loads(line))
+        while self._owed and not self._alive:
+            key, document, responses = self._owed.popleft()
+            yield key, responses, score.grade(document, responses, opened=self._opened)
+
+    def rest(self) -> Iterator[tuple[Key, Sequence[Response], Grade]]:
+        """What is still owed, once it has come."""
+        while self._owed:
+            if self._alive and b"\n" not in self._in:
+                self._exchange(wait=True)
+            yield from self.graded()
+
+    def close(self) -> None:
+        """End the process; harmless when called again."""
+        self._alive = False
+        self._process.terminate()
+        self._process.communicate()
+
+    def _exchange(self, *, wait: bool) -> None:
+        """Move what the pipes take and give; with `wait`, not before one of them does."""
+        if wait:
+            self._poll.register(self._from, select.POLLIN)
+            self._poll.register(self._to, select.POLLOUT if self._out else 0)
+            self._poll.poll()
+        try:
+            if self._out:
+                with contextlib.suppress(BlockingIOError):
+                    del self._out[: os.write(self._to, self._out[:CHUNK])]
+            with contextlib.suppress(BlockingIOError):
+                said = os.read(self._from, CHUNK)
+                self._in += said
+                self._alive = self._alive and bool(said)
+        except BrokenPipeError:
+            self._alive = False
+
+
+def _start(opened: bool) -> subprocess.Popen[bytes]:
+    root = str(Path(__file__).parent.parent)
+    known = os.environ.get("PYTHONPATH")
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", __name__, *(["opened"] if opened else [])],  # -P: nothing from the current folder
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{known}" if known else root},
+        start_new_session=True,  # Ctrl-C is for the run, which still wants the verdicts
+    )
+
+
+def serve(lines: BinaryIO, out: BinaryIO, *, opened: bool) -> None:
+    """Grade line by line until the input ends."""
+    for line in lines:
+        task, row, replies = json.loads(line)
+        document = document_from_row(row, task)
+        verdict = score.grade(document, [Response(**reply) for reply in replies], opened=opened)
+        out.write(json.dumps(fields_of(verdict)).encode() + b"\n")
+        out.flush()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        serve(sys.stdin.buffer, sys.stdout.buffer, opened="opened" in sys.argv[1:])
