@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from finbench.errors import TaskError
-from finbench.records import Document, Request, Response, text_hash
+from finbench.records import Document, Request, Response, compact, text_hash
 from finbench.store import Store
 from finbench.task import Asking, Task
 
@@ -160,6 +159,6 @@ class Feed:
 
 def _json(task: Task, document: Document) -> str:
     try:
-        return json.dumps(document.row, ensure_ascii=True, separators=(",", ":"))
+        return compact(document.row)
     except (TypeError, ValueError) as err:
         raise TaskError(f"{task.name}: document {document.id!r} cannot be written as JSON ({err})") from err

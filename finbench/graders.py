@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
 from finbench import score
-from finbench.records import Document, Grade, Response, fields_of
+from finbench.records import Document, Grade, Response, compact, fields_of
 from finbench.rows import document_from_row
 
 WINDOW = 64  # replies that may wait for their verdict; they are stored with it
@@ -51,8 +51,8 @@ class Grader(Generic[Key]):
     def submit(self, key: Key, document: Document, row: str, responses: Sequence[Response]) -> None:
         """Hand over the replies to a document with its row as JSON; waits while `WINDOW` verdicts are owed."""
         self._owed.append((key, document, responses))
-        said = json.dumps([fields_of(response) for response in responses])
-        self._out += f"[{json.dumps(document.task)},{row},{said}]\n".encode()
+        said = compact([fields_of(response) for response in responses])
+        self._out += f"[{compact(document.task)},{row},{said}]\n".encode()
         self._exchange(wait=False)
         while self._alive and len(self._owed) - self._in.count(b"\n") > WINDOW:
             self._exchange(wait=True)
@@ -116,7 +116,7 @@ def serve(lines: BinaryIO, out: BinaryIO, *, opened: bool) -> None:
         task, row, replies = json.loads(line)
         document = document_from_row(row, task)
         verdict = score.grade(document, [Response(**reply) for reply in replies], opened=opened)
-        out.write(json.dumps(fields_of(verdict)).encode() + b"\n")
+        out.write(compact(fields_of(verdict)).encode() + b"\n")
         out.flush()
 
 

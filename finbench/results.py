@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from finbench.names import slug
-from finbench.records import Document, Grade, Response, fields_of, text_hash
+from finbench.records import Document, Grade, Response, compact, fields_of, text_hash
 from finbench.score import Sample, Tally, grade_from, percent, stored_document
 from finbench.stats import Estimate, average_of
 from finbench.store import Store, Stored
@@ -160,7 +160,7 @@ def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:
     }
     # Row, prompt and sampling are JSON texts already: they go in as they are.
     arguments = f'{{"gen_args_0":{{"arg_0":{stored.prompt},"arg_1":{stored.sampling}}}}}'
-    return f'{{"doc":{stored.row},"arguments":{arguments},{json.dumps(line, separators=(",", ":"))[1:]}\n'
+    return f'{{"doc":{stored.row},"arguments":{arguments},{compact(line)[1:]}\n'
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import quote
 
 from finbench.errors import StoreError
-from finbench.records import Document, Grade, Request, Response, Sampling, fields_of
+from finbench.records import Document, Grade, Request, Response, Sampling, compact, fields_of
 
 BATCH = 256  # replies
 PAGE = 500  # documents read at once
@@ -89,6 +89,7 @@ class Store:
         self._guard = threading.RLock()
         self._pending = 0
         self._failure: sqlite3.Error | None = None
+        self._last: dict[str, int] = {}  # the last position held of a task, -1 for none
         try:
             self._db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -127,19 +128,11 @@ class Store:
     # Writing
 
     def add_document(self, position: int, document: Document, row: str, digest: str) -> None:
-        """Remember a document; a document of the same place with other content is refused."""
+        """Remember a document, once `answered` has been asked about it; one that is known stays as it is."""
+        values = (document.task, position, document.id, digest, document.golds[0].text, row)
         with self._writing():
-            known = self._db.execute(
-                "SELECT hash FROM documents WHERE task=? AND position=?", (document.task, position)
-            ).fetchone()
-            if known is None:
-                values = (document.task, position, document.id, digest, document.golds[0].text, row)
-                self._db.execute("INSERT INTO documents VALUES (?,?,?,?,?,?)", values)
-            elif known[0] != digest:
-                raise StoreError(
-                    f"{self.folder}: document {document.id!r} of {document.task} has changed since this run began; "
-                    "restore the data it was run on, or give another --output"
-                )
+            self._db.execute("INSERT OR IGNORE INTO documents VALUES (?,?,?,?,?,?)", values)
+        self._last[document.task] = max(position, self._last_of(document.task))
 
     def append(self, position: int, request: Request, response: Response, grade: Grade | None) -> None:
         """Keep a reply; a later reply to the same place replaces an earlier failure, never a success."""
@@ -150,11 +143,11 @@ class Store:
             request.repeat,
             request.part,
             request.id,
-            _json(prompt),
+            compact(prompt),
             _sampling_json(request.sampling, request.continuation),
             response.finish,
-            _json(fields_of(response)),
-            _json(fields_of(grade)) if grade else None,
+            compact(fields_of(response)),
+            compact(fields_of(grade)) if grade else None,
         )
         with self._writing():
             self._db.execute(
@@ -169,14 +162,14 @@ class Store:
         with self._writing():
             self._db.execute(
                 "UPDATE replies SET grade=? WHERE task=? AND position=? AND repeat=? AND part=0",
-                (_json(fields_of(grade)), task, position, repeat),
+                (compact(fields_of(grade)), task, position, repeat),
             )
 
     def add_judgement(
         self, task: str, position: int, repeat: int, request_id: str, model: str, verdict: str, response: Response
     ) -> None:
         """Keep a judge's verdict on a stored reply."""
-        values = (task, position, repeat, request_id, model, verdict, _json(fields_of(response)))
+        values = (task, position, repeat, request_id, model, verdict, compact(fields_of(response)))
         with self._writing():
             self._db.execute("INSERT OR REPLACE INTO judgements VALUES (?,?,?,?,?,?,?)", values)
 
@@ -254,6 +247,8 @@ class Store:
 
         Raises StoreError when the document has changed since it was asked.
         """
+        if position > self._last_of(task):
+            return set()
         rows = self._db.execute(
             "SELECT d.hash, r.repeat, r.part, r.finish FROM documents d LEFT JOIN replies r "
             "ON r.task=d.task AND r.position=d.position WHERE d.task=? AND d.position=?",
@@ -265,6 +260,12 @@ class Store:
                 "restore the data it was run on, or give another --output"
             )
         return {(repeat, part) for _, repeat, part, finish in rows if finish not in (None, "error")}
+
+    def _last_of(self, task: str) -> int:
+        if task not in self._last:
+            (last,) = self._db.execute("SELECT MAX(position) FROM documents WHERE task=?", (task,)).fetchone()
+            self._last[task] = -1 if last is None else last
+        return self._last[task]
 
     def grade(self, task: str, position: int) -> dict[str, Any] | None:
         """The stored grade of a document's first reply, or None."""
@@ -324,12 +325,7 @@ def _stored(rows: list[Any]) -> Stored:
 
 @lru_cache(maxsize=64)
 def _sampling_json(sampling: Sampling, continuation: str) -> str:
-    return _json(fields_of(sampling) | ({"continuation": continuation} if continuation else {}))
-
-
-def _json(value: object) -> str:
-    """JSON in ASCII, so that lone surrogates and NUL in a reply survive."""
-    return json.dumps(value, separators=(",", ":"))
+    return compact(fields_of(sampling) | ({"continuation": continuation} if continuation else {}))
 
 
 def _lock(path: Path) -> Any:

@@ -14,169 +14,9 @@ from functools import lru_cache
 from typing import Literal
 
 from finbench.characters import normalise, plain
+from finbench.grading.question import SCALE_WORDS, Words, words
 from finbench.quantity import Quantity, directed, scan, whole
 from finbench.records import Answer, Gold
-
-_SCALE_WORDS = {
-    "hundred": 100,
-    "thousand": 10**3,
-    "k": 10**3,
-    "million": 10**6,
-    "m": 10**6,
-    "mm": 10**6,
-    "mn": 10**6,
-    "billion": 10**9,
-    "bn": 10**9,
-    "b": 10**9,
-    "trillion": 10**12,
-    "百": 100,
-    "千": 10**3,
-    "万": 10**4,
-    "百万": 10**6,
-    "千万": 10**7,
-    "亿": 10**8,
-    "十亿": 10**9,
-    "万亿": 10**12,
-}
-_WORD = r"(hundred|thousand|million|billion|trillion)s?"
-_HAN = r"(万亿|十亿|千万|百万|亿|万|千)"
-_SCALE = re.compile(
-    rf"\(?\b(?:in|of)\s+(?:\$|us\$|usd|u\.s\.|us|the)?\s*{_WORD}\b|\$\s*{_WORD}\b|\b(?:how many|number of|"
-    rf"many)\s+{_WORD}\b|\b{_WORD}\s+of\s+(?:u\.?s\.?\s+)?(?:dollars|usd|\$|euros|shares|units|pounds|yuan)\b|"
-    rf"\(\s*(?:\$|usd|us\$|€|rmb)?\s*(?:in\s+)?{_WORD}\b|\({{1}}\s*(?:in\s+)?\$?\s*(mm|mn|m|bn|b|k)\s*\)|"
-    rf"\bin\s+(?:usd|rmb|\$)\s*(mm|mn|m|bn|b|k)\b"
-)
-_SCALE_HAN = re.compile(
-    rf"(?:多少|几|单位[:是为]?\s*(?:人民币)?|以|按|用)\s*(?:个)?{_HAN}(?:元|美元|股|吨|人|港元|欧元|户)?|"
-    rf"\({_HAN}(?:元|美元|股|人民币|港元)?\)|(?:是|为)\s*[(]?\s*[)]?\s*{_HAN}元"
-)
-_PERCENT = re.compile(
-    r"\bpercent(?:age|ages|ual|ile)?\b(?!\s+points?\s+of)|(?<!\d)(?<!\d )%|\bpct\b|\bproportion\b|"
-    r"\bwhat (?:portion|share|fraction)\b|\b(?:portion|fraction) of\b|"
-    r"\bgrowth rate\b|\b(?:gross|net|profit|operating|ebitda?|contribution)?\s*margin\b|\brate of (?:growth|"
-    r"change|increase|decrease|decline|return)\b|\bas a share of\b|\bcagr\b|"
-    r"百分之几|百分之多少|百分比|百分点|占比|比例|比重|增长率|增速|增幅|降幅|跌幅|涨幅|收益率|利润率|毛利率|"
-    r"净利率|税率|利率|回报率|费用率|(?<!比)(?<!转)(?<!盈)(?<!市净)率(?:是|为|约|达)|率多少|率\?|率$"
-)
-_WEAK_PERCENT = re.compile(
-    r"\b(?:what|which|calculate|compute|determine|find|find out|the)\b[^?.,]{0,60}?\b(?:(?:tax|interest|discount|"
-    r"effective|statutory|unemployment|inflation|default|dividend|depreciation|vacancy|occupancy|retention|"
-    r"conversion|attrition|coupon|borrowing|"
-    r"weighted[- ]average|return|forfeiture|volatility|yield|growth|loss|payout|utilization|charge-off|savings|"
-    r"annual|annualized|capitalization)\s+rates?|yield|volatility|(?:total |cumulative |average |annual |"
-    r"expected )*(?:shareholder |investment )?returns?(?! of capital)(?!s? on plan assets were)|market share|"
-    r"growth)\b"
-)
-_NOT_PERCENT = re.compile(
-    r"\bexchange rate|\bper share\b|\bshares?\b.{0,20}\b(?:repurchas|issu|outstanding|grant|vest)|"
-    r"\bgrowth (?:in dollars|amount)"
-)
-_RATIO = re.compile(
-    r"\bratio\b|\btimes\b|\bmultiple\b|\bturnover\b|\bhow many x\b|倍|周转率|比值|市盈率|市净率|流动比率|速动比率"
-)
-_COUNT = re.compile(
-    r"\bhow many\b|\bnumber of\b|多少(?:个|家|人|次|年|天|股|位|名|种|项)|几(?:个|家|人|次|年|天|种|项)"
-)
-_AMOUNT = re.compile(
-    r"\bhow much\b|\$|\bdollars?\b|\busd\b|\bprice\b|\bcosts?\b|\brevenues?\b|\bincome\b|\bexpenses?\b|\bcash\b|"
-    r"\bassets?\b|\bvalue\b|\bamounts?\b|\btotal\b|\bbalance\b|\bsales\b|\bdebt\b|\bearnings\b|\bper share\b|"
-    r"\bpayments?\b|\bprofits?\b|\bliabilit|"
-    r"多少元|多少钱|金额|万元|亿元|美元|价格|收入|利润|成本|费用"
-)
-_DOWN = re.compile(
-    r"\b(?:declin(?:e|ed|es|ing)|decreas(?:e|ed|es|ing)|reduc(?:e|ed|tion|tions)|drop(?:ped|s)?|fall|fell|fallen|"
-    r"los[se]|lost|losses|shr(?:ink|ank|unk)|lower(?:ed)?|savings?|shortfall|deficit|outflows?|write-?(?:down|"
-    r"off)s?|impairments?)\b|下降|下跌|减少|降低|亏损|跌幅|降幅|下滑|损失"
-)
-_CHANGE = re.compile(
-    r"\b(?:chang(?:e|es|ed)|growth|grew|grow|difference|differ|variation|variance|fluctuat\w+|increas(?:e|ed|es|"
-    r"ing)|rise|rose|gain|movement|swing|impact|effect|return|performance|delta|net (?:income|earnings|profit)|"
-    r"exceed)\b|变化|变动|增长|增加|上升|差额|差异|同比|环比|涨幅|收益|波动|增减"
-)
-_UP_OR_DOWN = re.compile(
-    r"increase\s*(?:or|/|\()\s*\(?decrease|decrease\s*(?:or|/|\()\s*\(?increase|gain\s*(?:or|/|\()\s*\(?loss|"
-    r"profit\s*(?:or|/)\s*loss|增减"
-)
-_ASKED_CHANGE = re.compile(
-    r"\b(?:change|difference|growth|variation|variance|increase|fluctuation|movement)\b|变化|变动|差额|增长|同比|"
-    r"环比|增加"
-)
-_DECIMALS = re.compile(
-    r"(?:(\d{1,2}|zero|one|two|three|four|five|six)|(nearest|closest))[\s-]+(?:(decimal|dp\b|d\.p\.|"
-    r"digits? after)|(hundredth|tenth|thousandth|whole|integer|percent|cent|dollar|million|basis))"
-)
-_DECIMALS_HAN = re.compile(
-    r"(?:保留|精确到|四舍五入(?:到|至|保留)?|取|小数点后|至|"
-    r"到)(?:小数点?后?)?\s*([一二两三四五六\d])\s*(?:位小数|位|个小数)|(保留整数|取整数?|精确到整数|精确到个位)"
-)
-_PRECISION_WORDS = {
-    "hundredth": 2,
-    "tenth": 1,
-    "thousandth": 3,
-    "whole": 0,
-    "integer": 0,
-    "percent": 0,
-    "cent": 2,
-    "dollar": 0,
-    "million": 0,
-}
-_COUNT_WORDS = {
-    "zero": 0,
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "一": 1,
-    "二": 2,
-    "两": 2,
-    "三": 3,
-    "四": 4,
-    "五": 5,
-    "六": 6,
-}
-_CURRENCY = (
-    (re.compile(r"\bus\$|\b(?:usd|u\.?s\.? dollars?|dollars?)\b|(?<![A-Za-z])\$|美元|美金"), "USD"),
-    (re.compile(r"\beuros?\b|€|\beur\b|欧元"), "EUR"),
-    (re.compile(r"£|\bgbp\b|\bsterling\b|英镑"), "GBP"),
-    (re.compile(r"\bjpy\b|\byen\b|日元"), "JPY"),
-    (re.compile(r"\brmb\b|\bcny\b|\byuan\b|人民币|(?<![美欧日港])元"), "CNY"),
-    (re.compile(r"\bhkd\b|hk\$|港元|港币"), "HKD"),
-)
-_TIME = re.compile(
-    r"\b(?:how many|number of|in)\s+(?:\w+\s+){0,2}?(years?|months?|days?|quarters?|weeks?)\b|多少(?:个)?(年|月|"
-    r"天|季度|周)|几(?:个)?(年|月|天|季度)|\b(?:life|term|maturity|period|payback)\b[^?]{0,30}\bin\s+(years?|"
-    r"months?|days?)\b"
-)
-_POINTS: tuple[tuple[re.Pattern[str], Literal["points", "bp"]], ...] = (
-    (
-        re.compile(
-            r"(?:\bhow many|\bin|\bnumber of)\s+(?:bps?|basis points?)\b|(?:多少|几)个?(?:基点|bp)|"
-            r"以基点|单位[:是为]?\s*(?:基点|bp)"
-        ),
-        "bp",
-    ),
-    (
-        re.compile(r"(?:\bhow many|\bin|\bnumber of|\bby what)\s+percent(?:age)?[- ]points?\b|(?:多少|几)个?百分点"),
-        "points",
-    ),
-)
-_PER_SHARE = re.compile(
-    r"\b(?:earnings|dividends?|income|loss|book value|cash flow|price|sales|revenue)\s+per\s+(?:\w+\s+){0,3}?share\b|"
-    r"\beps\b|"
-    r"每股(?:收益|股利|盈利|净资产|价格|现金流)"
-)
-_TOTAL = re.compile(r"\btotal\b|\baggregate\b|\bmillions?\b(?=[^.]*\?)|总")
-_LIMIT = re.compile(
-    r"\b(?:maximum|minimum|max|min|at least|at most|limits?|cap|threshold|ceiling|floor|up to)\b|"
-    r"最高|最低|最多|最少|上限|下限|至少|不得(?:超过|低于)|不超过|限额"
-)
-_MEASURES: tuple[tuple[re.Pattern[str], Literal["average", "total"]], ...] = (
-    (re.compile(r"\baverage\b|\bmean\b|平均"), "average"),
-    (re.compile(r"\btotal\b|\bsum\b|合计|总计|总额"), "total"),
-)
-_TIMES = {"年": "year", "月": "month", "天": "day", "季度": "quarter", "周": "week"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,111 +54,30 @@ def asked(question: str, answer: Answer, golds: Sequence[Gold], *, either: bool 
     >>> asked("what was the net change, in millions?", Answer("number"), ()).scale
     1000000
     """
-    words = _words(question)
+    wording = words(question)
     shown = [q for gold in golds if (q := gold_quantity(gold.text)) is not None]
-    unit = answer.unit or _unit(words, golds, shown)
-    scale = _SCALE_WORDS.get((answer.scale or "").lower()) or words.scale
+    unit = answer.unit or _unit(wording, golds, shown)
+    scale = SCALE_WORDS.get((answer.scale or "").lower()) or wording.scale
     if scale is None:
         scale = next((q.scale for q in shown if q.scale != 1), None)
-    currency = words.currency or next((q.currency for q in shown if q.currency), "") or home
-    decimals = answer.decimals if answer.decimals is not None else words.decimals
-    noun = words.noun or next((q.noun for q in shown if q.noun and q.noun != "share"), "")
+    currency = wording.currency or next((q.currency for q in shown if q.currency), "") or home
+    decimals = answer.decimals if answer.decimals is not None else wording.decimals
+    noun = wording.noun or next((q.noun for q in shown if q.noun and q.noun != "share"), "")
     return Asked(
         unit=unit,
         gold_form=answer.gold_form or "",
         scale=scale,
-        direction=words.direction,
+        direction=wording.direction,
         currency=currency,
         noun=noun,
         decimals=decimals,
         either=either,
-        year=words.year,
-        loss=words.loss,
-        points=words.points if unit == "percent" else "",
-        limit=words.limit,
-        measure=words.measure,
+        year=wording.year,
+        loss=wording.loss,
+        points=wording.points if unit == "percent" else "",
+        limit=wording.limit,
+        measure=wording.measure,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    percent: bool
-    weak_percent: bool
-    ratio: bool
-    count: bool
-    amount: bool
-    scale: int | None
-    direction: Literal["down", "change", ""]
-    currency: str
-    noun: str
-    decimals: int | None
-    year: bool
-    loss: bool
-    plain_ratio: bool
-    points: Literal["points", "bp", ""]
-    limit: bool
-    measure: Literal["average", "total", ""]
-
-
-@lru_cache(maxsize=4096)
-def _words(question: str) -> _Words:
-    """Everything that the wording alone tells (a question is graded many times: repeats, several models)."""
-    if len(question) > 2000:
-        question = question[:200] + " \n " + question[-1500:]
-    text = plain(normalise(question)).lower()  # the patterns above are in lower case
-    if len(text) > 500:
-        text = text[:100] + " \n " + text[-400:]  # a context pasted before the question says little about it
-    scale = None
-    for pattern in (_SCALE, _SCALE_HAN):
-        if match := pattern.search(text):
-            scale = _SCALE_WORDS[next(group for group in match.groups() if group).lower().rstrip("s")]
-            break
-    if scale is None and _PER_SHARE.search(text) and not _TOTAL.search(text):
-        scale = 1
-    either_way = bool(_UP_OR_DOWN.search(text))
-    down = bool(_DOWN.search(text)) and not either_way and not _ASKED_CHANGE.search(text)
-    if re.search(r"\bpercent(?:age)? (?:decline|decrease|drop|reduction|loss)", text) and not either_way:
-        down = True
-    change = bool(_CHANGE.search(text)) or either_way
-    currency = next((code for pattern, code in _CURRENCY if pattern.search(text)), "")
-    time = _TIME.search(text)
-    noun = ""
-    if time:
-        word = next(group for group in time.groups() if group).lower()
-        noun = _TIMES.get(word) or word.rstrip("s")
-    return _Words(
-        percent=bool(_PERCENT.search(text)),
-        weak_percent=bool(_WEAK_PERCENT.search(text)) and not _NOT_PERCENT.search(text),
-        ratio=bool(_RATIO.search(text)),
-        count=bool(_COUNT.search(text)),
-        amount=scale is not None or bool(_AMOUNT.search(text)),
-        scale=scale,
-        direction="down" if down else "change" if change else "",
-        currency=currency,
-        noun=noun,
-        decimals=_decimals(text),
-        year=bool(re.search(r"\b(?:which|what) (?:fiscal )?year\b|哪一?年|\bwhen (?:did|was|will|is)\b", text)),
-        loss=bool(re.search(r"\bloss(?:es)?\b|亏损", text)),
-        plain_ratio=bool(re.search(r"\bratio of\b.{1,80}\bto\b", text)),
-        points=next((unit for pattern, unit in _POINTS if pattern.search(text)), ""),
-        limit=bool(_LIMIT.search(text)),
-        measure=next((name for pattern, name in _MEASURES if pattern.search(text)), ""),
-    )
-
-
-def _decimals(text: str) -> int | None:
-    if match := _DECIMALS.search(text):
-        count, nearest, decimal, place = match.groups()
-        if decimal and count:
-            return _COUNT_WORDS[count.lower()] if count.lower() in _COUNT_WORDS else min(12, int(count))
-        if nearest and place:
-            return _PRECISION_WORDS.get(place.lower())
-    if match := _DECIMALS_HAN.search(text):
-        if match.group(2):
-            return 0
-        digit = match.group(1)
-        return _COUNT_WORDS[digit] if digit in _COUNT_WORDS else min(12, int(digit))
-    return None
 
 
 @lru_cache(maxsize=8192)
@@ -345,31 +104,36 @@ def gold_quantity(text: str) -> Quantity | None:
 
 
 def _unit(
-    words: _Words, golds: Sequence[Gold], shown: Sequence[Quantity]
+    wording: Words, golds: Sequence[Gold], shown: Sequence[Quantity]
 ) -> Literal["percent", "ratio", "amount", "count", ""]:
     """The unit: a percent sign among the golds is the best evidence, then the wording, then the kind of display."""
-    if words.plain_ratio and not words.percent:
+    if wording.plain_ratio and not wording.percent:
         return "ratio"
-    if words.points or any(q.unit in ("percent", "points", "bp", "mille") for q in shown):
+    if wording.points or any(q.unit in ("percent", "points", "bp", "mille") for q in shown):
         return "percent"
     if any(q.currency or q.scale != 1 for q in shown):
         return "amount"
     if any(q.unit == "times" for q in shown):
         return "ratio"
-    if words.ratio and not words.percent:
+    if wording.ratio and not wording.percent:
         return "ratio"
-    if words.percent and words.scale and shown and not re.search("%", "".join(gold.text for gold in golds)):
+    if wording.percent and wording.scale and shown and not re.search("%", "".join(gold.text for gold in golds)):
         return "amount"  # "in millions, had it grown by the same percentage"
-    if words.percent:
+    if wording.percent:
         return "percent"
-    if words.count:
+    if wording.count:
         return "count"
     if len(shown) >= 2 and abs(shown[0].number) < 2 and _hundredfold(shown[0], shown[1:]):
         return "percent"
-    small = bool(shown) and abs(shown[0].number) < 1 and not words.scale and not words.currency
-    if words.weak_percent and not words.scale and not words.currency and (small or not shown or not words.amount):
+    small = bool(shown) and abs(shown[0].number) < 1 and not wording.scale and not wording.currency
+    if (
+        wording.weak_percent
+        and not wording.scale
+        and not wording.currency
+        and (small or not shown or not wording.amount)
+    ):
         return "percent"
-    if words.amount or words.noun:
+    if wording.amount or wording.noun:
         return "amount"
     return ""
 

@@ -1,0 +1,137 @@
+"""Grading beside the run: the same verdicts in the same order, whatever happens to the process that gives them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from finbench import conductor, score
+from finbench.conductor import Settings
+from finbench.graders import Grader
+from finbench.records import Document, Grade, Response, fields_of
+from finbench.rows import document_from_row
+
+ROOT = Path(__file__).parent.parent
+ROWS = [
+    {"id": str(number), "question": "what was the growth rate?", "gold": "14.2%", "answer": {"kind": "number"}}
+    for number in range(200)
+]
+REPLIES = ["\\boxed{14.2\\%}", "0.142", "it fell to 3", "lone \ud800 surrogate 14.2%", "NUL \x00\n14.2 percent\r\n", ""]
+
+
+def asked() -> Iterator[tuple[int, Document, str, list[Response]]]:
+    for number, row in enumerate(ROWS):
+        said = Response(str(number), REPLIES[number % len(REPLIES)], "stop", seconds=0.25)
+        yield number, document_from_row(row, "t"), json.dumps(row), [said]
+
+
+def here(opened: bool = False) -> list[tuple[int, Grade]]:
+    return [(number, score.grade(document, said, opened=opened)) for number, document, _, said in asked()]
+
+
+def test_verdicts_come_back_in_order_and_are_those_of_this_process() -> None:
+    grader: Grader[int] = Grader(opened=False)
+    found = []
+    for number, document, row, said in asked():
+        grader.submit(number, document, row, said)
+        found += list(grader.graded())
+    found += list(grader.rest())
+    grader.close()
+    assert [(number, verdict) for number, _, verdict in found] == here()
+    assert [said[0].text for _, said, _ in found] == [said[0].text for *_, said in asked()]
+
+
+def test_a_template_that_opens_the_thinking_is_known_there_too() -> None:
+    grader: Grader[int] = Grader(opened=True)
+    cut = Response("r", "still 14.2%", "length")
+    grader.submit(0, document_from_row(ROWS[0], "t"), json.dumps(ROWS[0]), [cut])
+    ((_, _, verdict),) = grader.rest()
+    grader.close()
+    assert verdict.reason == "truncated"
+
+
+def test_replies_larger_than_a_pipe_do_not_stand_in_each_others_way() -> None:
+    grader: Grader[int] = Grader(opened=False)
+    long = Response("r", "the revenue was 5 and the margin 7. " * 20_000 + "\\boxed{14.2\\%}", "stop")
+    found = []
+    for number in range(4):
+        grader.submit(number, document_from_row(ROWS[0], "t"), json.dumps(ROWS[0]), [long])
+        found += list(grader.graded())
+    found += list(grader.rest())
+    grader.close()
+    assert [number for number, *_ in found] == [0, 1, 2, 3] and all(verdict.correct for *_, verdict in found)
+
+
+@pytest.mark.parametrize("after", [0, 70, 150])
+def test_what_a_killed_process_owes_is_graded_here(after: int) -> None:
+    grader: Grader[int] = Grader(opened=False)
+    found = []
+    for number, document, row, said in asked():
+        if number == after:
+            grader._process.kill()
+            grader._process.wait()
+        grader.submit(number, document, row, said)
+        found += list(grader.graded())
+    found += list(grader.rest())
+    grader.close()
+    assert [(number, verdict) for number, _, verdict in found] == here()
+
+
+def test_the_process_ends_with_the_run_that_is_killed(tmp_path: Path) -> None:
+    code = "import time; from finbench.graders import Grader; print(Grader(False)._process.pid, flush=True); time.sleep(60)"
+    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert run.stdout
+    beside = int(run.stdout.readline())
+    run.kill()
+    run.communicate()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and _runs(beside):
+        time.sleep(0.05)
+    assert not _runs(beside)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_a_large_run_finds_what_a_small_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill: bool) -> None:
+    def verdicts(folder: Path) -> list[dict]:
+        lines = (folder / "samples_finqa.jsonl").read_text("utf-8").splitlines()
+        return [{k: v for k, v in json.loads(line)["finbench"].items() if k != "seconds"} for line in lines]
+
+    settings = Settings(model="baseline/heuristic", tasks=("finqa", "tfns"), data="sample", output=tmp_path / "here")
+    conductor.execute(conductor.plan(settings))
+    monkeypatch.setattr(conductor, "MANY", 1)
+    monkeypatch.setattr(conductor.os, "cpu_count", lambda: 2)
+    started: list[int] = []
+    begin = Grader.__init__
+
+    def watched(self: Grader, opened: bool) -> None:
+        begin(self, opened)
+        started.append(self._process.pid)
+        if kill:
+            os.kill(self._process.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(Grader, "__init__", watched)
+    conductor.execute(conductor.plan(replace(settings, output=tmp_path / "beside")))
+    assert len(started) == 1 and not _runs(started[0])
+    assert verdicts(tmp_path / "beside") == verdicts(tmp_path / "here")
+
+
+def test_the_fields_of_a_grade_survive_the_way() -> None:
+    verdict = score.grade(document_from_row(ROWS[0], "t"), [Response("r", REPLIES[0], "stop")])
+    assert score.grade_from(json.loads(json.dumps(fields_of(verdict)))) == verdict
