@@ -7,6 +7,8 @@ finbench.grade("The margin was 14.2%.", "0.142", question="what is the margin?")
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -23,3 +25,14 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     raise AttributeError(f"module 'finbench' has no attribute {name!r}")
+
+
+class _Package(ModuleType):
+    """The API's names stay the API's: importing the module `finbench.grade` does not hide the function."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -56,6 +56,35 @@ def test_links_and_pictures_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+FOREIGN = set("--apply_chat_template --gpus --network --gres --nodes --requeue".split())  # of lm-eval, docker, Slurm
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != HELP], ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_flag_in_a_sentence_is_one_of_the_programs(page: Path) -> None:
+    known = FOREIGN | set(re.findall(r"--[a-z][a-z-]+", HELP.read_text("utf-8")))
+    prose = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+    spans = [span for span in re.findall(r"`([^`]+)`", prose) if not span.startswith(("python ", "hf "))]
+    assert set(re.findall(r"--[a-z][a-z_-]+", " ".join(spans))) <= known
+
+
+SCRIPTS = sorted({(page.name, path) for page in PAGES
+                  for path in re.findall(r"\b(?:benchmarks|scripts)/\w+\.(?:py|sh)", page.read_text("utf-8"))})  # fmt: skip
+TARGETS = sorted({(page.name, target) for page in PAGES
+                  for target in re.findall(r"^make (\S+)|`make ([a-z-]+)`", page.read_text("utf-8"), re.M)})  # fmt: skip
+
+
+@pytest.mark.parametrize(("page", "path"), SCRIPTS)
+def test_the_scripts_of_the_docs_exist(page: str, path: str) -> None:
+    assert (ROOT / path).is_file(), f"{page}: {path}"
+
+
+@pytest.mark.parametrize(("page", "targets"), TARGETS)
+def test_the_make_targets_of_the_docs_exist(page: str, targets: tuple[str, str]) -> None:
+    (target,) = filter(None, targets)
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{page}: make {target}: {done.stderr}"
+
+
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="argparse formats its help differently in every Python")
 def test_the_help_page_is_the_programs_own_help() -> None:
     done = subprocess.run(
