@@ -1,4 +1,5 @@
-"""FinQA over other numbers: how many rows have a variant and why others have none, who answers them, and one picture.
+"""FinQA and ConvFinQA over other numbers: how many questions have a variant and why others have none, who answers them,
+and one picture.
 
     python benchmarks/resample.py --data DIR --seeds 1,7,42       # counts, oracle, the answerer that remembers
     python benchmarks/resample.py --picture docs/images/resampled.svg
@@ -18,35 +19,48 @@ from typing import Any
 
 from finbench import programs, resample, sources
 from finbench.grading import grade
+from finbench.questions import places, questions
 from finbench.rows import document_from_row
 
-TASK = Path(__file__).parents[1] / "tasks" / "finqa"
+TASKS = Path(__file__).parents[1] / "tasks"
 PICTURED = ("SAMPLE/GRANITE/2012/page_101.pdf-2", 7)
 
 
-def measure(data: str, seed: int) -> str:
-    """One line per measure for a seed."""
-    spec = importlib.util.spec_from_file_location("finqa_docs", TASK / "docs.py")
-    assert spec and spec.loader
-    docs = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(docs)
-    path = sources.locate(docs.FILES, data, task_dir=TASK)
+def measure(task: str, data: str, seed: int) -> str:
+    """One line per measure for a task and a seed."""
+    docs, resampled = module(task, "docs"), module(task, "resampled")
+    path = sources.locate(docs.FILES, data, task_dir=TASKS / task)
     rows = {row["id"]: row for row in sources.read(path)}
     started = time.perf_counter()
     made, left_out = resample.variants(rows.values(), seed)
     seconds = time.perf_counter() - started
+    originals = {row["id"]: row for row in docs.documents(path)}
+    whole = sum(len(questions(row)) == len(questions(rows[row["original"]])) for row in made)
+    proven = sum(not resample.faults(rows[row["original"]], row) for row in made)
+    asked = [document for row in made for document in resampled.documents(docs, row)]
     right: Counter[str] = Counter()
-    for new in made:
-        document = document_from_row(docs.document(new), "finqa_resampled")
-        before = rows[new["original"]]["qa"]
-        old = {"executed": programs.text(before["exe_ans"]), "displayed": before["answer"] or ""}
-        right["proven"] += not resample.faults(rows[new["original"]], new)
+    for new in asked:
+        document = document_from_row(new, f"{task}_resampled")
         right["oracle"] += grade(document, boxed(document.golds[0].text)).correct
-        for name, text in old.items():
-            verdict = grade(document, boxed(text)) if text else None
-            right[f"remembers the {name} gold"] += bool(verdict and (verdict.correct or verdict.lenient))
-    lines = [f"seed {seed}: {resample.summary(len(made), left_out)} ({seconds:.0f} s)"]
-    return "\n".join([*lines, *(f"  {name}: {count} of {len(made)}" for name, count in right.items())])
+        for gold in originals[new["original"]]["golds"]:
+            verdict = grade(document, boxed(gold["text"]))
+            right[f"remembers the {gold['source']} gold"] += bool(verdict.correct or verdict.lenient)
+    return "\n".join(
+        [
+            f"{task}, seed {seed}: {resample.summary(len(asked), left_out)} ({seconds:.0f} s)",
+            f"  pages: {len(made)} of {len(rows)}, {whole} with all their questions, {proven} proven",
+            *(f"  {name}: {count} of {len(asked)}" for name, count in right.items()),
+        ]
+    )
+
+
+def module(task: str, name: str) -> Any:
+    """A module of a task folder."""
+    spec = importlib.util.spec_from_file_location(f"{task}_{name}", TASKS / task / f"{name}.py")
+    assert spec and spec.loader
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
 
 
 def boxed(text: str) -> str:
@@ -56,7 +70,7 @@ def boxed(text: str) -> str:
 def picture() -> str:
     """A sample row and its variant as an SVG: what changed is marked, what was drawn is bold."""
     name, seed = PICTURED
-    old = next(row for row in sources.read(TASK / "sample.jsonl") if row["id"] == name)
+    old = next(row for row in sources.read(TASKS / "finqa" / "sample.jsonl") if row["id"] == name)
     found = resample.variant(old, seed)
     assert isinstance(found, resample.Variant), found
     new = found.row
@@ -82,7 +96,7 @@ def picture() -> str:
         for column, (a, b) in enumerate(zip(cells[1:], changed[1:], strict=True)):
             pair(560 + 276 * column, plain(a), plain(b), "end")
     y += line // 2
-    for (place, a), (_, b) in zip(resample.places(old), resample.places(new), strict=True):
+    for (place, a), (_, b) in zip(places(old), places(new), strict=True):
         if a != b and place[0] != "table":
             y += line
             text(24, a, style='class="old"')
@@ -115,7 +129,7 @@ def plain(cell: str) -> str:
 
 def main() -> None:
     parser: Any = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", help="folder with finqa/")
+    parser.add_argument("--data", help="folder with finqa/ and convfinqa/")
     parser.add_argument("--seeds", default="1", help="comma-separated")
     parser.add_argument("--picture", type=Path, help="write the picture here")
     args = parser.parse_args()
@@ -123,8 +137,9 @@ def main() -> None:
         args.picture.parent.mkdir(parents=True, exist_ok=True)
         args.picture.write_text(picture(), encoding="utf-8")
     if args.data:
-        for seed in args.seeds.split(","):
-            print(measure(args.data, int(seed)))
+        for task in ("finqa", "convfinqa"):
+            for seed in args.seeds.split(","):
+                print(measure(task, args.data, int(seed)))
 
 
 if __name__ == "__main__":

@@ -86,6 +86,7 @@ def _pinned(
     where = "found" if holding.found else "sample only" if sample.is_file() else "missing"
     settings = linting.effective(file, folder)
     whole = name in (holding.dataset, f"{holding.dataset}_paper") or not file.path.parent.name.startswith("ant_finance")
+    whole = whole and "resampled" not in name.split("_")  # which rows have a variant is found out by making them
     metadata = settings["metadata"].value if "metadata" in settings else {}
     kwargs = settings["dataset_kwargs"].value if "dataset_kwargs" in settings else {}
     drawn = holding.dataset in DRAWN and "draw" not in kwargs

@@ -1,34 +1,28 @@
-"""What has to change together on a page when some of its numbers do, and draws of new numbers that keep it coherent.
+"""What has to change together on a page when some of its numbers do.
 
-The numbers of a program are replaced wherever the page shows them. Cells that the table derives from them follow
-(footing.py), and so do numbers in the text that round them or compare two of them. What is drawn keeps the look of the
-old number and the order among the numbers of a row.
+The numbers of all programs about a page are replaced wherever it shows them. Cells that the table derives from them
+follow (footing.py), and so do numbers in the text that round them or compare two of them (mentions.py).
 """
 
 from __future__ import annotations
 
-import math
-import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, DivisionByZero, InvalidOperation
-from itertools import combinations, permutations
+from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 from finbench import footing, mentions
-from finbench.errors import DataError
 from finbench.figures import Figure, cell, figures, is_constant, is_year, rewrite, rounded, written
 from finbench.footing import Cell, Relation
 from finbench.mentions import Place, Values
+from finbench.questions import Gold, Question, arguments, asking, magnitude, places, questions, rewritten, rows_named
 
 PASSES = 8
-LEAST_CHANGE = Decimal("0.03")  # of every number that the program uses
 # Whole numbers that programs use as constants when the page does not show them: counts of years, months, days.
 UNSHOWN = frozenset(range(2, 32)) | {52, 360, 365}
 
-_ARITHMETIC = re.compile(r"\b(add|subtract|multiply|divide|exp|greater)\(\s*([^(),]+?)\s*,\s*([^(),]+?)\s*\)")
-_ROW = re.compile(r"\btable_(?:max|min|sum|average)\(\s*(.*?)\s*,\s*none\s*\)")
 _DERIVED = re.compile(r"chang|percent|%|increas|decreas|differ|varia|growth|margin|ratio\b|share of")
 
 
@@ -36,42 +30,8 @@ class NoVariant(Exception):
     """The reason for which a row has no variant."""
 
 
-# -- the page --------------------------------------------------------------------------------------------------------
-
-
-def places(row: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    """Every text of a row that a prompt shows, and where it stands."""
-    for part in ("pre_text", "post_text"):
-        for index, sentence in enumerate(row[part]):
-            yield (part, index, 0), sentence
-    yield ("question", 0, 0), row["qa"]["question"]
-    for i, cells in enumerate(row["table"]):
-        for j, text in enumerate(cells):
-            yield ("table", i, j), text
-
-
-def arguments(program: str) -> Iterator[tuple[str, str]]:
-    """(operation, literal) for every number that a program names; steps and named constants are left out.
-
-    >>> list(arguments("subtract(5829, 5735), divide(#0, 5735), multiply(#1, const_100)"))
-    [('subtract', '5829'), ('subtract', '5735'), ('divide', '5735')]
-    """
-    for found in _ARITHMETIC.finditer(program):
-        for literal in found.group(2, 3):
-            if not literal.startswith(("#", "const_")):
-                yield found[1], literal
-
-
-def magnitude(literal: str) -> Decimal:
-    """A literal's number as a page shows it: without sign and percent sign."""
-    try:
-        return abs(Decimal(literal.replace(",", "").replace("%", "").strip()))
-    except InvalidOperation:
-        raise DataError(f"{literal!r} is not a number") from None
-
-
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class Rule:
     """A relation of the table over numbers instead of cells."""
 
     relation: Relation
@@ -100,7 +60,7 @@ class Page:
 
     def __init__(self, row: Mapping[str, Any]) -> None:
         self.old = row
-        qa = row["qa"]
+        self.asked = questions(row)
         self.found = {place: figures(text) for place, text in places(row)}
         self.texts = dict(places(row))
         self.where: dict[Decimal, list[tuple[Place, Figure]]] = {}
@@ -114,7 +74,7 @@ class Page:
             for j, text in enumerate(cells)
             if j and (read := cell(text))
         }
-        self.used = self._used(qa["program"])
+        self.used = self._used()
         self.relations = self._oriented(footing.relations(tuple(map(tuple, row["table"]))))
         self.leaves = sorted({self._leaf(key, frozenset()) for key in self.used})
         self.changed = self._closure()
@@ -125,7 +85,16 @@ class Page:
 
     # what the program uses
 
-    def _used(self, program: str) -> set[Decimal]:
+    def _used(self) -> set[Decimal]:
+        used = {key for question in self.asked for key in self.uses(question.program)}
+        if not used:
+            raise NoVariant("the program uses no number of the page")
+        for key in used:
+            self._check_places(key)
+        return used
+
+    def uses(self, program: str) -> set[Decimal]:
+        """The numbers of the page that a program uses; NoVariant when one of them cannot be changed."""
         used: set[Decimal] = set()
         for operation, literal in arguments(program):
             key = magnitude(literal)
@@ -141,7 +110,7 @@ class Page:
                 used.add(key)
             elif key not in UNSHOWN:
                 raise NoVariant("an argument is not on the page as the program writes it")
-        for name in _ROW.findall(program):
+        for name in rows_named(program):
             cells = [i for i, cells in enumerate(self.old["table"]) if cells and cells[0].strip() == name][-1:]
             for i in cells:
                 for j in range(1, len(self.old["table"][i])):
@@ -150,16 +119,11 @@ class Page:
                         raise NoVariant("a cell of the program's row looks like a year")
                     if not first.fixed:
                         used.add(first.value)
-        if not used:
-            raise NoVariant("the program uses no number of the page")
-        for key in used:
-            self._check_places(key)
         return used
 
     def _check_places(self, key: Decimal) -> None:
-        if any(place[0] == "table" and place[2] == 0 for place, _ in self.where[key]) and _ROW.search(
-            self.old["qa"]["program"]
-        ):
+        named = any(rows_named(question.program) for question in self.asked)
+        if named and any(place[0] == "table" and place[2] == 0 for place, _ in self.where[key]):
             raise NoVariant("a number stands in a row's name that the program uses")
         if key < 100 and key == key.to_integral_value() and not any(figure.decimals for _, figure in self.where[key]):
             homes = {place[:2] for place, _ in self.where[key] if place[0] != "question"}
@@ -268,97 +232,19 @@ class Page:
                 lines.append(line)
         return lines
 
-    # drawing
-
-    def drawn(self, generator: random.Random, strict: bool) -> Values | None:
-        """One draw of new numbers for all that changes, or None when it is not coherent."""
-        common = generator.uniform(0.08, 0.3) * generator.choice((-1, 1))
-        spread = generator.choice((0.25, 0.15, 0.07))
-        values: Values = {}
-        for key in self.leaves:
-            new = self._near(key, math.exp(common + generator.uniform(-spread, spread)))
-            if new is None or new in values.values():
-                return None
-            values[key] = new
-        if not self._propagate(values):
-            return None
-        kept = all(abs(values.get(key, key) - key) >= LEAST_CHANGE * key for key in self.used)
-        if not kept or not self._in_order(values, strict):
-            return None
-        try:
-            told = [mention.value(values) for mention in self.mentions]
-        except (DivisionByZero, InvalidOperation):
-            return None
-        return values if all(told) else None
-
-    def _near(self, key: Decimal, factor: float) -> Decimal | None:
-        """A number of the same look near `key` times a factor, or None."""
-        shown = [figure for _, figure in self.where[key]]
-        decimals = min(figure.decimals for figure in shown)
-        if key != rounded(key, decimals):
-            return None
-        step = Decimal(1).scaleb(-decimals)
-        if not decimals:
-            whole = str(int(key))
-            zeros = len(whole) - len(whole.rstrip("0"))
-            step = Decimal(10) ** max(0, min(zeros, len(whole) - 2))
-        new = rounded(key * Decimal(repr(factor)) / step, 0) * step
-        if new == key:
-            new += step if factor > 1 else -step
-        if len(str(int(new))) != len(str(int(key))) or new <= 0 or is_constant(new) or is_year(format(new, "f")):
-            return None
-        if new in self.where and (len(format(new, "f")) > 2 or new in self.used):
-            return None
-        if any(figure.percent for figure in shown) and key <= 100 < new:
-            return None
-        return new
-
-    def _propagate(self, values: Values) -> bool:
-        """Let totals and quotients follow until nothing moves; False when they cannot all be kept."""
-        leaves = frozenset(values)
-        for _ in range(PASSES):
-            moved = False
-            for rule in self.rules:
-                new = rule.follows(values)
-                if new is None or not new or (new < 0) != (rule.output < 0):
-                    return False
-                if abs(new) == values.get(rule.key, rule.key):
-                    continue
-                if rule.fixed or rule.key in leaves or is_constant(abs(new)) or is_year(format(abs(new), "f")):
-                    return False
-                values[rule.key] = abs(new)
-                moved = True
-            if not moved:
-                return True
-        return False
-
     def _touched(self, relation: Relation) -> bool:
         return any(abs(self.cells[at]) in self.changed for at in relation.cells)
 
-    def _rule(self, relation: Relation) -> _Rule:
+    def _rule(self, relation: Relation) -> Rule:
         output = self.cells[relation.output]
         decimals = max((figure.decimals for _, figure in self.where.get(abs(output), ())), default=0)
         inputs = tuple((abs(self.cells[at]), self.cells[at]) for at in relation.inputs)
-        return _Rule(relation, output, abs(output), decimals, inputs, self._is_fixed(relation.output))
-
-    def _in_order(self, values: Values, strict: bool) -> bool:
-        """Do the arguments, and the numbers of a row, stand to each other as before?"""
-        for a, b in combinations(sorted(self.used), 2):
-            if (values.get(a, a) < values.get(b, b)) is not True:
-                return False
-        for line in self.rows:
-            for (a, sign_a), (b, sign_b) in combinations(line, 2):
-                if not strict and (a not in values or b not in values):
-                    continue
-                new_a, new_b = sign_a * values.get(a, a), sign_b * values.get(b, b)
-                if _order(sign_a * a, sign_b * b) != _order(new_a, new_b):
-                    return False
-        return True
+        return Rule(relation, output, abs(output), decimals, inputs, self._is_fixed(relation.output))
 
     # writing
 
-    def row(self, values: Values) -> dict[str, Any]:
-        """The row with its page and question rewritten; the program is the new one, the golds are left out."""
+    def row(self, values: Values, golds: Sequence[Gold]) -> dict[str, Any]:
+        """The row with its page, questions and programs over new numbers, and these golds."""
         told = {(mention.place, mention.figure.start): mention.value(values) for mention in self.mentions}
 
         def renewed(place: Place) -> str:
@@ -374,11 +260,9 @@ class Page:
         made["table"] = [
             [renewed(("table", i, j)) for j in range(len(cells))] for i, cells in enumerate(self.old["table"])
         ]
-        made["qa"] = {
-            "question": renewed(("question", 0, 0)),
-            "program": self.program(values),
-        }
-        return made
+        texts = (renewed(("question", index, 0)) for index in range(len(self.asked)))
+        renewed_all = zip(texts, self.programs(values), golds, strict=True)
+        return asking(made, [Question(text, program, *gold) for text, program, gold in renewed_all])
 
     def table(self, values: Values) -> list[list[str]]:
         """The table with new numbers."""
@@ -388,28 +272,7 @@ class Page:
 
         return [[rewrite(text, change) for text in cells] for cells in self.old["table"]]
 
-    def program(self, values: Values) -> str:
-        """The program with new numbers."""
-        return rewritten(self.old["qa"]["program"], {key: values.get(key, key) for key in self.used})
-
-
-def _order(a: Decimal, b: Decimal) -> int:
-    return (a > b) - (a < b)
-
-
-def rewritten(program: str, values: Mapping[Decimal, Decimal]) -> str:
-    """The program with other numbers; constants, steps and row names stay.
-
-    >>> rewritten("subtract(5829, -12%), divide(#0, 5829)", {Decimal(5829): Decimal(6110), Decimal(12): Decimal(15)})
-    'subtract(6110, -15%), divide(#0, 6110)'
-    """
-
-    def literal(text: str) -> str:
-        if text.startswith(("#", "const_")) or (key := magnitude(text)) not in values or is_constant(key):
-            return text
-        new = values[key]
-        body = text.strip("-% ")
-        decimals = max(len(body.partition(".")[2]), -int(new.normalize().as_tuple().exponent))
-        return text.replace(body, format(rounded(new, decimals), ",f" if "," in body else "f"))
-
-    return _ARITHMETIC.sub(lambda found: f"{found[1]}({literal(found[2])}, {literal(found[3])})", program)
+    def programs(self, values: Values) -> list[str]:
+        """The programs with new numbers."""
+        renewed = {key: values.get(key, key) for key in self.used}
+        return [rewritten(question.program, renewed) for question in self.asked]

@@ -19,12 +19,13 @@ from finbench.grading import grade
 from finbench.resample import Excluded, Variant, faults, variant
 from finbench.rows import document_from_row
 
-TASK = Path(__file__).parents[1] / "tasks" / "finqa"
+TASKS = Path(__file__).parents[1] / "tasks"
+TASK = TASKS / "finqa"
 SAMPLE = list(sources.read(TASK / "sample.jsonl"))
 
 
-def load_module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("finqa_resampled", TASK / "resampled.py")
+def load_module(task: str = "finqa") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"{task}_resampled", TASKS / task / "resampled.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -186,6 +187,20 @@ def test_the_proof_finds_planted_faults(damage, fault):
 
 
 @pytest.mark.parametrize(
+    ("executed", "old", "shown", "why"),
+    [
+        (0.20312, "14%", "20%", "as the old gold"),
+        (0.03312, "14%", "3.3%", "one digit is no answer to a grader"),
+        (0.00042, "0.3%", "0.042%", "two digits that say something"),
+        (0.3, "14%", "30%", "a zero at the end is a digit"),
+        (0.06, "14%", "6%", "nothing is lost"),
+    ],
+)
+def test_a_new_gold_is_displayed_as_the_old_one_with_two_digits_at_least(executed, old, shown, why):
+    assert resample.displayed(executed, old, 0.14, "agree_percent") == shown, why
+
+
+@pytest.mark.parametrize(
     ("old", "new", "shown", "display", "holds"),
     [
         (0.12, 0.11475, "12%", "11.5%", False),
@@ -197,7 +212,7 @@ def test_the_proof_finds_planted_faults(damage, fault):
     ],
 )
 def test_a_new_gold_is_told_from_the_old_one_in_every_rounding(old, new, shown, display, holds):
-    assert resample.differs(old, new, shown, display) is holds
+    assert resample.differs((old, shown), (new, display)) is holds
 
 
 def test_the_sample_task_loads_with_a_seed_and_names_the_originals():
@@ -238,7 +253,7 @@ def test_repeats_are_averaged_and_files_without_pairs_are_refused(tmp_path):
     before = write(tmp_path / "a.jsonl", [sample("a", True), sample("a", False, repeat=1)])
     after = write(tmp_path / "b.jsonl", [sample("a#7", True, "a")])
     assert resample.pairs(before, after).drop.mean == -0.5
-    with pytest.raises(DataError, match="run finqa and finqa_resampled"):
+    with pytest.raises(DataError, match="run both tasks on the same rows"):
         resample.pairs(before, write(tmp_path / "c.jsonl", [sample("x#7", True, "x")]))
 
 
@@ -257,8 +272,122 @@ def test_most_of_the_test_set_survives_and_every_old_gold_is_wrong(real_data):
     for new in variants:
         before = old[new["original"]]
         assert faults(before, new) == []
-        document = document_from_row(docs.document(docs._docs(), new), "finqa_resampled")
+        (row,) = docs.documents(docs._docs(), new)
+        document = document_from_row(row, "finqa_resampled")
         verdicts["gold", grade(document, f"\\boxed{{{document.golds[0].text}}}").correct] += 1
         remembered = grade(document, f"\\boxed{{{programs.text(before['qa']['exe_ans'])}}}")
         verdicts["old gold", remembered.correct or remembered.lenient] += 1
     assert verdicts == {("gold", True): len(variants), ("old gold", False): len(variants)}
+
+
+# -- conversations ---------------------------------------------------------------------------------------------------
+
+
+def conversation(*turns: tuple[str, str, Any, str]) -> dict[str, Any]:
+    """A row in ConvFinQA's form about the page above: (question, program, executed, displayed) per turn."""
+    row = {key: value for key, value in page().items() if key != "qa"}
+    texts, asked, executed, shown = (list(column) for column in zip(*turns, strict=True))
+    notes = {"dialogue_break": texts, "turn_program": asked, "qa_split": [0] * len(turns)}
+    return row | {"annotation": notes | {"exe_ans_list": executed, "answer_list": shown}}
+
+
+SALES = ("what were net sales in 2019?", "6421.5", 6421.5, "6421.5")
+BEFORE = ("and in 2018?", "5718.2", 5718.2, "5718.2")
+GROWTH = ("what is the growth from $ 5718.2 million?", "subtract(6421.5, 5718.2), divide(#0, 5718.2)", 0.12299, "12.3%")
+MORE = ("did they grow?", "greater(6421.5, 5718.2)", "yes", "yes")
+YEAR = ("which year is the later one?", "2019", 2019.0, "2019")
+POWER = ("and squared?", "exp(118.4, const_2)", 14018.56, "14018.56")
+DISPUTED = ("what is the change?", "subtract(6421.5, 5718.2)", 703.3, "0.81")
+
+
+def test_all_turns_share_one_draw_and_every_program_gives_its_gold():
+    new = made(conversation(SALES, BEFORE, GROWTH)).row
+    notes, table = new["annotation"], new["table"]
+    sales, before = table[1][1][2:], table[1][2][2:]
+    assert notes["turn_program"] == [sales, before, f"subtract({sales}, {before}), divide(#0, {before})"]
+    assert notes["exe_ans_list"] == [programs.run(program).value for program in notes["turn_program"]]
+    assert notes["answer_list"] == [sales, before, f"{100 * notes['exe_ans_list'][2]:.1f}%"]
+    assert notes["dialogue_break"][2] == f"what is the growth from $ {before} million?"
+    assert new["asked"] == [1, 2, 3] and "6421.5" not in json.dumps(new)
+
+
+@pytest.mark.parametrize(
+    ("turns", "kept", "asked", "left_out"),
+    [
+        ((SALES, MORE, GROWTH), 3, [1, 3], {2: "the answer is yes or no"}),
+        ((SALES, YEAR, GROWTH), 3, [1, 3], {2: "the program uses no number of the page"}),
+        ((SALES, DISPUTED, GROWTH), 3, [1, 3], {2: "the two golds contradict each other"}),
+        ((SALES, POWER, GROWTH), 1, [1], {2: "the program raises to a power", 3: resample.AFTER}),
+    ],
+)
+def test_a_turn_that_measures_nothing_is_shown_and_one_that_cannot_change_ends_the_conversation(
+    turns, kept, asked, left_out
+):
+    old = conversation(*turns)
+    found = made(old)
+    assert (found.row["asked"], dict(found.left_out)) == (asked, left_out)
+    assert len(found.row["annotation"]["dialogue_break"]) == kept
+    assert faults(old, found.row) == []
+
+
+def test_a_conversation_without_a_first_turn_is_left_out_whole():
+    old = conversation(POWER, SALES)
+    assert variant(old, 7) == Excluded("the program raises to a power")
+    rows, left_out = resample.variants([old], 7)
+    assert (rows, left_out) == ([], {"the program raises to a power": 1, resample.AFTER: 1})
+
+
+def test_the_proof_finds_a_wrong_gold_in_a_later_turn_and_an_asked_turn_that_measures_nothing():
+    old = conversation(SALES, MORE, GROWTH)
+    new = copy.deepcopy(dict(made(old).row))
+    new["annotation"]["exe_ans_list"][2] = 0.12299
+    assert "the program does not give the gold" in faults(old, new)
+    assert "the old gold is still right" in faults(old, {**made(old).row, "asked": [1, 2, 3]})
+
+
+def test_the_history_shows_the_new_golds_and_ids_name_the_original_turn():
+    module = load_module("convfinqa")
+    docs = module._docs()
+    old = conversation(SALES, MORE, BEFORE, GROWTH)
+    new = made(old).row
+    first, third, last = module.documents(docs, new)
+    shown = new["annotation"]["answer_list"]
+    assert [turn["answer"] for turn in last["history"]] == [shown[0], "yes", shown[2]]
+    assert (third["id"], third["original"]) == (f"{old['id']}#3#7", f"{old['id']}#3")
+    assert {turn["cluster"] for turn in (first, third, last)} == {old["id"]}
+    assert ["final_turn" in turn["flags"] for turn in (first, third, last)] == [False, False, True]
+
+
+def test_the_sample_conversations_load_with_a_seed():
+    module = load_module("convfinqa")
+    originals = {row["id"] for row in module._docs().load(data="sample")["test"]}
+    rows = list(module.load(data="sample", seed="7")["test"])
+    assert len(rows) >= 40 and len({row["id"] for row in rows}) == len(rows)
+    assert all(row["original"] in originals and row["id"] == row["original"] + "#7" for row in rows)
+    for row in rows:
+        document = document_from_row(row, "convfinqa_resampled")
+        assert all(grade(document, f"\\boxed{{{gold.text}}}").correct for gold in document.golds), row["id"]
+
+
+def test_the_models_own_history_is_refused():
+    with pytest.raises(DataError, match="gold history only"):
+        load_module("convfinqa").load(data="sample", own_history=True)
+
+
+def test_most_turns_survive_and_every_old_gold_is_wrong(real_data):
+    """The first 50 conversations; benchmarks/resample.py takes all of them."""
+    module = load_module("convfinqa")
+    docs = module._docs()
+    path = sources.locate(docs.FILES, str(real_data), task_dir=TASKS / "convfinqa")
+    old = {row["id"]: row for _, row in zip(range(50), sources.read(path), strict=False)}
+    turns = {turn["id"]: turn for row in old.values() for turn in docs.conversation(row)}
+    rows, left_out = resample.variants(old.values(), 7)
+    assert all(faults(old[row["original"]], row) == [] for row in rows)
+    asked = [turn for row in rows for turn in module.documents(docs, row)]
+    assert len(asked) >= 0.75 * len(turns), left_out
+    for turn in asked:
+        document = document_from_row(turn, "convfinqa_resampled")
+        assert all(grade(document, f"\\boxed{{{gold.text}}}").correct for gold in document.golds), turn["id"]
+        for gold in turns[turn["original"]]["golds"]:
+            remembered = grade(document, f"\\boxed{{{gold['text']}}}")
+            assert not (remembered.correct or remembered.lenient), turn["id"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -20,14 +20,13 @@ def load(**settings: Any) -> dict[str, sources.Rows]:
     docs = _docs()
     path = sources.for_task(docs.FILES, settings, task_dir=HERE)
     made = _variants(path, path.stat().st_mtime_ns, int(settings.get("seed", SEED)))
-    rows = sources.Rows(len(made), lambda: (document(docs, row) for row in made))
+    rows = sources.Rows(len(made), lambda: (one for row in made for one in documents(docs, row)))
     return {"test": sources.selected(rows, {key: value for key, value in settings.items() if key != "seed"})}
 
 
-def document(docs: ModuleType, row: Mapping[str, Any]) -> sources.Row:
+def documents(docs: ModuleType, row: Mapping[str, Any]) -> Iterator[sources.Row]:
     """The document of a variant: FinQA's, with the `original` question's id so that reports can pair the two."""
-    made: sources.Row = docs.document({**row, "id": row["original"]})
-    return made | {"id": row["id"], "original": row["original"]}
+    yield docs.document({**row, "id": row["original"]}) | {"id": row["id"], "original": row["original"]}
 
 
 @lru_cache(maxsize=1)
