@@ -13,6 +13,8 @@ from finbench import consent, sandbox, taskfiles
 from finbench.errors import DataError, FinbenchError, NothingSelected, TaskError
 from finbench.task import Task
 
+log = logging.getLogger("finbench")
+
 
 def shipped_folder() -> Path:
     """The folder of the tasks that come with finbench, in a checkout or inside an installed wheel."""
@@ -135,7 +137,7 @@ def _groups(
 
 
 def _are_builtin(names: Sequence[str], known: Mapping[str, Any]) -> bool:
-    """Whether lm-eval's own task folder names them: by its index, which takes half a minute to build.
+    """Whether lm-eval's own task folder names them: by its index, which takes ten seconds or more to build.
 
     A name that looks like a slip for one of ours is not searched there, unless lm-eval has a folder of that name.
     """
@@ -147,6 +149,7 @@ def _are_builtin(names: Sequence[str], known: Mapping[str, Any]) -> bool:
     for name in names:
         if name.split("_")[0] not in folders and name not in folders and difflib.get_close_matches(name, known, n=1):
             return False
+    log.warning("%s: none of finbench's tasks; looking through lm-eval's own, which takes a while ...", ", ".join(names))
     index = lm_eval.tasks.TaskManager(include_defaults=True).task_index
     return all(name in index for name in names)
 
@@ -190,5 +193,11 @@ class _Loader:
             return dict(self._managers[data].load([name])["tasks"])
         except FinbenchError:
             raise
+        except ConnectionError as err:  # of `datasets`, offline too: its words name the data set
+            raise TaskError(
+                f"task {name}: {err}. Its rows have to come from there once: run it on a connected machine, carry that "
+                "machine's Hugging Face cache here and set HF_HOME to it; or copy the task's folder, point its YAML at "
+                "rows of yours, and give it with --include"
+            ) from err
         except Exception as err:  # the task's own code runs here: any failure is the task's
             raise TaskError(f"task {name}: lm-eval cannot load it: {type(err).__name__}: {err}") from err

@@ -142,6 +142,28 @@ def test_a_task_that_lm_eval_cannot_load_is_a_task_error_with_its_name(tmp_path,
         tasks.load(["sums"], include=[tmp_path], builtins=False)
 
 
+def test_a_name_that_is_not_ours_is_looked_for_among_lm_evals_own_and_that_is_said(monkeypatch, caplog):
+    class Empty:
+        task_index: dict = {}
+
+    monkeypatch.setattr("lm_eval.tasks.TaskManager", lambda **_: Empty())
+    with pytest.raises(TaskError, match="unknown task 'qqqq'"):
+        tasks.load(["qqqq"])
+    assert "qqqq: none of finbench's tasks; looking through lm-eval's own" in caplog.text
+
+
+def test_a_data_set_that_cannot_be_fetched_is_named_with_the_ways_out(tmp_path, monkeypatch):
+    def refused(path, **_):
+        raise ConnectionError(f"Couldn't reach '{path}' on the Hub (OfflineModeIsEnabled)")
+
+    monkeypatch.setattr("datasets.load_dataset", refused)
+    fetched = {"task": "sums", "dataset_path": "somebody/sums", "test_split": "test", "doc_to_text": "{{q}}",
+               "doc_to_target": "{{a}}", "output_type": "generate_until"}  # fmt: skip
+    task_file(tmp_path, fetched)
+    with pytest.raises(TaskError, match="(?s)task sums.*somebody/sums.*HF_HOME.*--include"):
+        tasks.load(["sums"], include=[tmp_path], builtins=False)
+
+
 def test_the_paper_protocol_takes_the_variant_of_a_task_where_there_is_one():
     assert tasks.protocol_names(["finqa", "mine", "all"], "paper") == ["finqa_paper", "mine", "paper"]
 
