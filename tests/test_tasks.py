@@ -7,6 +7,7 @@ import json
 import re
 from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -143,13 +144,10 @@ def test_a_task_that_lm_eval_cannot_load_is_a_task_error_with_its_name(tmp_path,
 
 
 def test_a_name_that_is_not_ours_is_looked_for_among_lm_evals_own_and_that_is_said(monkeypatch, caplog):
-    class Empty:
-        task_index: dict = {}
-
-    monkeypatch.setattr("lm_eval.tasks.TaskManager", lambda **_: Empty())
+    monkeypatch.setattr("lm_eval.tasks.TaskManager", lambda **_: SimpleNamespace(task_index={}))
     with pytest.raises(TaskError, match="unknown task 'qqqq'"):
         tasks.load(["qqqq"])
-    assert "qqqq: none of finbench's tasks; looking through lm-eval's own" in caplog.text
+    assert "qqqq: no task of finbench; looking through lm-eval's own" in caplog.text
 
 
 def test_a_data_set_that_cannot_be_fetched_is_named_with_the_ways_out(tmp_path, monkeypatch):
@@ -160,7 +158,7 @@ def test_a_data_set_that_cannot_be_fetched_is_named_with_the_ways_out(tmp_path, 
     fetched = {"task": "sums", "dataset_path": "somebody/sums", "test_split": "test", "doc_to_text": "{{q}}",
                "doc_to_target": "{{a}}", "output_type": "generate_until"}  # fmt: skip
     task_file(tmp_path, fetched)
-    with pytest.raises(TaskError, match="(?s)task sums.*somebody/sums.*HF_HOME.*--include"):
+    with pytest.raises(TaskError, match=r"(?s)task sums.*somebody/sums.*HF_HOME.*--include"):
         tasks.load(["sums"], include=[tmp_path], builtins=False)
 
 
