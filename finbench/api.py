@@ -77,7 +77,9 @@ def run(model: str, tasks: Sequence[str] = (), **settings: Any) -> Run:
     """
     from finbench import conductor
 
-    outcome = conductor.execute(conductor.plan(conductor.Settings(model=model, tasks=tuple(tasks), **settings)))
+    chosen = conductor.Settings(model=model, tasks=tuple(tasks), **settings)
+    conductor.begin(chosen)
+    outcome = conductor.execute(conductor.plan(chosen))
     return Run(outcome.folder, outcome.document)
 
 

@@ -18,7 +18,7 @@ from finbench.engines import create as engines
 from finbench.errors import EngineError
 from finbench.feed import Choice, Feed, Underway
 from finbench.graders import Grader
-from finbench.planning import Plan, Settings, plan
+from finbench.planning import Plan, Settings, begin, plan
 from finbench.records import Grade, Request, Response
 from finbench.store import Store, wall_clock
 from finbench.task import Task
@@ -26,7 +26,7 @@ from finbench.task import Task
 MAX_COUNTED = 50_000  # requests whose lengths are checked before the run; takes about a millisecond each
 MANY = 1_000  # samples from which a process of its own for grading repays its start
 
-__all__ = ["Outcome", "Plan", "Settings", "execute", "plan"]
+__all__ = ["Outcome", "Plan", "Settings", "begin", "execute", "plan"]
 
 
 class Listener(Protocol):
@@ -172,8 +172,8 @@ class _Desk:
         document = found.request.document
         if together and self._grader and document.answer.kind != "lm_eval" and not found.task.own_history:
             self._grader.submit(found, document, found.row, together)
-            for earlier, said, verdict in self._grader.graded():
-                self._keep(earlier, said[-1], verdict)
+            for earlier, said, graded in self._grader.graded():
+                self._keep(earlier, said[-1], graded)
             return
         verdict = score.grade(document, together, found.task, opened=self._opened) if together else None
         self._keep(found, response, verdict)
@@ -183,8 +183,8 @@ class _Desk:
         if self._grader is None:
             return
         try:
-            for earlier, said, verdict in self._grader.rest():
-                self._keep(earlier, said[-1], verdict)
+            for earlier, said, graded in self._grader.rest():
+                self._keep(earlier, said[-1], graded)
         finally:
             self._grader.close()
 

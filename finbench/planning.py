@@ -10,6 +10,7 @@ from typing import Any
 
 from finbench import profiles, tasks
 from finbench.engines import create as engines
+from finbench.engines import weights
 from finbench.errors import UsageError
 from finbench.names import slug
 from finbench.records import content_hash
@@ -85,6 +86,13 @@ class Plan:
     def opened(self) -> bool:
         """Does the model's chat template open the thinking?"""
         return self.profile.thinking is not None and self.profile.thinking.opened
+
+
+def begin(settings: Settings) -> None:
+    """Have the disk read the model's weights, where this machine holds them, while `plan` loads the tasks."""
+    engine, _ = engines.choose(settings.model, settings.engine, settings.base_urls, settings.engine_options)
+    if engine in weights.LOCAL:
+        weights.read_ahead(settings.model, settings.revision)
 
 
 def plan(settings: Settings) -> Plan:

@@ -29,6 +29,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     ("packages", "model", "flags", "expected", "why"),
     [
         ("vllm torch transformers", "m", {}, "local_vllm", "vLLM is installed"),
+        ("vllm torch", "m", {"data_parallel": 2}, "served_vllm", "--data-parallel 2"),
         ("torch transformers", "m", {}, "local_hf", "finbench"),
         ("vllm", "m", {"base_urls": ["http://h/v1"]}, "openai_api", "--base-url"),
         ("vllm", "m", {"ray_address": "auto"}, "ray_cluster", "--ray-address"),

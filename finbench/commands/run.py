@@ -119,6 +119,8 @@ def main(args: argparse.Namespace) -> int:
     if args.save_config:
         _write_config(args.save_config, args)
     settings = settings_of(args)
+    if not args.dry_run:
+        conductor.begin(settings)
     planned = conductor.plan(settings)
     if not args.quiet:
         console.show_plan(planned, sys.stdout if args.dry_run and not args.json else sys.stderr)

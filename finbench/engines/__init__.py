@@ -69,7 +69,12 @@ class Choice(NamedTuple):
 
 
 def choose(
-    model: str, engine: str = "auto", *, base_urls: Sequence[str] = (), ray_address: str | None = None
+    model: str,
+    engine: str = "auto",
+    *,
+    base_urls: Sequence[str] = (),
+    ray_address: str | None = None,
+    data_parallel: int = 1,
 ) -> Choice:
     """The engine for a model; UsageError when the flags contradict each other or nothing that could run it is here.
 
@@ -95,6 +100,8 @@ def choose(
         return Choice("openai_api", "--base-url is given")
     if ray_address:
         return Choice("ray_cluster", "--ray-address is given")
+    if _installed("vllm") and data_parallel > 1:
+        return Choice("served_vllm", f"--data-parallel {data_parallel} needs several engines behind one server")
     if _installed("vllm"):
         return Choice("local_vllm", "vLLM is installed and no --base-url is given")
     if _installed("torch") and _installed("transformers"):

@@ -18,7 +18,13 @@ def choose(model: str, engine: str, base_urls: Sequence[str], options: Mapping[s
     """The engine for a run, and why; see `engines.choose`."""
     if engine.startswith(FOREIGN):
         return Choice("lm_eval_model", f"asked for with --engine {engine}")
-    return engines.choose(model, engine, base_urls=base_urls, ray_address=options.get("ray_address"))
+    return engines.choose(
+        model,
+        engine,
+        base_urls=base_urls,
+        ray_address=options.get("ray_address"),
+        data_parallel=options.get("data_parallel") or 1,
+    )
 
 
 def create(

@@ -1,0 +1,72 @@
+"""Weights that this machine holds are read while the tasks load; what it does not hold is left to the engine."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from finbench import conductor
+from finbench.conductor import Settings
+from finbench.engines import weights
+
+
+def model(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for name in ("model-1.safetensors", "model-2.safetensors", "config.json"):
+        (folder / name).write_bytes(b"x" * 100)
+    return folder
+
+
+def names(files: list[Path]) -> list[str]:
+    return [path.name for path in files]
+
+
+def test_a_folder_gives_its_weight_files_only(tmp_path: Path) -> None:
+    assert names(weights.weight_files(str(model(tmp_path / "m")))) == ["model-1.safetensors", "model-2.safetensors"]
+
+
+@pytest.mark.parametrize(("revision", "found"), [(None, 2), ("main", 2), ("abc", 2), ("v2", 0), ("../../x", 0)])
+def test_a_model_of_the_hub_is_found_in_its_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str | None, found: int
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    cached = tmp_path / "models--org--name"
+    model(cached / "snapshots" / "abc")
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("abc")
+    assert len(weights.weight_files("org/name", revision)) == found
+
+
+@pytest.mark.parametrize("name", ["org/absent", "baseline/oracle", "", "a\0b", "x" * 5000])
+def test_a_model_that_is_not_here_is_nothing_to_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "none"))
+    monkeypatch.chdir(tmp_path)
+    assert weights.weight_files(name) == []
+
+
+def test_all_of_it_is_read_beside_this_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[tuple[str, str]] = []
+    monkeypatch.setattr(weights, "_read", lambda files: read.append((threading.current_thread().name, len(files))))
+    weights.read_ahead(str(model(tmp_path / "m")))
+    for thread in threading.enumerate():
+        if thread.name == "finbench-weights":
+            thread.join(10)
+    assert read == [("finbench-weights", 2)]
+
+
+def test_a_file_that_cannot_be_read_is_the_engines_to_report(tmp_path: Path) -> None:
+    weights._read([tmp_path / "gone.safetensors"])
+
+
+@pytest.mark.parametrize(("engine", "begun"), [("vllm", True), ("serve", True), ("ray", False)])
+def test_a_run_begins_with_the_weights_where_they_are_loaded_here(
+    monkeypatch: pytest.MonkeyPatch, engine: str, begun: bool
+) -> None:
+    asked: list[tuple[str, str | None]] = []
+    monkeypatch.setattr(weights, "read_ahead", lambda model, revision: asked.append((model, revision)))
+    conductor.begin(Settings(model="org/name", engine=engine, revision="r"))
+    assert asked == ([("org/name", "r")] if begun else [])
