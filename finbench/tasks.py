@@ -149,9 +149,7 @@ def _are_builtin(names: Sequence[str], known: Mapping[str, Any]) -> bool:
     for name in names:
         if name.split("_")[0] not in folders and name not in folders and difflib.get_close_matches(name, known, n=1):
             return False
-    log.warning(
-        "%s: none of finbench's tasks; looking through lm-eval's own, which takes a while ...", ", ".join(names)
-    )
+    log.warning("%s: no task of finbench; looking through lm-eval's own, which takes a while ...", ", ".join(names))
     index = lm_eval.tasks.TaskManager(include_defaults=True).task_index
     return all(name in index for name in names)
 
