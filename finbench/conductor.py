@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -17,14 +16,13 @@ from finbench import judge, manifest, results, score, tasks
 from finbench.engines import create as engines
 from finbench.errors import EngineError
 from finbench.feed import Choice, Feed, Underway
-from finbench.graders import Grader
+from finbench.graders import MANY, Grader, cores
 from finbench.planning import Plan, Settings, begin, plan
 from finbench.records import Grade, Request, Response
 from finbench.store import Store, wall_clock
 from finbench.task import Task
 
 MAX_COUNTED = 50_000  # requests whose lengths are checked before the run; takes about a millisecond each
-MANY = 1_000  # samples from which a process of its own for grading repays its start
 
 __all__ = ["Outcome", "Plan", "Settings", "begin", "execute", "plan"]
 
@@ -160,7 +158,7 @@ class _Desk:
     def __init__(self, planned: Plan, feed: Feed, store: Store, listener: Listener) -> None:
         self._feed, self._store, self._listener = feed, store, listener
         self._opened = planned.opened
-        many = sum(planned.wanted.values()) >= MANY and (os.cpu_count() or 1) > 1
+        many = sum(planned.wanted.values()) >= MANY and cores() > 1
         self._grader: Grader[Underway] | None = Grader(planned.opened) if many else None
 
     def take(self, response: Response) -> None:

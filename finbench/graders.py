@@ -21,8 +21,11 @@ from typing import BinaryIO, Generic, TypeVar
 from finbench import score
 from finbench.records import Document, Grade, Response, compact, fields_of
 from finbench.rows import document_from_row
+from finbench.store import Store, Stored
 
-WINDOW = 64  # replies that may wait for their verdict; they are stored with it
+MANY = 1_000  # samples from which a process of its own repays its start
+MOST = 16  # processes: more than one that reads and writes the store can feed
+WINDOW = 64  # replies that may wait for their verdict; a run stores them with it
 CHUNK = 1 << 16  # bytes, what a pipe holds
 
 Key = TypeVar("Key")
@@ -96,6 +99,49 @@ class Grader(Generic[Key]):
                 self._alive = self._alive and bool(said)
         except BrokenPipeError:
             self._alive = False
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def regrade(store: Store, task: str, *, opened: bool = False) -> int:
+    """Grade every stored reply of a task again, many on all cores; the number of verdicts that changed.
+
+    Tasks that lm-eval's own code scored keep their verdicts. `opened` as in score.grade.
+    """
+    changed = 0
+
+    def keep(stored: Stored, verdict: Grade) -> None:
+        nonlocal changed
+        before = stored.grade or {}
+        changed += (before.get("correct"), before.get("reason")) != (verdict.correct, verdict.reason)
+        store.set_grade(task, stored.position, stored.repeat, verdict)
+
+    crew: list[Grader[Stored]] = []
+    if cores() > 1 and store.count().get(task, 0) >= MANY:
+        crew = [Grader(opened) for _ in range(min(MOST, cores()))]
+    try:
+        for number, stored in enumerate(store.scan(task)):
+            document = score.stored_document(task, stored)
+            if not stored.responses or document.answer.kind == "lm_eval":
+                continue
+            if not crew:
+                keep(stored, score.grade(document, stored.responses, opened=opened))
+                continue
+            grader = crew[number % len(crew)]
+            grader.submit(stored, document, stored.row, stored.responses)
+            for earlier, _, verdict in grader.graded():
+                keep(earlier, verdict)
+        for grader in crew:
+            for earlier, _, verdict in grader.rest():
+                keep(earlier, verdict)
+    finally:
+        for grader in crew:
+            grader.close()
+    store.flush()
+    return changed
 
 
 def _start(opened: bool) -> subprocess.Popen[bytes]:

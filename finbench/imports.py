@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finbench import manifest, results, score, sources
+from finbench import graders, manifest, results, score, sources
 from finbench.errors import DataError, StoreError, run_files
 from finbench.grade import document_of
 from finbench.records import Document, Finish, Grade, Response
@@ -42,12 +42,22 @@ def rescore(folder: Path) -> tuple[dict[str, Any], int]:
         infos = [_info(name, entry, before) for name, entry in about["tasks"].items()]
         with Store(folder) as store:
             opened = bool((about["profile"].get("thinking") or {}).get("opened"))
-            changed = sum(score.regrade(store, info.name, opened=opened) for info in infos)
+            changed = sum(graders.regrade(store, info.name, opened=opened) for info in infos)
             summary = results.summarize(store, folder, infos, about["groups"], about["suite"])
+            _keep_aggregates(summary["tasks"], before["finbench"]["tasks"])
         document = manifest.document(folder, about["model"], about["protocol"], summary, before["finbench"]["sampled"])
         sizes = {name: entry["of"] for name, entry in about["tasks"].items()}
         manifest.write(folder, about, document, infos, sizes)
         return document, changed
+
+
+def _keep_aggregates(entries: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """lm-eval's own aggregates ("exact_match,strict"): its verdicts were not touched, so they stand as they were."""
+    for name, entry in entries.items():
+        earlier = before.get(name, {})
+        upstream = {key: value for key, value in earlier.get("metrics", {}).items() if "," in key}
+        entry["metrics"] = {**upstream, **entry["metrics"]}
+        _keep_aggregates(entry.get("subtasks", {}), earlier.get("subtasks", {}))
 
 
 def _info(name: str, entry: Mapping[str, Any], before: Mapping[str, Any]) -> results.TaskInfo:

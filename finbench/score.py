@@ -14,7 +14,7 @@ from finbench.grading.reference import with_reference
 from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response
 from finbench.rows import document_from_row, gold_class
 from finbench.stats import Accumulator, Estimate, macro_f1_estimate, majority
-from finbench.store import Store, Stored
+from finbench.store import Stored
 
 if TYPE_CHECKING:
     from finbench.task import Task
@@ -274,21 +274,3 @@ def stored_document(task: str, stored: Stored) -> Document:
 def grade_from(fields: Mapping[str, Any]) -> Grade:
     """A grade from its fields as JSON keeps them."""
     return Grade(**{**fields, "span": tuple(fields["span"]) if fields["span"] else None})
-
-
-def regrade(store: Store, task: str, *, opened: bool = False) -> int:
-    """Grade every stored reply of a task again; the number of verdicts that changed. `opened` as in `grade`."""
-    changed = 0
-    for stored in store.scan(task):
-        if not stored.responses:
-            continue
-        document = stored_document(task, stored)
-        if document.answer.kind == "lm_eval":
-            continue  # scored by lm-eval's own code when the run was made
-        verdict = grade(document, stored.responses, opened=opened)
-        before = stored.grade or {}
-        if (before.get("correct"), before.get("reason")) != (verdict.correct, verdict.reason):
-            changed += 1
-        store.set_grade(task, stored.position, stored.repeat, verdict)
-    store.flush()
-    return changed

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from finbench import conductor, score
+from finbench import conductor, graders, score
 from finbench.conductor import Settings
 from finbench.graders import Grader
 from finbench.records import Document, Grade, Response, fields_of
 from finbench.rows import document_from_row
+from finbench.store import Store
 
 ROOT = Path(__file__).parent.parent
 ROWS = [
@@ -116,7 +117,7 @@ def test_a_large_run_finds_what_a_small_one_finds(tmp_path: Path, monkeypatch: p
     settings = Settings(model="baseline/heuristic", tasks=("finqa", "tfns"), data="sample", output=tmp_path / "here")
     conductor.execute(conductor.plan(settings))
     monkeypatch.setattr(conductor, "MANY", 1)
-    monkeypatch.setattr(conductor.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(conductor, "cores", lambda: 2)
     started: list[int] = []
     begin = Grader.__init__
 
@@ -130,6 +131,21 @@ def test_a_large_run_finds_what_a_small_one_finds(tmp_path: Path, monkeypatch: p
     conductor.execute(conductor.plan(replace(settings, output=tmp_path / "beside")))
     assert len(started) == 1 and not _runs(started[0])
     assert verdicts(tmp_path / "beside") == verdicts(tmp_path / "here")
+
+
+@pytest.mark.parametrize("many", [1, 10**6])
+def test_grading_a_run_again_mends_what_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
+    settings = Settings(model="baseline/heuristic", tasks=("finqa",), data="sample", output=tmp_path)
+    conductor.execute(conductor.plan(settings))
+    monkeypatch.setattr(graders, "MANY", many)
+    monkeypatch.setattr(graders, "cores", lambda: 3)
+    with Store(tmp_path) as store:
+        before = [stored.grade for stored in store.scan("finqa")]
+        for position in (0, 3, 4):
+            store.set_grade("finqa", position, 0, Grade(not before[position]["correct"], "planted"))
+        assert graders.regrade(store, "finqa") == 3
+        assert [stored.grade for stored in store.scan("finqa")] == before
+        assert graders.regrade(store, "finqa") == 0
 
 
 def test_the_fields_of_a_grade_survive_the_way() -> None:
