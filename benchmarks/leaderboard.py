@@ -58,6 +58,7 @@ def documents(task: str, count: int) -> list[dict]:
                 "gold": gold,
                 "prompt": prompt,
                 "cluster": f"c{index // 4}" if task == "convfinqa" else "",
+                "page": _page(rng) if long else {},
                 "facets": {
                     "question_type": rng.choice(("percent", "ratio", "amount")),
                     "steps": str(rng.randint(1, 4)),
@@ -65,6 +66,26 @@ def documents(task: str, count: int) -> list[dict]:
             }
         )
     return rows
+
+
+def _page(rng: random.Random) -> dict:
+    """What makes a reply one that the reasoning audit reads: a table of eight lines, and its cells."""
+    lines = [[prose(rng, 24), *(f"{rng.uniform(10, 9999):,.1f}" for _ in range(3))] for _ in range(8)]
+    return {
+        "answer": {"kind": "number"},
+        "table": [["( in millions )", "2019", "2018", "2017"], *lines],
+        "cells": [cell for line in lines for cell in line[1:]],
+    }
+
+
+def _worked(rng: random.Random, cells: list[str]) -> str:
+    """Six calculations over cells, some of them wrong."""
+    parts = []
+    for _ in range(6):
+        a, b = rng.sample(cells, 2)
+        result = float(a.replace(",", "")) - float(b.replace(",", "")) + rng.choice((0, 0, 0, 10))
+        parts.append(f"The change is {a} - {b} = {result:,.1f}. {prose(rng, 90)}.")
+    return " ".join(parts)
 
 
 def _gold(rng: random.Random, task: str) -> str:
@@ -120,13 +141,17 @@ def _sample(rng: random.Random, index: int, row: dict, skill: float, task: str) 
     if not correct and rng.random() < 0.06:
         reason, finish = "truncated", "length"
     extracted = None if reason in UNREADABLE else (row["gold"] if correct else _gold(rng, task))
-    body = f"<think>{prose(rng, rng.randint(600, 1500))}</think>{prose(rng, rng.randint(150, 500))}\n\n"
+    cells = row["page"].get("cells")
+    thought = (
+        f"{_worked(rng, cells)} {prose(rng, rng.randint(100, 700))}" if cells else prose(rng, rng.randint(600, 1500))
+    )
+    body = f"<think>{thought}</think>{prose(rng, rng.randint(150, 500))}\n\n"
     text = body + (f"The answer is \\boxed{{{extracted}}}." if extracted else "It is not possible to say.")
     start = text.rfind(extracted) if extracted else 0
     digest = hashlib.sha256(row["prompt"].encode()).hexdigest()
     return {
         "doc_id": index,
-        "doc": {key: row[key] for key in ("id", "question", "gold", "cluster", "facets")},
+        "doc": {key: row[key] for key in ("id", "question", "gold", "cluster", "facets")} | row["page"],
         "target": row["gold"],
         "arguments": {
             "gen_args_0": {

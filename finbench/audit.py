@@ -18,17 +18,29 @@ from finbench.stated import Number, numbers
 from finbench.tracing import COUNTED, Trace, Tracing
 
 MAX_TEXT = 64_000  # characters; of a longer reply the end is audited
+METRICS = {  # what a task's means are made of, in words
+    "grounded_share": "numbers with an origin",
+    "wrong_calculation_share": "calculations wrong",
+    "right_cells_share": "right cells used",
+    "lucky_share": "right answers by luck",
+    "wrong_operation_share": "wrong answers by operation",
+    "same_program_share": "gold program followed",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A stated calculation: its text, what its numbers give exactly, and the verdict on what the text says."""
+    """A stated calculation: its text, what its numbers give exactly, and the verdict on what the text says.
+
+    `result` is the index of the stated result among the numbers of the audit, -1 where an expression stands there.
+    """
 
     start: int
     end: int
     text: str
     exact: str
     verdict: str  # right | rounding | wrong
+    result: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,7 @@ def audit(document: Document, text: str, grade: Grade, reasoning: str = "") -> A
     work = Tracing(shown, found, calculations(shown, found), page, question)
     work.trace_all()
     steps = tuple(
-        Step(base + c.start, base + c.end, whole[base + c.start : base + c.end], _decimal(c.exact), c.verdict)
+        Step(base + c.start, base + c.end, whole[base + c.start : base + c.end], _decimal(c.exact), c.verdict, c.result)
         for c in work.calculations
     )
     traces = tuple(

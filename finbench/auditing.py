@@ -9,36 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from finbench import digest, drill, quality
-from finbench.audit import Audit, applies, audit, audited
+from finbench.audit import METRICS, Audit, applies, audit, audited
 from finbench.errors import EngineError
+from finbench.marking import Sample, sample_of
 from finbench.quality import COMPUTED, CRITERIA, Quality
-from finbench.records import Answer, Document, Gold, Grade, Request, content_hash
-from finbench.rows import document_from_row
+from finbench.records import Answer, Document, Gold, Request, content_hash
 from finbench.stats import Accumulator, Estimate
 
-METRICS = (
-    "grounded_share",
-    "wrong_calculation_share",
-    "right_cells_share",
-    "lucky_share",
-    "wrong_operation_share",
-    "same_program_share",
-)
 LISTED = 200  # samples listed per task
 
 Place = tuple[str, str, int]  # task, document, repeat
 Marks = dict[Place, Mapping[str, int] | str]
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One graded reply of a run."""
-
-    document: Document
-    text: str
-    reasoning: str
-    grade: Grade
-    repeat: int
 
 
 @dataclass(slots=True)
@@ -88,21 +69,11 @@ def _estimate(found: Estimate) -> dict[str, Any]:
 
 
 def samples(path: Path, task: str) -> Iterator[Sample]:
-    """The generated, graded replies of a samples file; log-likelihood samples have no text to read."""
+    """The generated, graded replies of a samples file."""
     for _, raw in drill.lines(path):
-        line = json.loads(raw)
-        about, row = line["finbench"], line["doc"]
-        text = line["resps"][0][0] if line["resps"] and line["resps"][0] else ""
-        if not isinstance(row.get("answer"), Mapping) or not isinstance(text, str):
-            continue
-        grade = Grade(
-            correct=bool(about["correct"]),
-            reason=about["reason"],
-            extracted=about["extracted"],
-            value=about["value"],
-            lenient=bool(about["lenient"]),
-        )
-        yield Sample(document_from_row(row, task), text, about.get("reasoning") or "", grade, about.get("repeat", 0))
+        sample = sample_of(json.loads(raw), task)
+        if sample is not None:
+            yield sample
 
 
 def examine(run_dir: Path, marks: Marks | None = None) -> list[Findings]:
@@ -205,15 +176,6 @@ _QUESTION = Document("quality", "quality", "", Answer(kind="text"), (Gold(""),))
 
 # -- in words ----------------------------------------------------------------------------------------------------------
 
-_HEADINGS = {
-    "grounded_share": "numbers with an origin",
-    "wrong_calculation_share": "calculations wrong",
-    "right_cells_share": "right cells used",
-    "lucky_share": "right answers by luck",
-    "wrong_operation_share": "wrong answers by operation",
-    "same_program_share": "gold program followed",
-}
-
 
 def as_text(found: Sequence[Findings]) -> str:
     """The findings as a table and a list of samples."""
@@ -226,7 +188,7 @@ def as_text(found: Sequence[Findings]) -> str:
             lines.append(
                 f"  {findings.calculations:,} calculations stated, {findings.wrong:,} wrong, in {findings.with_wrong:,} replies"
             )
-        for name, heading in _HEADINGS.items():
+        for name, heading in METRICS.items():
             if name in findings.metrics:
                 lines.append(f"  {heading:<28} {_share(findings.metrics[name].estimate())}")
         if findings.programs:

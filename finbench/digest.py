@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 import json
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finbench import drill, pages
+from finbench import drill, marking, pages
+from finbench.audit import METRICS
 from finbench.errors import StoreError
 from finbench.names import slug
 from finbench.stats import Accumulator
@@ -19,6 +20,18 @@ EXAMPLES = 3  # wrong samples shown per reason and task
 DISAGREEMENTS = 20  # samples listed where judge and grader differ
 COSTLY = 8  # samples listed as slowest and as longest
 TAIL = 700  # characters of a reply's end that an example shows
+MARKED = 24  # wrong samples per task that are shown whole, with the marks of the audit
+# What the audit has found, by the metrics of a sample: the first of these that holds; EXAMPLES of each are shown.
+NOTABLE: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "Right by luck": lambda found: found.get("lucky_share") == 1,
+    "Right answers with a wrong calculation": lambda found: (
+        found["right"] and found.get("wrong_calculation_share", 0) > 0
+    ),
+    "Wrong operation on the right numbers": lambda found: found.get("wrong_operation_share") == 1,
+    "Sound, and as the gold program does it": lambda found: (
+        found["right"] == found.get("grounded_share") == found.get("same_program_share") == 1
+    ),
+}
 
 
 @dataclass(slots=True)
@@ -31,6 +44,8 @@ class Gathered:
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     disputed: list[dict[str, Any]] = field(default_factory=list)
     errors: dict[str, int] = field(default_factory=dict)  # error text -> count
+    audit: dict[str, Accumulator] = field(default_factory=dict)  # metric of the audit -> its values
+    notable: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # heading of NOTABLE -> samples
 
 
 def read(run_dir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -64,7 +79,9 @@ def gather(run_dir: Path, name: str, entry: Mapping[str, Any], costly: list[dict
                 costly[:] = dearest(costly)
             wanted = out.examples.setdefault(sample["reason"], []) if not right else None
             if wanted is not None and len(wanted) < EXAMPLES:
-                wanted.append(_example(sample, line))
+                marked = sum(one["marking"] is not None for some in out.examples.values() for one in some)
+                wanted.append(_example(sample, line, marked=marked < MARKED))
+            _audited(out, sample, right, line)
             disputed = drill.code(sample) & drill.JUDGE_DISAGREES
             if disputed and len(out.disputed) < DISAGREEMENTS:
                 out.disputed.append(_example(sample, line) | {"judge": sample["judge"]["verdict"]})
@@ -82,6 +99,20 @@ def _count(out: Gathered, sample: Mapping[str, Any], right: bool) -> None:
     if sample.get("error"):
         text = str(sample["error"])[:300]
         out.errors[text] = out.errors.get(text, 0) + 1
+
+
+def _audited(out: Gathered, sample: Mapping[str, Any], right: bool, line: bytes) -> None:
+    """Count what the audit said when the sample was graded, and keep what is worth a look."""
+    found = sample.get("metrics") or {}
+    if "grounded_share" not in found and "wrong_calculation_share" not in found:
+        return
+    for name in METRICS:
+        if name in found:
+            out.audit.setdefault(name, Accumulator()).add(found[name], sample.get("cluster") or "")
+    heading = next((words for words, holds in NOTABLE.items() if holds({**found, "right": right})), "")
+    kept = out.notable.setdefault(heading, [])
+    if heading and len(kept) < EXAMPLES:
+        kept.append(_example(sample, line, marked=True))
 
 
 def _cost(task: str, sample: Mapping[str, Any], right: bool) -> dict[str, Any]:
@@ -112,8 +143,9 @@ def dearest(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return slow + [row for row in longest(rows) if row not in slow]
 
 
-def _example(sample: Mapping[str, Any], line: bytes) -> dict[str, Any]:
-    text = drill.first_reply(json.loads(line))
+def _example(sample: Mapping[str, Any], line: bytes, *, marked: bool = False) -> dict[str, Any]:
+    whole = json.loads(line)
+    text = drill.first_reply(whole)
     answer = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
     answer = answer.strip()
     return {
@@ -124,4 +156,5 @@ def _example(sample: Mapping[str, Any], line: bytes) -> dict[str, Any]:
         "reason": sample["reason"],
         "correct": bool(sample["correct"]),
         "tail": ("…" if len(answer) > TAIL else "") + answer[-TAIL:],
+        "marking": marking.of_line(whole) if marked else None,
     }

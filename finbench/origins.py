@@ -88,14 +88,19 @@ def of_question(question: str, history: Iterable[Mapping[str, Any]] = ()) -> Lis
 
 def of_page(row: Mapping[str, Any], cells: Sequence[str]) -> Listed:
     """The numbers of a row's page: its `table` (or bare cells) and its sentences."""
+    return _page(table_of(row, cells), sentences_of(row))
+
+
+def table_of(row: Mapping[str, Any], cells: Sequence[str]) -> tuple[tuple[Any, ...], ...]:
+    """The table that places of the kind "cell" refer to, by row and column; bare cells stand in one row."""
     raw = row.get("table")
-    table: list[list[Any]] = raw if isinstance(raw, list) and _is_table(raw) else [["cells", *cells]]
+    return tuple(map(tuple, raw)) if isinstance(raw, list) and _is_table(raw) else (("cells", *cells),)
+
+
+def sentences_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The sentences that places of the kind "sentence" refer to, by `row`."""
     before, after = row.get("pre_text") or row.get("text_before"), row.get("post_text") or row.get("text_after")
-    context = row.get("context")
-    return _page(
-        tuple(tuple(cells) for cells in table),
-        (*_sentences(before), *_sentences(after), *_sentences(context)),
-    )
+    return (*_sentences(before), *_sentences(after), *_sentences(row.get("context")))
 
 
 def _is_table(table: list[Any]) -> bool:

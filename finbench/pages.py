@@ -79,7 +79,9 @@ SHORT_REASONS = {
 
 TASK_TITLES = {
     "finqa": "FinQA",
+    "finqa_resampled": "FinQA resampled",
     "convfinqa": "ConvFinQA",
+    "convfinqa_resampled": "ConvFinQA resampled",
     "ant_finance": "Ant_Finance",
     "tfns": "TFNS",
     "finance_instruct": "Finance-Instruct",

@@ -7,20 +7,19 @@ Everything is read from the run folder (run.json, results.json, samples_*.jsonl)
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finbench import digest, pages, plots, resample
-from finbench.errors import run_files
+from finbench import charts, digest, marking, pages, plots, resample
+from finbench.audit import METRICS
+from finbench.errors import DataError, run_files
 from finbench.names import slug
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS
-from finbench.stats import Estimate, estimate
+from finbench.stats import Estimate
 
 if TYPE_CHECKING:
     from finbench.compare import Comparison
-
-FACET_VALUES = 24  # parts drawn per breakdown, the largest ones
 
 
 def write(run_dir: Path, *, plots_dir: Path | None = None) -> list[Path]:
@@ -29,9 +28,12 @@ def write(run_dir: Path, *, plots_dir: Path | None = None) -> list[Path]:
     The paths that were written. Raises StoreError when the folder has no readable results.
     """
     report = gather(run_dir)
-    style = pages.template_text("base.css") + pages.template_text("report.css")
+    style = "".join(map(pages.template_text, ("base.css", "report.css", "marks.css")))
     figures = {plot.name: plots.inline(plot) for plot in report["plots"]}
-    html = pages.render("report.html.jinja", report=report, figures=figures, style=style, policy=pages.policy())
+    words = {"legend": marking.LEGEND, "verdicts": marking.VERDICTS, "signs": marking.SIGNS}
+    html = pages.render(
+        "report.html.jinja", report=report, figures=figures, style=style, policy=pages.policy(), **words
+    )
     written = [run_dir / "report.html", run_dir / "report.md"]
     written[0].write_text(html, encoding="utf-8", newline="\n")
     written[1].write_text(pages.render("report.md.jinja", report=report), encoding="utf-8", newline="\n")
@@ -59,7 +61,7 @@ def _gather(run_dir: Path) -> dict[str, Any]:
     costly: list[dict[str, Any]] = []
     gathered = {name: digest.gather(run_dir, name, entry, costly) for name, entry in entries.items()}
     tasks = [_task(name, entry) for name, entry in entries.items()]
-    return {
+    report = {
         "model": manifest["model"],
         "protocol": manifest["protocol"],
         "status": manifest.get("status", ""),
@@ -69,9 +71,10 @@ def _gather(run_dir: Path) -> dict[str, Any]:
         "tasks": tasks,
         "summary": _sentences(entries),
         "reported": _reported(results),
-        "resampled": _resampled(run_dir),
-        "plots": _plots(entries, gathered, results),
-        "breakdowns": [plot.name for plot in _breakdowns(entries, gathered)],
+        "resampled": _resampled(run_dir, entries),
+        "audit": _audit(gathered),
+        "plots": charts.plots_of(entries, gathered, results),
+        "breakdowns": [plot.name for plot in charts.breakdowns(entries, gathered)],
         "examples": _examples(gathered, entries),
         "judged": _judged(entries, gathered),
         "errors": [
@@ -84,6 +87,16 @@ def _gather(run_dir: Path) -> dict[str, Any]:
         "provenance": provenance(manifest),
         "command": command(manifest.get("command") or ()),
     }
+    _anchor(report)
+    return report
+
+
+def _anchor(report: Mapping[str, Any]) -> None:
+    """Name the samples that are drawn with marks, for the links inside them."""
+    parts = [*report["examples"], *(report["audit"]["notable"] if report["audit"] else ())]
+    samples = (sample for part in parts for group in part["groups"] for sample in group["samples"])
+    for number, sample in enumerate(samples, 1):
+        sample["anchor"] = f"m{number}"
 
 
 def _task(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,19 +133,40 @@ def _half(interval: Sequence[float]) -> float:
     return (interval[1] - interval[0]) / 2
 
 
-def _resampled(run_dir: Path) -> str:
-    """The drop from FinQA's questions to their resampled variants in a sentence; empty when one of them was not run."""
-    original, variants = (run_dir / f"samples_{name}.jsonl" for name in ("finqa", "finqa_resampled"))
-    if not (original.is_file() and variants.is_file()):
-        return ""
-    found = resample.pairs(original, variants)
-    drop = found.drop
-    return (
-        f"On {found.n:,} FinQA questions asked with their published numbers and with new ones: "
-        f"{100 * found.original.mean:.1f} and {100 * found.resampled.mean:.1f} % right, a drop of {100 * drop.mean:.1f} points "
-        f"(95 % interval {100 * drop.low:.1f} to {100 * drop.high:.1f}; {found.only_original} right in the original only, "
-        f"{found.only_resampled} in the variant only). A model that remembers answers drops; one that computes does not."
-    )
+def _resampled(run_dir: Path, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Every benchmark that was asked with its published numbers and with new ones: both scores and the drop, paired."""
+    out = []
+    for name in names:
+        original, variants = (run_dir / f"samples_{slug(part)}.jsonl" for part in (name, f"{name}_resampled"))
+        if not (original.is_file() and variants.is_file()):
+            continue
+        try:
+            found = resample.pairs(original, variants)
+        except DataError:
+            continue  # with --limit, the two may share no question
+        drop = found.drop
+        change = {"score": _points(drop.mean), "interval": f"{_points(drop.low)} to {_points(drop.high)}"}
+        verdict = "lies above 0: a sign of memory" if drop.low > 0 else "holds 0: no evidence of memory"
+        if drop.high < 0:
+            verdict = "lies below 0: the new numbers were easier"
+        out.append(
+            {
+                "title": pages.task_title(name),
+                "n": f"{found.n:,}",
+                "rows": [
+                    ("published numbers", _share(found.original)),
+                    ("new numbers", _share(found.resampled)),
+                    ("drop", change),
+                ],
+                "sentence": f"{found.only_original:,} are right with the published numbers only, {found.only_resampled:,} "
+                f"with the new ones only. The interval of the drop {verdict}.",
+            }
+        )
+    return out
+
+
+def _points(share: float) -> str:
+    return pages.signed(100 * share).lstrip("+")
 
 
 def _average(average: Mapping[str, Any] | None) -> dict[str, str] | None:
@@ -227,103 +261,6 @@ def _beside(cell: Mapping[str, Any] | None) -> dict[str, str]:
     return {"text": text, "note": MARKS.get(cell["verdict"], "") + pages.signed(cell["delta"])}
 
 
-def _plots(
-    entries: Mapping[str, Mapping[str, Any]], gathered: Mapping[str, digest.Gathered], results: Mapping[str, Any]
-) -> list[plots.Plot]:
-    """The figures, in the order of the report; those without values are left out."""
-    if not entries:
-        return []
-    titles = {name: pages.task_title(name) for name in entries}
-    points = [plots.Point(titles[name], e["score"], e["ci"][0], e["ci"][1], e["n"]) for name, e in entries.items()]
-    average = results.get("average")
-    if average:
-        points.append(plots.Point("average", average["score"], *average["ci"]))
-    wrong = {
-        titles[name]: {reason: count for reason, count in entry["reasons"].items() if reason not in RIGHT_REASONS}
-        for name, entry in entries.items()
-    }
-    sizes = {titles[name]: sum(entry["reasons"].values()) for name, entry in entries.items()}
-    out = [plots.forest(points, _reported_points(results)), plots.reasons(wrong, sizes, pages.short_reason)]
-    both = [(titles[n], e["score"], e["lenient"]) for n, e in entries.items() if e.get("lenient") is not None]
-    if both:
-        out.append(plots.strictness(both))
-    counted = {titles[n]: (one.tokens, entries[n]["truncated"]) for n, one in gathered.items() if one.tokens}
-    if counted:
-        out.append(plots.tokens(counted))
-    bins = {titles[n]: made for n, one in gathered.items() if (made := _bins(one.lengths))}
-    if bins:
-        out.append(plots.by_length(bins))
-    return out + _breakdowns(entries, gathered)
-
-
-def _reported_points(results: Mapping[str, Any]) -> dict[str, list[plots.Point]]:
-    """Published scores by the label of the line that they stand on in the forest plot."""
-    out: dict[str, list[plots.Point]] = {}
-    for row in results.get("reported") or []:
-        for name, cell in [*row["cells"].items(), ("average", row["average"])]:
-            if cell:
-                out.setdefault(pages.task_title(name), []).append(plots.Point(row["model"], cell["score"]))
-    return out
-
-
-def _bins(lengths: Sequence[tuple[int, bool, str]], count: int = 5) -> list[tuple[int, int, plots.Point]]:
-    """Equally filled bins of output tokens with their accuracy; empty when all replies are of one length.
-
-    >>> four = [(1, True, ""), (2, False, ""), (3, True, ""), (4, True, "")]
-    >>> [(low, high, point.score) for low, high, point in _bins(four, 2)]
-    [(1, 2, 50.0), (3, 4, 100.0)]
-    """
-    ordered = sorted(lengths)
-    starts = sorted({ordered[len(ordered) * part // count][0] for part in range(count)}) if ordered else []
-    if len(starts) < 2:
-        return []
-    out = []
-    for low, after in zip(starts, [*starts[1:], ordered[-1][0] + 1], strict=True):
-        inside = [one for one in ordered if low <= one[0] < after]
-        found = estimate([right for _, right, _ in inside], [cluster for _, _, cluster in inside])
-        out.append((low, inside[-1][0], _point("", found)))
-    return out
-
-
-def _point(label: str, found: Estimate) -> plots.Point:
-    return plots.Point(label, 100 * found.mean, 100 * found.low, 100 * found.high, found.n)
-
-
-FACET_TITLES = {
-    "question_type": "type of question",
-    "steps": "number of program steps",
-    "turn": "turn of the conversation",
-    "category": "category",
-}
-
-
-def _breakdowns(entries: Mapping[str, Any], gathered: Mapping[str, digest.Gathered]) -> list[plots.Plot]:
-    """A figure per task and facet with more than one value; sub-tasks of a group are one more facet."""
-    out = []
-    for name, one in gathered.items():
-        parts: dict[str, list[plots.Point]] = {}
-        for facet, values in sorted(one.facets.items()):
-            if 1 < len(values) <= 60:
-                parts[FACET_TITLES.get(facet, pages.readable(facet))] = [
-                    _point(value, scores.estimate()) for value, scores in sorted(values.items(), key=_natural)
-                ]
-        subtasks = entries[name].get("subtasks") or {}
-        if len(subtasks) > 1:
-            parts["sub-task"] = [
-                plots.Point(part, e["score"], e["ci"][0], e["ci"][1], e["n"]) for part, e in sorted(subtasks.items())
-            ]
-        for words, points in parts.items():
-            title = f"{pages.task_title(name)} by {words}"
-            shown = points if len(points) <= FACET_VALUES else sorted(points, key=lambda p: -(p.n or 0))[:FACET_VALUES]
-            out.append(plots.breakdown(slug(f"{name} by {words}"), title, shown))
-    return out
-
-
-def _natural(item: tuple[str, Any]) -> tuple[bool, int, str]:
-    """Numbers by size, before words."""
-    return not item[0].isdecimal(), int(item[0]) if item[0].isdecimal() else 0, item[0]
-
-
 def _examples(gathered: Mapping[str, digest.Gathered], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Wrong samples by task and reason, the most frequent reason first."""
     out = []
@@ -334,6 +271,31 @@ def _examples(gathered: Mapping[str, digest.Gathered], entries: Mapping[str, Any
             groups = [{"reason": r, "count": f"{tally.get(r, 0):,}", "samples": one.examples[r]} for r in reasons]
             out.append({"task": pages.task_title(name), "groups": groups})
     return out
+
+
+def _audit(gathered: Mapping[str, digest.Gathered]) -> dict[str, Any] | None:
+    """What the reasoning audit found: a line per task with intervals, and the samples worth a look; None without any."""
+    audited = {name: one for name, one in gathered.items() if one.audit}
+    if not audited:
+        return None
+    rows = [
+        (
+            pages.task_title(name),
+            [_share(one.audit[metric].estimate()) if metric in one.audit else None for metric in METRICS],
+        )
+        for name, one in audited.items()
+    ]
+    notable = [
+        {"task": pages.task_title(name), "groups": groups}
+        for name, one in audited.items()
+        if (groups := [{"words": w, "samples": one.notable[w]} for w in digest.NOTABLE if one.notable.get(w)])
+    ]
+    return {"head": list(METRICS.values()), "rows": rows, "notable": notable}
+
+
+def _share(found: Estimate) -> dict[str, str]:
+    interval = f"{100 * found.low:.1f} to {100 * found.high:.1f}"
+    return {"score": f"{100 * found.mean:.1f}", "interval": interval, "n": f"{found.n:,}"}
 
 
 def _judged(entries: Mapping[str, Any], gathered: Mapping[str, digest.Gathered]) -> list[dict[str, Any]]:

@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finbench import drill, leaderboard, pages
+from finbench import drill, leaderboard, marking, packing, pages
 from finbench.errors import StoreError, UsageError, run_files
 from finbench.layout import Place, layout, row_data
 from finbench.names import shown, slug
 from finbench.significance import Difference
 
-SCRIPTS = ("core.js", "paired.js", "board.js", "samples.js", "versus.js", "main.js")
-STYLES = ("base.css", "site.css")
+SCRIPTS = ("core.js", "paired.js", "board.js", "marks.js", "samples.js", "versus.js", "main.js")
+STYLES = ("base.css", "site.css", "marks.css")
 CHUNK_FRAME = 120  # bytes of the script element around a chunk
 
 # The 97.5 % quantiles of Student's t for 1 to 30 degrees of freedom (scipy.stats.t.ppf(0.975, df)).
@@ -83,9 +83,9 @@ def _build(runs: Sequence[Path], output: Path, reported: bool, max_mb: float) ->
     if not table.rows:
         raise UsageError("nothing to show: no run folders and no reported rows")
 
-    shell = page(table, columns, folders, drill.Packed({}, {}, 0, 0), {}, {})
+    shell = page(table, columns, folders, packing.Packed({}, {}, 0, 0), {}, {})
     room = int(max_mb * 1e6) - len(shell.encode()) - CHUNK_FRAME * (3 * len(samples.cells) + 2 * len(columns) + 1)
-    made = drill.pack(samples, room)
+    made = packing.pack(samples, room)
     inline, outside = _placed(made.chunks, room)
     sidecars = _sidecars(outside, output)
     text = page(table, columns, folders, made, inline, sidecars)
@@ -147,7 +147,7 @@ def page(
     table: leaderboard.Table,
     columns: Sequence[str],
     runs: Sequence[Run],
-    made: drill.Packed,
+    made: packing.Packed,
     inline: Mapping[str, str],
     sidecars: Mapping[str, str],
 ) -> str:
@@ -161,6 +161,7 @@ def page(
         ],
         "rows": [row_data(row, place, table.tasks) for row, place in zip(table.rows, places, strict=True)],
         "reasons": sorted(pages.REASON_WORDS.items()),
+        "marks": {"legend": marking.LEGEND, "verdicts": marking.VERDICTS, "signs": marking.SIGNS},
         "sidecars": sorted(sidecars.items()),
         "t": T_QUANTILES,
     }
@@ -176,7 +177,7 @@ def page(
 
 
 def _place(
-    row: leaderboard.Row, tasks: Sequence[str], columns: Sequence[str], runs: Sequence[Run], made: drill.Packed
+    row: leaderboard.Row, tasks: Sequence[str], columns: Sequence[str], runs: Sequence[Run], made: packing.Packed
 ) -> Place:
     """Where the samples of a row are, and what made it."""
     if row.kind == "reported":

@@ -159,6 +159,7 @@ def _line(task: str, i: int, sample: Mapping[str, Any]) -> dict[str, Any]:
             "flags": sample.get("flags", []),
             "facets": sample.get("facets", {}),
             "judge": sample.get("judge"),
+            "metrics": sample.get("metrics", {}),
         },
     }
 

@@ -210,3 +210,20 @@ def test_markdown_cells_cannot_break_their_table(tmp_path: Path) -> None:
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert all(len(re.findall(r"(?<!\\)\|", line)) >= 3 for line in tables)
     assert pages.markdown_text("x|y") in text
+
+
+def test_original_and_resampled_questions_stand_side_by_side(tmp_path: Path) -> None:
+    original = [{"id": f"q{i}", "correct": i < 30} for i in range(40)]
+    variants = [{"id": f"v{i}", "correct": i < 10, "row": {"original": f"q{i}"}} for i in range(40)]
+    run = write_run(tmp_path / "run", tasks={"finqa": original, "finqa_resampled": variants})
+    html, markdown = (path.read_text(encoding="utf-8") for path in report.write(run))
+    for text in (html, markdown):
+        assert "20 are right with the published numbers only, 0 with the new ones only" in text
+        assert "lies above 0: a sign of memory" in text
+    assert "| drop | 50.0 |" in markdown
+
+
+def test_variants_of_other_questions_leave_no_section(tmp_path: Path) -> None:
+    variants = [{"id": "v1", "row": {"original": "another"}}]
+    run = write_run(tmp_path / "run", tasks={"finqa": make_samples(4, 0.5), "finqa_resampled": variants})
+    assert "Original and resampled" not in report.write(run)[0].read_text(encoding="utf-8")

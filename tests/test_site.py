@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from fake_runs import make_runs, make_samples, write_run
 
-from finbench import drill, pages, site
+from finbench import drill, packing, pages, site
 from finbench.errors import StoreError, UsageError
 
 HOSTILE = (
@@ -194,7 +194,7 @@ def test_verdicts_and_answers_are_those_of_the_samples(tmp_path: Path) -> None:
 
 def test_a_span_is_counted_as_javascript_counts() -> None:
     sample = {"resps": [["𝟙𝟚 7"]], "finbench": {"span": [3, 4]}}
-    assert drill.reply(sample)["s"] == [5, 6]
+    assert packing.reply(sample)["s"] == [5, 6]
 
 
 def test_repeats_of_a_question_stand_behind_each_other(tmp_path: Path) -> None:

@@ -223,14 +223,18 @@ function fillReply(part, entry) {
   if (entry.f === "error") facts.push("the request failed");
   const out = [el("p", {}, el("small", {}, facts.join(" · ")))];
   if (entry.e) out.push(el("p", { class: "bad" }, "Error: ", foreign(entry.e)));
-  const end = entry.t.lastIndexOf("</think>");
-  const start = end < 0 ? 0 : end + "</think>".length;
-  const thinking = [entry.r, entry.t.slice(0, start)].filter(Boolean).join("\n");
-  if (thinking) out.push(el("details", {}, el("summary", {}, "Reasoning, " + count(thinking.length) + " characters"), el("div", { class: "box" }, foreign(thinking, "pre"))));
-  out.push(el("div", { class: "box", tabindex: "0", role: "region", "aria-label": "Reply" }, marked(entry.t.slice(start), entry.s ? [entry.s[0] - start, entry.s[1] - start] : null)));
+  if (entry.m) out.push(...markedReply(entry.m)); else out.push(...plainReply(entry));
   if (entry.cut) out.push(el("p", { class: "muted" }, "Cut on this page; the whole reply has " + count(entry.cut) + " characters."));
   if (entry.j) out.push(el("p", {}, "Judge ", foreign(entry.j.model), " says ", el("strong", {}, entry.j.verdict || "nothing"), "."), entry.j.text ? el("details", {}, el("summary", {}, "What the judge wrote"), el("div", { class: "box" }, foreign(entry.j.text, "pre"))) : "");
   part.reply.replaceChildren(...out);
+}
+
+function plainReply(entry) {
+  const end = entry.t.lastIndexOf("</think>");
+  const start = end < 0 ? 0 : end + "</think>".length;
+  const thinking = [entry.r, entry.t.slice(0, start)].filter(Boolean).join("\n");
+  const reply = el("div", { class: "box", tabindex: "0", role: "region", "aria-label": "Reply" }, marked(entry.t.slice(start), entry.s ? [entry.s[0] - start, entry.s[1] - start] : null));
+  return thinking ? [el("details", {}, el("summary", {}, "Reasoning, " + count(thinking.length) + " characters"), el("div", { class: "box" }, foreign(thinking, "pre"))), reply] : [reply];
 }
 
 // The reply with the extracted answer marked where it was found.

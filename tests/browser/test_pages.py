@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from fake_runs import make_samples, write_run
+from marked_samples import HOSTILE, ROW, graded, hostile_row
 
 from finbench import report, site
 from finbench.significance import paired
@@ -354,3 +355,79 @@ def test_nothing_scrolls_sideways_on_a_narrow_screen(page: Any, board: Path) -> 
     page.click("button.cell", 0)
     page.settled()
     assert page.run("return document.documentElement.scrollWidth") <= 420
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with marked replies, one of them over a table that is wide; and with attacks in all that the marks show."""
+    wide = {**ROW, "id": "wide", "table": [[*line, *(f"{line[0]} {n}" for n in range(9))] for line in ROW["table"]]}
+    long = "The company reports net sales of 3,140 and 3,075, and it employed 9,400 people. " * 40
+    samples = [
+        graded(f"<think>{long} 3,140 - 3,075 = 66.</think> 66 / 3,075 = 2.15%, with 777 \\boxed{{2.15%}}"),
+        graded("<think>3,140 - 3,075 = 65. 65 / 3,075 ≈ 0.0211</think> \\boxed{2.11%}", wide),
+        *(
+            graded(f"<think>{word} 9,400</think>{word}. 3,140 - 3,075 = 66 \\boxed{{{word}2.15%}}", hostile_row(word))
+            for word in HOSTILE
+        ),
+    ]
+    root = tmp_path_factory.mktemp("marked")
+    run = write_run(root / "run", tasks={"finqa": samples})
+    report.write(run)
+    site.build([run], root / "index.html", reported=False)
+    return root
+
+
+UNFOLD = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_number_leads_to_its_cell_in_the_report(
+    page: Any, marked: Path, axe: Callable[[], list[str]], dark: bool
+) -> None:
+    page.emulate(dark=dark)
+    page.open(marked / "run" / "report.html")
+    page.run(UNFOLD)
+    assert axe() == []
+    link = "[...document.querySelectorAll('a.o.cell')].find((one) => one.textContent === '3,075')"
+    page.run(f"{link}.focus()")
+    assert page.run(f"return document.activeElement === {link}")
+    page.run(f"{link}.click()")
+    assert page.run("return document.querySelector(':target').textContent") == "$ 3075"
+    assert page.run("return getComputedStyle(document.querySelector(':target')).outlineStyle") == "solid"
+    box = page.run("const b = document.querySelector(':target').getBoundingClientRect(); return [b.top, b.bottom]")
+    assert 0 <= box[0] < box[1] <= 900
+    page.run("document.querySelector('.found a').click()")
+    assert page.run("return document.querySelector(':target').classList.contains('wrong')")
+    calm(page)
+
+
+def test_a_number_leads_to_its_cell_in_the_drill_down(page: Any, marked: Path, axe: Callable[[], list[str]]) -> None:
+    page.open(marked / "index.html")
+    page.click("button.cell")
+    page.settled()
+    page.wait("return document.querySelector('.reply .beside')")
+    assert axe() == []
+    address = page.run("return location.href")
+    page.run("[...document.querySelectorAll('a.o.cell')].find((one) => one.textContent === '3,075').click()")
+    assert page.text("#detail .hit") == "$ 3075"
+    page.click(".found a")
+    assert page.text("#detail .hit").endswith("65")
+    assert page.run("return [...document.querySelectorAll('#detail .hit')].length") == 1
+    assert page.run("return location.href") == address
+    for _ in HOSTILE:
+        page.click("#detail .headline button", 1)
+        page.settled()
+        page.wait("return document.querySelector('.reply .beside')")
+    calm(page)
+
+
+def test_marked_replies_fit_a_narrow_screen(page: Any, marked: Path) -> None:
+    page.emulate(width=390, height=800)
+    page.open(marked / "run" / "report.html")
+    page.run(UNFOLD)
+    assert page.run("return document.documentElement.scrollWidth") <= 390
+    page.open(marked / "index.html")
+    page.click("button.cell")
+    page.settled()
+    page.wait("return document.querySelector('.reply .beside')")
+    assert page.run("return document.documentElement.scrollWidth") <= 390
