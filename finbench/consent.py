@@ -7,13 +7,24 @@ that it does not know. `guard` stands at the one place where it does so; `tests/
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from finbench.errors import TaskError
 from finbench.records import content_hash
 from finbench.taskfiles import DOORS, Folder, FunctionUse, TaskFile, python_files
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Something in a task file that would run Python which does not come with finbench."""
+
+    kind: Literal["function", "class", "metric"]
+    name: str
+    line: int
+    keys: tuple[str, ...] = ()  # where a metric stands in the file; its `line` is not looked up
 
 
 def guard(trusted: Iterable[Path]) -> None:
@@ -58,16 +69,26 @@ def check(leaves: Sequence[str], known: Mapping[str, Folder], shipped: Path, *, 
 
 
 def uses_of(file: TaskFile) -> list[FunctionUse]:
-    """What of a task file would run foreign Python: `!function`, `class:`, and metrics whose code lm-eval would fetch."""
-    uses = [FunctionUse(f"!function {use.target}", use.line) for use in file.foreign_functions()]
+    """What of a task file would run foreign Python, in words. The file is judged by itself: what others of the task say
+    about its scoring does not excuse a metric in it."""
+    words = {"function": "!function {}", "class": "class: {}", "metric": "metric {} (its code would be fetched)"}
+    found = foreign(file, scored="process_results" in file.config)
+    return [FunctionUse(words[use.kind].format(use.name), use.line) for use in found]
+
+
+def foreign(file: TaskFile, *, scored: bool) -> Iterator[Foreign]:
+    """Every `!function`, `class:` and metric of a file that would run Python which does not come with finbench.
+
+    `scored`: the task names its own scoring (`process_results`), so the names of its metrics are only labels.
+    """
+    for use in file.foreign_functions():
+        yield Foreign("function", use.target, use.line)
     if "class" in file.config:
-        uses.append(FunctionUse(f"class: {file.config['class']}", 1))
-    metrics = file.config.get("metric_list") or []
-    scored = "process_results" in file.config
-    for metric in metrics if isinstance(metrics, list) else []:
-        if isinstance(metric, Mapping) and not scored and not is_local_metric(metric):
-            uses.append(FunctionUse(f"metric {metric.get('metric')!r} (its code would be fetched)", 1))
-    return uses
+        yield Foreign("class", str(file.config["class"]), 1)
+    metrics = file.config.get("metric_list")
+    for position, metric in enumerate(metrics if isinstance(metrics, list) and not scored else []):
+        if isinstance(metric, Mapping) and not is_local_metric(metric):
+            yield Foreign("metric", repr(metric.get("metric")), 1, ("metric_list", str(position)))
 
 
 def is_local_metric(metric: Mapping[str, Any]) -> bool:

@@ -14,8 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from finbench import tables, taskfiles
-from finbench.consent import is_local_metric
+from finbench import consent, tables, taskfiles
 from finbench.findings import Finding
 from finbench.records import Answer
 
@@ -172,15 +171,13 @@ def _door(name: str, settings: Mapping[str, Setting]) -> Iterator[Finding]:
 
 def foreign_code(name: str, chain: Iterable[taskfiles.TaskFile], settings: Mapping[str, Setting]) -> Iterator[Finding]:
     """Every place where loading the task would run Python that does not come with finbench."""
-    scored = "process_results" in settings  # the names of the metrics are only labels then
     for file in chain:
-        for use in file.foreign_functions():
-            yield Finding("python", name, str(file.path), use.line, f"would run `!function {use.target}`")
-        metrics = file.config.get("metric_list")
-        for position, metric in enumerate(metrics if isinstance(metrics, list) else []):
-            if isinstance(metric, dict) and not (scored or is_local_metric(metric)):
-                text = f"metric {metric.get('metric')!r} is none of lm-eval's: its code would be fetched and run"
-                yield _at(name, "python", file, ("metric_list", str(position)), text)
+        for use in consent.foreign(file, scored="process_results" in settings):
+            if use.kind == "function":
+                yield Finding("python", name, str(file.path), use.line, f"would run `!function {use.name}`")
+            elif use.kind == "metric":
+                text = f"metric {use.name} is none of lm-eval's: its code would be fetched and run"
+                yield _at(name, "python", file, use.keys, text)
 
 
 def network_rows(settings: Mapping[str, Setting]) -> str:
