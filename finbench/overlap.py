@@ -49,6 +49,7 @@ class Overlap:
     pages: int  # with one anywhere in question and context
     mostly: int  # with half of the page's n-grams or more
     examples: tuple[Example, ...]
+    subtasks: tuple[Overlap, ...] = ()  # of a group, whose counts are their sums
 
 
 def tokens(text: str) -> list[str]:
@@ -109,6 +110,27 @@ def find(
                     if start + length <= len(words) and gram in wanted:
                         met.setdefault(gram, place)
     return [_overlap(task, documents(), met, n) for task, documents in benchmarks.items()]
+
+
+def grouped(found: Sequence[Overlap], groups: Mapping[str, Sequence[str]]) -> list[Overlap]:
+    """The overlaps in order, those of a group's members (group -> members) summed where the first of them stands."""
+    owner = {member: group for group, members in groups.items() for member in members}
+    parts: dict[str, list[Overlap]] = {}
+    for item in found:
+        parts.setdefault(owner.get(item.task, item.task), []).append(item)
+    return [_summed(name, items) if name in groups else items[0] for name, items in parts.items()]
+
+
+def _summed(group: str, parts: Sequence[Overlap]) -> Overlap:
+    return Overlap(
+        group,
+        rows=sum(part.rows for part in parts),
+        questions=sum(part.questions for part in parts),
+        pages=sum(part.pages for part in parts),
+        mostly=sum(part.mostly for part in parts),
+        examples=tuple(example for part in parts for example in part.examples)[:EXAMPLES],
+        subtasks=tuple(parts),
+    )
 
 
 def _overlap(task: str, documents: Iterable[Document], met: Mapping[int, str], n: int) -> Overlap:

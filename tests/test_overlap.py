@@ -82,6 +82,17 @@ def test_numbers_keep_their_decimals_and_lose_their_separators():
     assert overlap.tokens("$ 5,829.5 , 12,5") == ["5829.5", "12", "5"]
 
 
+def test_the_sub_tasks_of_a_group_are_summed_in_one_line():
+    example = overlap.Example("a", "f, record 1", QUESTION)
+    one = overlap.Overlap("g_one", 10, 1, 2, 0, (example,))
+    two = overlap.Overlap("g_two", 20, 3, 4, 1, (example,) * 3)
+    alone = overlap.Overlap("alone", 5, 0, 1, 0, ())
+    group, single = overlap.grouped([one, alone, two], {"g": ("g_one", "g_two", "not loaded")})
+    assert (group.task, group.rows, group.questions, group.pages, group.mostly) == ("g", 30, 4, 6, 1)
+    assert (group.subtasks, len(group.examples)) == ((one, two), overlap.EXAMPLES)
+    assert single is alone
+
+
 def test_an_n_gram_of_one_word_is_refused():
     with pytest.raises(UsageError, match="13 is customary"):
         found([], document("a"), n=1)
@@ -96,6 +107,22 @@ def test_the_command_reports_rows_of_the_sample(tmp_path, capsys):
     assert task["task"] == "finqa" and task["rows"] == 49 and task["pages"] >= 1
     assert cli.main(["audit", "overlap", str(path), "--tasks", "finqa", "--data", "sample", "--n", "8"]) == 0
     assert "rows that share 8 words" in capsys.readouterr().out
+
+
+def test_a_group_is_one_line_and_its_sub_tasks_stand_below_it_when_wanted(tmp_path, capsys):
+    path = tmp_path / "train.jsonl"
+    path.write_text('{"text": "nothing of the kind"}\n')
+    command = ["audit", "overlap", str(path), "--tasks", "ant_finance,tfns", "--data", "sample"]
+    assert cli.main(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[-2:]] == ["ant_finance", "tfns"]
+    assert cli.main([*command, "--subtasks"]) == 0
+    listed = capsys.readouterr().out
+    assert listed.count("\n  ant_finance_") == 33
+    assert cli.main([*command, "--json"]) == 0
+    group, tfns = json.loads(capsys.readouterr().out)["tasks"]
+    assert group["rows"] == sum(part["rows"] for part in group["subtasks"]) and len(group["subtasks"]) == 33
+    assert tfns["subtasks"] == []
 
 
 def test_a_file_that_is_not_there_is_an_error_in_words(tmp_path, capsys):

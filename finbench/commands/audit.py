@@ -54,6 +54,7 @@ def add_overlap(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="JSONL (or JSON, CSV) of training texts")
     parser.add_argument("--tasks", default="finbench", help="comma-separated tasks or groups (default: the benchmarks)")
     parser.add_argument("--data", metavar="sample|DIR", help="rows: the shipped sample, or a folder (default: search)")
+    parser.add_argument("--subtasks", action="store_true", help="list the sub-tasks of a group too")
     parser.add_argument("--n", type=int, default=N, help=f"words in a row that have to agree (default {N})")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
@@ -92,27 +93,31 @@ def overlap(args: argparse.Namespace) -> int:
     names = [name.strip() for name in args.tasks.split(",") if name.strip()]
     selection = tasks.load(names, data=args.data)
     benchmarks = {task.name: _documents(task) for task in selection.tasks}
-    found = overlap.find(benchmarks, _records(args.files), args.n)
+    found = overlap.grouped(overlap.find(benchmarks, _records(args.files), args.n), selection.groups)
     if args.json:
         document = {"schema": 1, "n": args.n, "files": [str(path) for path in args.files]}
         print(json.dumps(document | {"tasks": [asdict(item) for item in found], "sampled": list(selection.sampled)}))
         return 0
     for name in selection.sampled:
         print(f"{name}: its rows were not found, its sample rows were compared")
-    show_overlap(found, args.n)
+    show_overlap(found, args.n, subtasks=args.subtasks)
     return 0
 
 
-def show_overlap(found: list[Overlap], n: int) -> None:
-    """A table on standard output."""
+def show_overlap(found: list[Overlap], n: int, *, subtasks: bool) -> None:
+    """A table on standard output; a group is one line, its sub-tasks stand indented below it when they are wanted."""
     from finbench.names import shown
 
-    width = max((len(item.task) for item in found), default=4)
+    lines = []
+    for item in found:
+        lines += [(shown(item.task), item)]
+        lines += [(f"  {shown(part.task)}", part) for part in item.subtasks if subtasks]
+    width = max((len(name) for name, _ in lines), default=4)
     print(f"rows that share {n} words in a row with the files")
     print(f"{'task':{width}}  {'rows':>7}  {'in question':>15}  {'in page':>15}  {'half of page':>15}")
-    for item in found:
+    for name, item in lines:
         cells = (f"{count:,} ({share(count, item.rows)})" for count in (item.questions, item.pages, item.mostly))
-        print(f"{shown(item.task):{width}}  {item.rows:>7,}  " + "  ".join(f"{cell:>15}" for cell in cells))
+        print(f"{name:{width}}  {item.rows:>7,}  " + "  ".join(f"{cell:>15}" for cell in cells))
     for item in found:
         for example in item.examples:
             print(f"\n{shown(item.task)} {shown(example.row)} in {shown(example.place)}:\n  {shown(example.words)}")
