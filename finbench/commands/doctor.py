@@ -35,13 +35,13 @@ REQUIRED = (
     "matplotlib",
     "rich",
     "sympy",
+    "uvloop",
 )
 OPTIONAL = {
     "vllm": "pip install 'finbench[vllm]'   (models in this process, on a GPU)",
     "torch": "pip install 'finbench[hf]'   (models without vLLM)",
     "transformers": "pip install 'finbench[hf]'",
     "ray": "pip install 'finbench[ray]'   (several machines)",
-    "uvloop": "pip install 'finbench[fast]'   (many requests at once to a server)",
     "shtab": "pip install 'finbench[completion]'",
 }
 KEYS = ("OPENAI_API_KEY", "VLLM_API_KEY", "HF_TOKEN")
