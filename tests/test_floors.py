@@ -15,7 +15,7 @@ FLOORS = [
     {"records", "names"},
     {"characters", "closed_form", "numerals", "figures", "stats", "stated"},  # letters, numerals, sums
     {"units", "wording", "replies", "discourse"},  # the words around a number, the parts of a reply
-    {"statements", "recompute"},
+    {"statements", "recompute", "digits"},
     {
         "quantity",
         "extract",
