@@ -58,7 +58,8 @@ EXCUSED = {
     "finbench run --model NAME --engine lm-eval:hf --model-args pretrained=NAME,dtype=bfloat16 --tasks tfns": GPU,
     "lm_eval --model vllm --model_args pretrained=MODEL --include_path tasks --tasks tfns --apply_chat_template": GPU,
     "RUN finbench data unpack /tmp/pack.tar --into /data && finbench data verify /data && rm /tmp/pack.tar": "a container",
-    'docker run --rm --network none --user "$(id -u):$(id -g)" -v "$PWD:/work" finbench run --model baseline/heuristic'
+    "podman run --rm --network none finbench run --model baseline/heuristic --data sample": "a container",
+    'podman run --rm --network none --user "$(id -u):$(id -g)" -v "$PWD:/work" finbench run --model baseline/heuristic'
     " --limit 50": "a container",
 }
 
