@@ -56,7 +56,9 @@ def test_links_and_pictures_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-FOREIGN = set("--apply_chat_template --gpus --network --gres --nodes --requeue".split())  # of lm-eval, docker, Slurm
+FOREIGN = set(
+    "--apply_chat_template --build-arg --gpus --network --gres --nodes --requeue".split()
+)  # of lm-eval, podman, Slurm
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != HELP], ids=lambda page: str(page.relative_to(ROOT)))
