@@ -1,7 +1,7 @@
 """How a model wants to be asked: system prompt, decoding, thinking tags, context length; one small YAML per family.
 
 A profile is matched by the model's name (the patterns are shell patterns over the lower-case name; the one with most
-literal characters wins), shown in the plan, and overridable by flags. See docs/profiles.md for the fields.
+literal characters wins), shown in the plan, and overridable by flags. See docs/protocols.md, "Model profiles".
 """
 
 from __future__ import annotations

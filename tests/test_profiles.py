@@ -19,16 +19,33 @@ from finbench.records import Sampling
         ("SUFE-AIFLM-Lab/Fin-R1", "fin-r1"),
         ("/data/models/Fin-R1-GPTQ-Int4/", "fin-r1"),
         ("deepseek-ai/DeepSeek-R1", "deepseek-r1"),
-        ("deepseek-ai/DeepSeek-R1-0528", "deepseek-r1"),
+        ("deepseek-ai/DeepSeek-R1-0528", "deepseek-r1-0528"),
+        ("deepseek-ai/DeepSeek-R1-0528-Qwen3-8B", "deepseek-r1-0528"),
+        ("deepseek-reasoner", "deepseek-r1"),
         ("deepseek-ai/DeepSeek-R1-Distill-Llama-70B", "deepseek-r1-distill"),
         ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "deepseek-r1-distill"),
         ("Qwen/Qwen2.5-7B-Instruct", "qwen2.5-instruct"),
         ("Qwen/Qwen2.5-32B-Instruct-AWQ", "qwen2.5-instruct"),
+        ("Qwen/Qwen2.5-1.5B-Instruct", "qwen2.5-instruct-small"),
+        ("Qwen/Qwen2.5-0.5B-Instruct-AWQ", "qwen2.5-instruct-small"),
         ("Qwen/Qwen2.5-7B", "default"),  # a base model has no chat decoding
         ("Qwen/Qwen3-8B", "qwen3"),
         ("Qwen/Qwen3-30B-A3B-Instruct-2507", "qwen3-instruct"),
         ("Qwen/Qwen3-4B-Thinking-2507", "qwen3-thinking"),
         ("Qwen/Qwen3-8B-Base", "default"),
+        ("Qwen/Qwen3.5-35B-A3B", "qwen3.5"),
+        ("Qwen/Qwen3.8-27B-FP8", "qwen3.5"),
+        ("Qwen/Qwen3.5-9B", "qwen3.5"),
+        ("Qwen/Qwen3.5-9B-Base", "default"),
+        ("Qwen/Qwen3.5-2B", "default"),  # its chat template closes the thinking at once
+        ("Qwen/Qwen3.5-0.8B", "default"),
+        ("Qwen/Qwen3.5-35B-A3B-Base", "default"),
+        ("Qwen/QwQ-32B", "qwq"),
+        ("Qwen/QwQ-32B-Preview", "default"),
+        ("openai/gpt-oss-20b", "gpt-oss"),
+        ("google/gemma-3-27b-it", "gemma-3"),
+        ("google/gemma-3-27b-pt", "default"),
+        ("mistralai/Mistral-Small-3.2-24B-Instruct-2506", "mistral-small-3"),
         ("meta-llama/Meta-Llama-3-8B-Instruct", "llama-3"),
         ("meta-llama/Llama-3.3-70B-Instruct", "llama-3.1"),
         ("Llama-3.1-8B", "default"),
@@ -50,6 +67,24 @@ def test_fin_r1_is_asked_as_its_card_says() -> None:
     assert all(tag in profile.system for tag in ("<think>", "</think>", "<answer>", "</answer>"))
 
 
+@pytest.mark.parametrize(
+    ("model", "opened"),
+    [
+        ("DeepSeek-R1", True),
+        ("DeepSeek-R1-0528", False),
+        ("DeepSeek-R1-Distill-Qwen-7B", True),
+        ("Fin-R1", False),
+        ("QwQ-32B", True),
+        ("Qwen3-8B", False),
+        ("Qwen3-4B-Thinking-2507", True),
+        ("Qwen3.5-27B", True),
+    ],
+)
+def test_it_is_known_who_writes_the_opening_tag(model: str, opened: bool) -> None:
+    thinking = profiles.find(model).thinking
+    assert thinking is not None and thinking.opened is opened
+
+
 @pytest.mark.parametrize("name", sorted(profiles.shipped()))
 def test_a_shipped_profile_is_sound(name: str) -> None:
     profile = profiles.shipped()[name]
@@ -60,7 +95,7 @@ def test_a_shipped_profile_is_sound(name: str) -> None:
         return
     assert profile.match and profile.sources, "a profile says whom it is for and where it was read"
     assert all(pattern == pattern.lower() for pattern in profile.match)
-    assert 0 <= profile.sampling["temperature"] <= 1 and 0 < profile.sampling["top_p"] <= 1
+    assert 0 <= profile.sampling["temperature"] <= 1 and 0 < profile.sampling.get("top_p", 1) <= 1
     assert profile.context_length and profile.sampling["max_tokens"] < profile.context_length
 
 
