@@ -64,7 +64,7 @@ def variant(row: Mapping[str, Any], seed: int) -> Variant | Excluded:
     A turn shows all turns before it, so a conversation is kept up to the first turn that cannot be made coherent.
     """
     asked = questions(row)
-    found: Variant | Excluded = Excluded("")
+    found: Variant | Excluded = Excluded("the row asks nothing")
     for kept in range(len(asked), 0, -1):
         why, found = found, _whole(asking(row, asked[:kept]), seed)
         if isinstance(found, Variant):
