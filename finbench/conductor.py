@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -89,34 +89,32 @@ def _ask(planned: Plan, feed: Feed, store: Store, listener: Listener) -> dict[st
         return {}
     settings = planned.settings
     listener.stage(f"engine {planned.engine}")
-    engine = engines.create(
-        planned.engine,
-        settings.model,
-        engine=settings.engine,
-        base_urls=settings.base_urls,
-        common={
-            "max_concurrency": settings.max_concurrency,
-            "revision": settings.revision,
-            "chat": settings.chat,
-            "seed": settings.seed,
-        },
-        options=settings.engine_options,
-    )
-    try:
+    with (
+        closing(_Desk(planned, feed, store, listener)) as desk,
+        closing(
+            engines.create(
+                planned.engine,
+                settings.model,
+                engine=settings.engine,
+                base_urls=settings.base_urls,
+                common={
+                    "max_concurrency": settings.max_concurrency,
+                    "revision": settings.revision,
+                    "chat": settings.chat,
+                    "seed": settings.seed,
+                },
+                options=settings.engine_options,
+            )
+        ) as engine,
+    ):
         if hasattr(engine, "prepare"):
             engine.prepare({task.name: _documents(task, settings) for task in planned.tasks})
         if hasattr(engine, "check_lengths"):
             _check_lengths(planned, engine.check_lengths, listener)
         listener.stage("asking")
-        desk = _Desk(planned, feed, store, listener)
-        try:
-            for response in engine.stream(chain([first], feed)):
-                desk.take(response)
-        finally:
-            desk.close()
+        for response in engine.stream(chain([first], feed)):
+            desk.take(response)
         return dict(engine.describe())
-    finally:
-        engine.close()
 
 
 def _check_lengths(planned: Plan, check: Callable[[Iterator[Request]], Iterator[Any]], listener: Listener) -> None:
@@ -168,7 +166,8 @@ class _Desk:
             raise EngineError(f"the engine replied to {response.request_id!r}, which was not asked or already answered")
         together = self._feed.complete(found, response)
         document = found.request.document
-        if together and self._grader and document.answer.kind != "lm_eval" and not found.task.own_history:
+        aside = document.answer.kind != "lm_eval" and not found.task.own_history
+        if together and aside and self._grader and self._grader.ready():
             self._grader.submit(found, document, found.row, together)
             for earlier, said, graded in self._grader.graded():
                 self._keep(earlier, said[-1], graded)

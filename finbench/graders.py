@@ -44,12 +44,18 @@ class Grader(Generic[Key]):
         self._out = bytearray()
         self._in = b""
         self._process = _start(opened)
-        self._alive = True
+        self._alive, self._ready = True, False
         assert self._process.stdin and self._process.stdout
         self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
         self._poll = select.poll()
+
+    def ready(self) -> bool:
+        """Has the process finished its imports (a third of a second)? What is submitted before waits for that."""
+        if self._alive and not self._ready:
+            self._exchange(wait=False)
+        return self._ready
 
     def submit(self, key: Key, document: Document, row: str, responses: Sequence[Response]) -> None:
         """Hand over the replies to a document with its row as JSON; waits while `WINDOW` verdicts are owed."""
@@ -95,8 +101,9 @@ class Grader(Generic[Key]):
                     del self._out[: os.write(self._to, self._out[:CHUNK])]
             with contextlib.suppress(BlockingIOError):
                 said = os.read(self._from, CHUNK)
-                self._in += said
                 self._alive = self._alive and bool(said)
+                self._in += said if self._ready else said[1:]  # the first byte says that it is there
+                self._ready = self._ready or bool(said)
         except BrokenPipeError:
             self._alive = False
 
@@ -157,7 +164,9 @@ def _start(opened: bool) -> subprocess.Popen[bytes]:
 
 
 def serve(lines: BinaryIO, out: BinaryIO, *, opened: bool) -> None:
-    """Grade line by line until the input ends."""
+    """Say that the process is there, with one byte; then grade line by line until the input ends."""
+    out.write(b"\n")
+    out.flush()
     for line in lines:
         task, row, replies = json.loads(line)
         document = document_from_row(row, task)
