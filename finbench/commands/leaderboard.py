@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
         raise NothingSelected(f"no finished run below {', '.join(map(str, args.paths))}; `finbench run` makes one")
     args.output.parent.mkdir(parents=True, exist_ok=True)
     built = site.build(runs, args.output, reported=not args.no_reported, max_mb=args.max_mb)
-    print(f"{len(runs)} runs, {built.bytes / 1e6:.1f} MB", file=sys.stderr)
+    print(f"{len(runs)} run{'s' * (len(runs) != 1)}, {built.bytes / 1e6:.1f} MB", file=sys.stderr)
     print(shown(args.output))
     return 0
 
