@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from finbench.characters import INVISIBLE, normalise
+from finbench.characters import INVISIBLE, last_match, normalise
 
 MAX_TEXT = 24_000  # characters of answer that are read; a longer reply keeps head, tail and what surrounds its cues
 _HEAD, _TAIL, _WINDOW = 4_000, 14_000, 800
@@ -30,8 +30,11 @@ class Reply:
 
 
 _THINK = re.compile(r"<\s?(/?)\s?(?:think|thinking|thought|thoughts|reasoning|scratchpad|seed:think)\s?>", re.I)
+# gpt-oss thinks in channels (OpenAI's harmony format); without its special tokens the names of the channels remain.
+_CHANNELS = re.compile(r"\s{0,9}(?:(?:<\|start\|>assistant)?<\|channel\|>|analysis(?=[A-Z\"'(\d]))")
+_FINAL_CHANNEL = re.compile(r"<\|channel\|>final[^<\n]{0,40}<\|message\|>|assistantfinal")
 _CHAT = re.compile(
-    r"<\|(?:im_end|im_start|endoftext|eot_id|eom_id|end|user|assistant|system|end_of_text|end_of_sentence|"
+    r"<\|(?:return|call|im_end|im_start|endoftext|eot_id|eom_id|end|user|assistant|system|end_of_text|end_of_sentence|"
     r"end▁of▁sentence|begin▁of▁sentence|User|Assistant|start_header_id|end_header_id|observation|separator)\|>|"
     r"</s>|<s>|<eos>|<bos>|<pad>|"
     r"<end_of_turn>|<start_of_turn>|\[/?INST\]|<</?SYS>>"
@@ -49,7 +52,7 @@ _MARKS_IN_LONG_TEXT = ("oxed{", "</answer", "nswer", "答案", "####", "因此",
 
 
 def open_reply(text: str) -> Reply:
-    """The answer part of a reply; thinking (paired, stray close, never closed) is not part of it.
+    """The answer part of a reply; thinking (paired, stray close, never closed, in a channel) is not part of it.
 
     >>> open_reply("<think>7</think>5").text, open_reply("7</think>5").text, open_reply("5<think>7").text
     ('5', '5', '5')
@@ -88,6 +91,9 @@ def without_thinking(text: str) -> str:
 
 def _outside_thinking(text: str) -> tuple[list[tuple[int, int]], bool]:
     spans: list[tuple[int, int]] = []
+    if _CHANNELS.match(text):
+        final = last_match(_FINAL_CHANNEL, text)
+        return ([(final.end(), len(text))], False) if final else ([], True)
     position, inside = 0, False
     for match in _THINK.finditer(text):
         closing = bool(match.group(1))
