@@ -161,14 +161,17 @@ class Progress:
 
     def _draw(self, seconds: float) -> None:
         rate = f"{self._tokens / seconds:,.0f} tokens/s" if self._tokens else ""
-        texts = [line.text(name, seconds) for name, line in self._lines.items() if line.started()]
+        started = {name: line for name, line in self._lines.items() if line.done}
         if self._live:
             from rich.text import Text
 
+            texts = [line.text(name, seconds) for name, line in started.items()]
             self._live.update(Text("\n".join([*texts, rate])), refresh=True)
         elif not self._quiet:
-            for text in texts:
-                print(text, file=sys.stderr)
+            for name, line in started.items():
+                if not line.told:
+                    print(line.text(name, seconds), file=sys.stderr)
+                    line.told = line.finished()
 
     def _say(self, text: str) -> None:
         if self._quiet:
@@ -187,6 +190,7 @@ class _Line:
     def __init__(self, wanted: int, held: int) -> None:
         self.wanted, self.held = wanted, held
         self.done = self.right = self.unreadable = self.errors = self.retries = 0
+        self.told = False  # its last line stands in the log of a run without a terminal
 
     def count(self, verdict: Grade | None, response: Response) -> None:
         self.done += 1
@@ -195,9 +199,6 @@ class _Line:
         if verdict:
             self.right += verdict.correct
             self.unreadable += verdict.reason in UNREADABLE_REASONS
-
-    def started(self) -> bool:
-        return self.done > 0
 
     def finished(self) -> bool:
         return self.held + self.done == self.wanted

@@ -38,6 +38,13 @@ def test_a_run_ends_with_a_table_beside_the_reported_rows(tmp_path: Path, capsys
     assert "SAMPLE ROWS" in said and "DeepSeek-R1" in said and "reported" in said and "results.json" in said
 
 
+def test_without_a_terminal_a_finished_task_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = "run --model baseline/majority --tasks tfns,finqa --data sample --limit 5 --no-report --output"
+    assert main(*words.split(), str(tmp_path)) == 0
+    said = capsys.readouterr().err
+    assert [said.count(f"{task:<24}       5/5") for task in ("tfns", "finqa")] == [1, 1]
+
+
 def test_a_dry_run_touches_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(*RUN[:-1], "--output", str(tmp_path / "run"), "--dry-run") == 0
     assert "greedy" in capsys.readouterr().out and not (tmp_path / "run").exists()
