@@ -57,7 +57,7 @@ def test_links_and_pictures_lead_somewhere(page: Path) -> None:
 
 
 FOREIGN = set(
-    "--apply_chat_template --build-arg --gpus --network --gres --nodes --requeue".split()
+    "--apply_chat_template --build-arg --gpus --network --ulimit --gres --nodes --requeue".split()
 )  # of lm-eval, podman, Slurm
 
 
