@@ -6,8 +6,8 @@ and never through `evaluate()`.
 
 from __future__ import annotations
 
+import heapq
 import json
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -118,7 +118,9 @@ class Task:
     def documents(self, limit: int | None = None, seed: int = 0) -> Iterator[tuple[int, Document]]:
         """(position in the data set, document), in data order; with `limit`, a sample drawn with `seed`.
 
-        TFNS is grouped by label, so the first N rows would be one class. Own-history tasks keep conversations whole.
+        TFNS is grouped by label, so the first N rows would be one class. The ids decide, not the positions: a question
+        is drawn together with its variants in other tasks, and a larger limit adds to a smaller one. Own-history tasks
+        keep conversations whole.
         """
         wanted = self._sample(limit, seed)
         self._inner.set_fewshot_seed(FEWSHOT_SEED)
@@ -138,14 +140,14 @@ class Task:
         size = len(self)
         if limit is None or limit >= size:
             return None
-        generator = random.Random(f"{seed}/{self.name}")  # noqa: S311 -- a draw of rows, no secret
         if not self.own_history:
-            return set(generator.sample(range(size), limit))
+            ranked = ((_rank(seed, _identity(row, position)), position) for position, row in enumerate(self.rows()))
+            return {position for _, position in heapq.nsmallest(limit, ranked)}
         conversations: dict[str, list[int]] = {}
-        for position, row in enumerate(self._inner.eval_docs):
+        for position, row in enumerate(self.rows()):
             conversations.setdefault(row["cluster"], []).append(position)
         chosen: set[int] = set()
-        for cluster in generator.sample(sorted(conversations), len(conversations)):
+        for cluster in sorted(conversations, key=lambda name: _rank(seed, name)):
             if len(chosen) >= limit:
                 break
             chosen.update(conversations[cluster])
@@ -271,6 +273,15 @@ class Task:
             for key, listed in values.items()
             if key.split(",")[0] in functions
         }
+
+
+def _identity(row: Mapping[str, Any], position: int) -> str:
+    """What a row is drawn by: the question that it is a variant of (docs/resampled.md), its id, or its place."""
+    return str(row.get("original") or row.get("id", position))
+
+
+def _rank(seed: int, name: str) -> str:
+    return text_hash(f"{seed}/{name}")
 
 
 class _Drawn:

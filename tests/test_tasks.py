@@ -363,3 +363,13 @@ def test_a_group_holds_the_tasks_that_lm_eval_puts_into_it(shapes, upstream):
     selection = tasks.load(["shapes"], include=[shapes])
     assert selection.groups == {"shapes": tuple(MEMBERS)}
     assert set(upstream[1]) == set(MEMBERS)
+
+
+def test_a_limit_draws_a_question_together_with_its_variant_and_a_larger_one_adds_to_it() -> None:
+    finqa, variants = tasks.load(("finqa", "finqa_resampled"), data="sample").tasks
+    few = {document.id for _, document in finqa.documents(6, seed=1)}
+    more = {document.id for _, document in finqa.documents(12, seed=1)}
+    assert len(few) == 6 and few < more and len(more) == 12
+    having = {document.row["original"] for _, document in variants.documents()}
+    drawn = {document.row["original"] for _, document in variants.documents(12, seed=1)}
+    assert more & having <= drawn and more & having
