@@ -91,12 +91,12 @@ def breakdowns(entries: Mapping[str, Any], gathered: Mapping[str, digest.Gathere
     out = []
     for name, one in gathered.items():
         parts: dict[str, list[plots.Point]] = {}
+        subtasks = entries[name].get("subtasks") or {}
         for facet, values in sorted(one.facets.items()):
-            if 1 < len(values) <= 60:
+            if 1 < len(values) <= 60 and not (facet == "subtask" and subtasks):
                 parts[FACET_TITLES.get(facet, pages.readable(facet))] = [
                     _point(value, scores.estimate()) for value, scores in sorted(values.items(), key=_natural)
                 ]
-        subtasks = entries[name].get("subtasks") or {}
         if len(subtasks) > 1:
             parts["sub-task"] = [
                 plots.Point(part, e["score"], e["ci"][0], e["ci"][1], e["n"]) for part, e in sorted(subtasks.items())

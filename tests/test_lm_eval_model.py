@@ -59,6 +59,17 @@ class Plain(Model):
     apply_chat_template = LM.apply_chat_template  # type: ignore[assignment]  # the one that raises
 
 
+@register_model("finbench-test-bare")
+class Bare(Plain):
+    """A model whose tokenizer cannot be had."""
+
+    failure: Exception
+
+    @property
+    def tokenizer(self) -> Words:  # type: ignore[override]
+        raise self.failure
+
+
 def chat(name: str, text: str, *more: Message, **sampling: Any) -> Request:
     return Request(name, DOCUMENT, (Message("user", text), *more), Sampling(**sampling))
 
@@ -133,6 +144,14 @@ def test_a_model_without_chat_template_names_the_flag() -> None:
         replies(engine, [chat("a", "hello"), chat("b", "hello")])
     raw = Request("r", DOCUMENT, (), Sampling(), prompt="just text")
     assert replies(engine, [raw])["r"].text == "just text"
+
+
+@pytest.mark.parametrize("failure", [ModuleNotFoundError("transformers"), OSError("no hub"), NotImplementedError()])
+def test_a_tokenizer_that_cannot_be_loaded_leaves_tokens_uncounted(failure: Exception) -> None:
+    Bare.failure = failure
+    engine = LmEvalModel("finbench-test-bare")
+    raw = Request("r", DOCUMENT, (), Sampling(), prompt="just text")
+    assert replies(engine, [raw])["r"].output_tokens is None
 
 
 def test_requests_that_wait_for_replies_are_asked_again() -> None:

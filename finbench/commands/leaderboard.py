@@ -31,9 +31,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         type=Path,
-        default=Path("leaderboards/index.html"),
+        default=Path("reports/leaderboard.html"),
         metavar="FILE",
-        help="the page (default: leaderboards/index.html)",
+        help="the page (default: reports/leaderboard.html)",
     )
     build.add_argument("--no-reported", action="store_true", help="leave the published rows out")
     build.add_argument(

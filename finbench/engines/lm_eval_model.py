@@ -12,6 +12,7 @@ import inspect
 import sys
 import time
 from collections.abc import Iterator
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -184,11 +185,17 @@ class LmEvalModel:
         )
 
     def _count(self, text: str) -> int | None:
-        """Tokens by the model's own tokenizer, or None: API classes may have none."""
-        tokenizer: Any = getattr(self.lm, "tokenizer", None)
-        if not hasattr(tokenizer, "encode"):
+        """Tokens by the model's own tokenizer, or None where it has none."""
+        if not hasattr(self._tokenizer, "encode"):
             return None
-        return len(tokenizer.encode(str(text), add_special_tokens=False))
+        return len(self._tokenizer.encode(str(text), add_special_tokens=False))
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        try:
+            return self.lm.tokenizer
+        except (AttributeError, NotImplementedError, ImportError, OSError):  # API classes; one that cannot be loaded here
+            return None
 
 
 def _secret(part: str) -> bool:
