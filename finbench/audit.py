@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from finbench import origins, recovery
 from finbench.calculations import calculations
@@ -28,8 +28,7 @@ METRICS = {  # what a task's means are made of, in words
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A stated calculation: its text, what its numbers give exactly, and the verdict on what the text says.
 
     `result` is the index of the stated result among the numbers of the audit, -1 where an expression stands there.
@@ -86,7 +85,7 @@ class Audit:
         """Plain values for JSON."""
         plain = fields_of(self)
         plain["numbers"] = [trace._asdict() for trace in self.numbers]
-        plain["calculations"] = [fields_of(step) for step in self.calculations]
+        plain["calculations"] = [step._asdict() for step in self.calculations]
         return plain
 
 

@@ -226,7 +226,8 @@ class _Parser:
 def _value(tree: Tree, values: Mapping[str, Fraction]) -> Fraction:
     kind = tree[0]
     if kind == "num":
-        return Fraction(tree[1])
+        value: Fraction = tree[1]
+        return value
     if kind == "sym":
         if tree[1] not in values:
             raise _Refused

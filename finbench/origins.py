@@ -127,12 +127,16 @@ def _page(table: tuple[tuple[Any, ...], ...], sentences: tuple[str, ...]) -> Lis
         _add(exact, sentence, "sentence", f"sentence {index + 1}", index, 0)
     rounded: Index = {}
     for digits, places in exact.items():
-        shown = str(digits)
-        for length in range(2, len(shown)):
-            head = round(digits, length - len(shown))
-            short = int(str(head).rstrip("0"))
-            grown = len(str(head)) - len(shown)
-            rounded.setdefault(short, []).extend(place._replace(power=place.power + grown) for place in places)
+        size = len(str(digits))
+        for length in range(2, size):
+            unit = 10 ** (size - length)
+            head, rest = divmod(digits, unit)
+            head += 2 * rest > unit or (2 * rest == unit and head % 2)  # halves to even, as `round` has them
+            grown = head == 10**length
+            while not head % 10:
+                head //= 10
+            moved = [place._replace(power=place.power + 1) for place in places] if grown else places
+            rounded.setdefault(head, []).extend(moved)
     return Listed(exact, rounded)
 
 

@@ -112,11 +112,12 @@ def judged(left: Side, right: Side, relation: str, after: str, numbers: Sequence
     number = numbers[right.leaves[0]]
     signs = (1, -1) if right.bracketed else (-1,) if _negated(right.tree) else (1,)
     shown = [numbers[i] for i in left.leaves]
-    top, _, bottom = next(_targets(number, signs[0], shown))
+    meant = [list(_targets(number, sign, shown)) for sign in signs]
+    top, _, bottom = meant[0][0]
     stated = Fraction(top, bottom)
     for reading in _readings(left, value, numbers, rounded):
-        for sign in signs:
-            verdict = _close(reading, _targets(number, sign, shown), relation, after)
+        for targets in meant:
+            verdict = _close(reading, targets, relation, after)
             if verdict:
                 if verdict == "right" and reading != value and not any(n.scale or n.percent or n.points for n in shown):
                     verdict = "rounding"

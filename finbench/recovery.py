@@ -35,6 +35,8 @@ class Gold:
 
     tree: Tree
     ordered: Tree  # the tree with the parts of sums and products in one order
+    value: Fraction | None
+    numbers: list[tuple[int, int]]  # its leaves as quotients, in order of size
     keys: frozenset[int]
     computed: bool  # False for a bare number
 
@@ -61,7 +63,8 @@ def _gold(program: str, table: tuple[tuple[str, ...], ...]) -> Gold | None:
     except (ProgramError, IndexError):
         return None
     keys = frozenset(_digits(value) for value in _leaves(tree) if not _constant(value))
-    return Gold(_stripped(tree), _ordered(_stripped(tree)), keys, bool(steps))
+    tree = _stripped(tree)
+    return Gold(tree, _ordered(tree), closed_form.evaluate(tree), _numbers(tree), keys, bool(steps))
 
 
 def _step(step: programs.Step, trees: Sequence[Tree], table: programs.Table) -> Tree:
@@ -109,7 +112,8 @@ def recover(work: Tracing, gold: Gold, answer: Sequence[Number], correct: bool) 
         trees = [work.calculations[-1].tree]
     for tree in reversed(trees):
         whole = [expand(tree, work.numbers, work.sources, stop) for stop in (work.cited, ())]
-        best = _ranked([form for form in whole if form is not None], gold, correct, best)
+        forms = [form for form in whole if form is not None]
+        best = _ranked(forms[:1] if forms[1:] == forms[:1] else forms, gold, correct, best)
         if best[0] == 0:
             break
     return best[1:]
@@ -177,17 +181,19 @@ def compare(tree: Tree, gold: Gold, correct: bool) -> Match:
 
     Powers of ten between the two are percents and scales; a turned sign is forgiven in a right answer.
     """
-    if _ordered(tree) == gold.ordered:
+    if _numbers(tree) == gold.numbers and _ordered(tree) == gold.ordered:
         return "exact"
-    digits = sorted({_digits(value) for part in (tree, gold.tree) for value in _leaves(part)})
-    # 19.4 + 19.4 + 19.4 is 19.4 x 3: small whole numbers stay, unless there is nothing else.
-    digits = [key for key in digits if key > MAX_COUNT] or digits
+    digits: list[int] = []
     ratio = None
     for point in range(POINTS):  # first the numbers as they are: most differing programs differ there
-        factors = {
-            key: 1 + point * Fraction((37 * place + 11 * point) % 101 + 1, 211) for place, key in enumerate(digits)
-        }
-        ours, theirs = (closed_form.evaluate(_moved(part, factors)) for part in (tree, gold.tree))
+        if point == 0:
+            ours, theirs = closed_form.evaluate(tree), gold.value
+        else:
+            digits = digits or _replaced(tree, gold.tree)
+            factors = {
+                key: 1 + point * Fraction((37 * place + 11 * point) % 101 + 1, 211) for place, key in enumerate(digits)
+            }
+            ours, theirs = (closed_form.evaluate(_moved(part, factors)) for part in (tree, gold.tree))
         if ours is None or not theirs:
             return "different"
         here = ours / theirs
@@ -195,6 +201,13 @@ def compare(tree: Tree, gold: Gold, correct: bool) -> Match:
             return "different"
         ratio = here
     return "equivalent"
+
+
+def _replaced(tree: Tree, other: Tree) -> list[int]:
+    """The significant digits of the numbers that are replaced by others when two programs are compared."""
+    digits = sorted({_digits(value) for part in (tree, other) for value in _leaves(part)})
+    # 19.4 + 19.4 + 19.4 is 19.4 x 3: small whole numbers stay, unless there is nothing else.
+    return [key for key in digits if key > MAX_COUNT] or digits
 
 
 def _moved(tree: Tree, factors: Mapping[int, Fraction]) -> Tree:
@@ -209,17 +222,26 @@ def _leaves(tree: Tree) -> list[Fraction]:
     return [value for part in tree[1:] for value in _leaves(part)]
 
 
+def _numbers(tree: Tree) -> list[tuple[int, int]]:
+    return sorted((value.numerator, value.denominator) for value in _leaves(tree))
+
+
 def _digits(value: Fraction) -> int:
     """Significant digits: the same for 5829, 58.29 and 5.829 billion."""
     return _key(value)[0]
 
 
 def _key(value: Fraction) -> tuple[int, int]:
+    return _key_of(abs(value.numerator), value.denominator)
+
+
+@lru_cache(maxsize=4096)  # the numbers of one page come again and again
+def _key_of(top: int, bottom: int) -> tuple[int, int]:
     ten, power = 1, 0
-    while ten % value.denominator and power < 30:
+    while ten % bottom and power < 30:
         ten *= 10
         power += 1
-    whole = abs(value.numerator) * ten // value.denominator
+    whole = top * ten // bottom
     if not whole:
         return 0, 0
     text = str(whole)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ MAX_VALUES = 2000
 
 # Powers of ten that may lie between a value and an answer.
 _AS_IT_IS, _IN_PERCENT, _IN_OTHER_SCALE = (0,), (0, 2), (0, 2, 3, 6, 9)
-_SENTENCE_END = re.compile(r"[.!?;](?=\s)|\n")
+_SENTENCE_END = re.compile(r"[.!?;\n](?:(?<=\n)|(?=\s))")
 
 
 class Trace(NamedTuple):
@@ -86,18 +86,20 @@ class Tracing:
         self.sources: dict[int, Source] = {}  # number index -> the calculation that it comes from
         self.cited: set[int] = set()  # numbers that stand on the page or in the question as they are
         self.sound: list[bool] = []
+        self._hits: dict[tuple[object, ...], tuple[origins.Place, str] | None] = {}
         self._breaks: list[int] = []  # where sentences end, once somebody asks
         self.stated: dict[tuple[int, int], Value] = {}  # a result's key -> what gives it
 
     def trace_all(self) -> None:
         """Walk numbers and calculations together, in the order of the text."""
-        ahead = 0
+        ends = [calculation.end for calculation in self.calculations]
+        learnt = 0
         for index, number in enumerate(self.numbers):
-            while ahead < len(self.calculations) and self.calculations[ahead].end <= number.start:
-                self._learn(ahead)
-                ahead += 1
+            while learnt < len(ends) and ends[learnt] <= number.start:
+                self._learn(learnt)
+                learnt += 1
             self.traces.append(self._trace(index, number))
-        for rest in range(ahead, len(self.calculations)):
+        for rest in range(learnt, len(ends)):
             self._learn(rest)
 
     def _learn(self, index: int) -> None:
@@ -127,9 +129,9 @@ class Tracing:
             self.stated[self.numbers[calculation.result].key] = self.values[-1]
 
     def _remember(self, value: Fraction, index: int, tree: Tree) -> None:
-        if value:
+        if value.numerator:
             mantissa, power = _split(value)
-            self.values.append(Value(mantissa, power, index, Source(tree, value < 0)))
+            self.values.append(Value(mantissa, power, index, Source(tree, value.numerator < 0)))
 
     def _leaf_sound(self, leaf: int) -> bool:
         if leaf >= len(self.traces):
@@ -141,26 +143,33 @@ class Tracing:
 
     def _trace(self, index: int, number: Number) -> Trace:
         start, end = number.start, number.end
-        if number.label and index not in self.operands and index not in self.results:
-            return Trace(start, end, "label")
+        operand = index in self.operands
         made = self.results.get(index)
+        if number.label and not operand and made is None:
+            return Trace(start, end, "label")
         if made is not None:
             calculation = self.calculations[made]
-            self.sources[index] = Source(calculation.tree, calculation.stated < 0)
-            if self.known(number, self.page, exactly=True):
+            self.sources[index] = Source(calculation.tree, calculation.stated.numerator < 0)
+            hit = origins.find(number, self.page) if number.digits else None
+            if hit and not hit[1]:
                 self.cited.add(index)
             return Trace(start, end, "computed", f"calculation {made + 1}", calculation=made)
-        known = self.known(number, self.page) or self.known(number, self.question)
-        if known and not known.how:
-            self.cited.add(index)
-        if number.year and index not in self.operands:
+        hit = self._found(number)
+        known = as_it_is = None
+        if hit:
+            place, how = hit
+            known = Trace(start, end, place.kind, place.where, how, place.row, place.column)
+            if not how:
+                as_it_is = known
+                self.cited.add(index)
+        if number.year and not operand:
             return known or Trace(start, end, "year")
-        if known and not known.how:
-            earlier = self._computed(number, exactly=True) if index in self.operands else None
+        if as_it_is:
+            earlier = self._computed(number, exactly=True) if operand else None
             if earlier is None or not self.sound[earlier.calculation]:
-                return known
+                return as_it_is
             return self._from(index, number, earlier)
-        bare = index in self.operands or not number.money
+        bare = operand or not number.money
         constant = bare and number.key in origins.CONSTANTS and (not number.percent or number.key[0] in (0, 1))
         earlier = self._computed(number, exactly=constant)
         if earlier is not None:
@@ -175,12 +184,17 @@ class Tracing:
             return Trace(start, end, "year")
         return self._implied(index, number) or Trace(start, end, "nothing")
 
-    def known(self, number: Number, source: origins.Listed, *, exactly: bool = False) -> Trace | None:
-        hit = origins.find(number, source) if number.digits else None
-        if hit is None or (exactly and hit[1]):
-            return None
-        place, how = hit
-        return Trace(number.start, number.end, place.kind, place.where, how, place.row, place.column)
+    def _found(self, number: Number) -> tuple[origins.Place, str] | None:
+        """Where the page or else the question says a number; texts say the same ones again and again."""
+        asked = number[2:7]  # from its digits to its scale
+        if asked not in self._hits:
+            searched = number.digits and (origins.find(number, self.page) or origins.find(number, self.question))
+            self._hits[asked] = searched or None
+        return self._hits[asked]
+
+    def known(self, number: Number, source: origins.Listed) -> bool:
+        """Does a page or a question say the number?"""
+        return bool(number.digits and origins.find(number, source))
 
     def _computed(self, number: Number, *, exactly: bool = False) -> Value | None:
         """The latest earlier result that rounds to the number; its parts of calculations count as results."""
@@ -191,16 +205,16 @@ class Tracing:
         digits = len(str(number.digits))
         mantissa, power = number.digits / 10 ** (digits - 1), digits - 1 + number.exponent
         allowed = 10.0 ** (1 - digits) * (1e-9 if exactly else 0.5000001)
-        for value in reversed(self.values):
-            shift = power - value.power
-            below = value.mantissa - mantissa
-            if exactly:
-                same = abs(below) <= allowed and not shift
-            elif digits < 3:  # so few digits agree by chance: only percents and scales of the very value
-                same = abs(below) <= allowed and shift in origins.SHIFTS and (digits > 1 or not below)
-            else:  # rounded or cut; in a long division, a power of ten away
-                same = -allowed <= below < 2 * allowed
-            if same:
+        if exactly or digits < 3:  # so few digits agree by chance: only percents and scales of the very value
+            shifts = _AS_IT_IS if exactly else origins.SHIFTS
+            for value in reversed(self.values):
+                below = value[0] - mantissa
+                if -allowed <= below <= allowed and power - value[1] in shifts and (exactly or digits > 1 or not below):
+                    return value
+            return None
+        low, high = -allowed, 2 * allowed
+        for value in reversed(self.values):  # rounded or cut; in a long division, a power of ten away
+            if low <= value[0] - mantissa < high:
                 return value
         return None
 
@@ -212,7 +226,7 @@ class Tracing:
     def _implied(self, index: int, number: Number) -> Trace | None:
         """The unstated step from two numbers nearby that gives the number.
 
-        Two of the same sentence by any of `_STEPS`; for an amount of four digits and more also a difference or sum of
+        Two of the same sentence by any that `_step` knows; for an amount of four digits and more also a difference or sum of
         two of the last numbers, wherever they stand: such an agreement is no chance.
         """
         if not self._breaks:
@@ -228,20 +242,21 @@ class Tracing:
             if self._usable(i, index)
         ]
         shown, allowed = number.digits * 10.0**number.exponent, 10.0**number.exponent * 0.5000001
+        values = [self._float(i) for i in near]
         for place, i in enumerate(near):
-            for j in near[place + 1 :]:
+            for j, value in zip(near[place + 1 :], values[place + 1 :], strict=True):
                 together = first <= self.numbers[i].start and self.numbers[j].start < last
                 if not together and not (long and j < index):
                     continue
-                for rule, value, sign, swapped in _steps(
-                    self._float(i), self._float(j), together and number.digits >= 10
-                ):
-                    if abs(value - shown) <= (allowed if together else allowed * 1e-6):
-                        names = [("sym", str(k)) for k in ((j, i) if swapped else (i, j))]
-                        tree: Tree = ("/", ("-", *names), names[1]) if sign == "%" else (sign, *names)
-                        self.sources[index] = Source(tree, False)
-                        where = f"{rule} of {self._shown(i)} and {self._shown(j)}"
-                        return Trace(number.start, number.end, "implied", where)
+                limit = allowed if together else allowed * 1e-6
+                step = _step(values[place], value, shown, limit, together and number.digits >= 10)
+                if step:
+                    rule, sign, swapped = step
+                    names = [("sym", str(k)) for k in ((j, i) if swapped else (i, j))]
+                    tree: Tree = ("/", ("-", *names), names[1]) if sign == "%" else (sign, *names)
+                    self.sources[index] = Source(tree, False)
+                    where = f"{rule} of {self._shown(i)} and {self._shown(j)}"
+                    return Trace(number.start, number.end, "implied", where)
         return None
 
     def _float(self, index: int) -> float:
@@ -329,23 +344,32 @@ def _agree(value: Value, mantissa: float, power: int, allowed: float, shifts: Co
 
 def _split(value: Fraction) -> tuple[float, int]:
     """The mantissa from 1 to 10 and the power of ten of a number that is not zero."""
-    size = abs(value)
-    power = len(str(size.numerator)) - len(str(size.denominator))
-    mantissa = float(size / Fraction(10) ** power)
+    top, bottom = abs(value.numerator), value.denominator
+    power = len(str(top)) - len(str(bottom))
+    # A quotient of integers is rounded once, as the float of a fraction is.
+    mantissa = top / (bottom * 10**power) if power >= 0 else top * 10**-power / bottom
     if mantissa < 1:
         return mantissa * 10, power - 1
     return (mantissa / 10, power + 1) if mantissa >= 10 else (mantissa, power)
 
 
-def _steps(a: float, b: float, together: bool) -> Iterator[tuple[str, float, str, bool]]:
-    """What one step makes of two numbers: its name, the value, the operator, and whether b comes first."""
-    yield "difference", abs(a - b), "-", b > a
-    yield "sum", a + b, "+", False
-    if together and a and b:
-        yield "quotient", a / b, "/", False
-        yield "quotient", b / a, "/", True
-        yield "share", 100 * a / b, "/", False
-        yield "share", 100 * b / a, "/", True
-        yield "change", 100 * abs(a - b) / b, "%", False
-        yield "change", 100 * abs(a - b) / a, "%", True
-        yield "product", a * b, "*", False
+def _step(a: float, b: float, shown: float, limit: float, any_step: bool) -> tuple[str, str, bool] | None:
+    """The one step that makes a number of two others: its name, the operator, and whether b comes first."""
+    if abs(abs(a - b) - shown) <= limit:
+        return "difference", "-", b > a
+    if abs(a + b - shown) <= limit:
+        return "sum", "+", False
+    if not (any_step and a and b):
+        return None
+    for value, rule, sign, swapped in (
+        (a / b, "quotient", "/", False),
+        (b / a, "quotient", "/", True),
+        (100 * a / b, "share", "/", False),
+        (100 * b / a, "share", "/", True),
+        (100 * abs(a - b) / b, "change", "%", False),
+        (100 * abs(a - b) / a, "change", "%", True),
+        (a * b, "product", "*", False),
+    ):
+        if abs(value - shown) <= limit:
+            return rule, sign, swapped
+    return None

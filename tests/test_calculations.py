@@ -27,6 +27,7 @@ NUMBERS = [
     ("12\\% or .5 percent", [("12", True, 0), ("0.5", True, 0)], "percents, a bare point"),
     ("\\text{Sales}_{2013} = 7", [("7", False, 0)], "a subscript is a name"),
     ("3亿, 5万", [("3", False, 8), ("5", False, 4)], "Chinese scales"),
+    ("in all...51,234", [("51234", False, 0)], "a point before grouped thousands is no decimal point"),
     ("9" * 60, [], "too long to be a number"),
 ]
 

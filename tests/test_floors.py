@@ -14,8 +14,8 @@ FLOORS = [
     {"errors"},
     {"records", "names"},
     {"characters", "closed_form", "numerals", "figures", "stats", "stated"},  # letters, numerals, sums
-    {"units", "wording", "replies", "discourse"},  # the words around a number, the parts of a reply
-    {"statements", "recompute", "digits"},
+    {"units", "wording", "replies", "discourse", "recompute"},  # the words around a number, the parts of a reply
+    {"statements", "equations", "digits"},
     {
         "quantity",
         "extract",
