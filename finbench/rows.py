@@ -19,13 +19,16 @@ def document_from_row(row: Mapping[str, Any], task: str, *, kind: Kind | None = 
 
     Raises TaskError naming the row and the field that is missing or of the wrong shape.
     """
-    name = f"{task or 'row'} {row.get('id', '(no id)')!r}"
     for key in ("id", "question", "gold"):
         if not isinstance(row.get(key), str):
-            raise TaskError(f"{name}: `{key}` is {row.get(key)!r}, expected a text; see docs/custom-tasks.md")
+            raise TaskError(
+                f"{_name(row, task)}: `{key}` is {row.get(key)!r}, expected a text; see docs/custom-tasks.md"
+            )
     declared = row.get("answer") or {}
     if not isinstance(declared, Mapping):
-        raise TaskError(f"{name}: `answer` is {declared!r}, expected a mapping such as {{'kind': 'number'}}")
+        raise TaskError(
+            f"{_name(row, task)}: `answer` is {declared!r}, expected a mapping such as {{'kind': 'number'}}"
+        )
     golds = row.get("golds") or [{"text": row["gold"]}]
     try:
         return Document(
@@ -42,7 +45,11 @@ def document_from_row(row: Mapping[str, Any], task: str, *, kind: Kind | None = 
             row=row,
         )
     except (TypeError, KeyError, AttributeError, ValueError) as err:
-        raise TaskError(f"{name}: the row does not follow docs/custom-tasks.md ({err})") from err
+        raise TaskError(f"{_name(row, task)}: the row does not follow docs/custom-tasks.md ({err})") from err
+
+
+def _name(row: Mapping[str, Any], task: str) -> str:
+    return f"{task or 'row'} {row.get('id', '(no id)')!r}"
 
 
 def gold_class(document: Document) -> str:
