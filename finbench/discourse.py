@@ -84,6 +84,12 @@ CONCLUSION = re.compile(
 CONCLUSION_INSIDE = re.compile(
     r"[,;—]\s*(?:therefore|thus|hence|so|which means)\b|(?:因此|所以|故|由此可知|从而)", re.I
 )
+# "As a check, 41 + 59 = 100, so the parts add up": what follows from a check is not the answer.
+CHECK = re.compile(
+    r"^[\W_]{0,12}(?:(?:sanity |cross[- ]?|double[- ]?|quick )?check(?:s|ing)?\b|verification|verify(?:ing)?\b|"
+    r"to (?:verify|(?:double[- ]?)?check)|as (?:a|an) (?:\w+ )?check|验证|检验|验算)",
+    re.I,
+)
 CONTEXT = re.compile(
     r"^[\W_]{0,12}(?:\(?sources?\b|\(?notes?\b|\*?note\b|references?\b|ref\b|disclaimer|caveat|data (?:from|"
     r"source|is|are|was)|\(?see\b|\(?refer|for (?:reference|context|comparison|your)|(?:sanity |cross[- ]?|"

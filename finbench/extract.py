@@ -16,6 +16,7 @@ from finbench.characters import plain
 from finbench.discourse import (
     AFFIRMATION,
     BOTH_OFFERED,
+    CHECK,
     CONCLUSION,
     CONCLUSION_INSIDE,
     CONTEXT,
@@ -293,9 +294,10 @@ def _candidates(text: str, base: int, spans: list[tuple[int, int]], reader: Read
         quote = _QUOTE.search(text, start, end)
         if _RECORD.match(text, start) or (quote and FORMAT.search(text, start, quote.start())):
             continue
-        cued = bool(CONCLUSION.match(content) or CONCLUSION_INSIDE.search(content))
+        check = bool(CHECK.match(content))
+        cued = not check and bool(CONCLUSION.match(content) or CONCLUSION_INSIDE.search(content))
         if not cued:
-            context = index and (CONTEXT.match(content) or CONTEXT_INSIDE.search(content))
+            context = index and (check or CONTEXT.match(content) or CONTEXT_INSIDE.search(content))
             if context and not refuses(content):
                 continue
             if reader.plans and PLAN.match(content) and not RESULT.search(content):

@@ -312,7 +312,11 @@ def _levels(text: str, found: list[Quantity]) -> list[Quantity]:
 
 
 _FROM = re.compile(r"(?:\bfrom|从|由)[\s$€£¥*(]*$", re.I)
-_TO = re.compile(r"[^.;:\d]{0,30}?\s*(?:\bto|到|至)(?: about| approximately| around)?[\s$€£¥*(]*", re.I)
+_TO = re.compile(
+    r"(?:[^.;:\d]|(?<!\d)(?:19|20)\d\d(?!\d)){0,30}?\s*"
+    r"(?:\bto|到|至)(?: about| approximately| around)?[\s$€£¥*(]*",
+    re.I,
+)
 _MEASURE = {
     "average": re.compile(r"(?:\baverag\w+|\bmean\b|平均)[^\d,;，；]{0,24}$", re.I),
     "total": re.compile(r"(?:\btotal\w*|\bsum\b|合计|总计|总额|共计)[^\d,;，；]{0,24}$", re.I),
@@ -345,7 +349,8 @@ def _ranges(text: str, found: list[Quantity]) -> list[Quantity]:
 
 _COMPARISON = re.compile(
     r"\b(?:compared (?:to|with)|in comparison (?:to|with)|versus|vs\.?|against|relative to|as opposed to|(?:up|"
-    r"down) from|(?<!more )(?<!less )(?<!other )(?<!rather )than)\b|相比|较(?:上|去|前)|而上",
+    r"down) from|which (?:is|was) (?:\w+ )?(?:above|below|under|over)\b|"
+    r"(?<!more )(?<!less )(?<!other )(?<!rather )than)\b|相比|较(?:上|去|前)|而上",
     re.I,
 )
 
