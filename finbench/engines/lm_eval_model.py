@@ -194,12 +194,9 @@ class LmEvalModel:
     def _tokenizer(self) -> Any:
         try:
             return self.lm.tokenizer
-        except (
-            AttributeError,
-            NotImplementedError,
-            ImportError,
-            OSError,
-        ):  # API classes; one that cannot be loaded here
+        except (AttributeError, NotImplementedError):  # API classes
+            return None
+        except (ImportError, OSError):  # one that cannot be loaded here
             return None
 
 
