@@ -140,7 +140,7 @@ def test_a_killed_process_loses_at_most_the_last_second(tmp_path: Path) -> None:
         [sys.executable, "-c", child], cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None and process.stdout.readline() == "filled\n"
-    time.sleep(store_module.INTERVAL + 0.7)
+    time.sleep(store_module.INTERVAL[1] + 0.7)
     process.send_signal(signal.SIGKILL)
     process.wait()
     with Store(tmp_path, SETTINGS) as store:
