@@ -18,6 +18,7 @@ from finbench import origins
 from finbench.audit import Audit, Step, applies, audit, audited
 from finbench.characters import normalise
 from finbench.errors import TaskError
+from finbench.filings import clean_cell
 from finbench.records import Document, Grade
 from finbench.rows import document_from_row
 from finbench.stated import numbers
@@ -165,7 +166,7 @@ def marking(sample: Sample, span: Sequence[int] | None = None) -> Marking | None
     begins = len(whole) - len(whole[split:].lstrip())
     start = max(begins, len(whole) - ANSWER_SHOWN)
     table = tuple(
-        tuple(str(cell)[:CELL] for cell in row[:COLUMNS])
+        tuple(clean_cell(str(cell))[:CELL] for cell in row[:COLUMNS])
         for row in origins.table_of(document.row, document.cells)[:ROWS]
     )
     sentences = origins.sentences_of(document.row)
