@@ -156,7 +156,8 @@ class _Desk:
     def __init__(self, planned: Plan, feed: Feed, store: Store, listener: Listener) -> None:
         self._feed, self._store, self._listener = feed, store, listener
         self._opened = planned.opened
-        many = sum(planned.wanted.values()) >= MANY and cores() > 1
+        left = sum(planned.wanted.values()) - sum(planned.held.values())
+        many = left >= MANY and cores() > 1
         self._grader: Grader[Underway] | None = Grader(planned.opened) if many else None
 
     def take(self, response: Response) -> None:
@@ -209,18 +210,11 @@ def _judge(planned: Plan, store: Store, listener: Listener, interrupted: list[in
     first = next(open_questions, None)
     if first is None:
         return
-    engine = engines.create(
-        name,
-        settings.judge,
-        base_urls=settings.judge_base_urls,
-        common={"max_concurrency": settings.max_concurrency},
-    )
-    try:
+    common = {"max_concurrency": settings.max_concurrency}
+    with closing(engines.create(name, settings.judge, base_urls=settings.judge_base_urls, common=common)) as engine:
         for response in engine.stream(_judging(first, open_questions, interrupted)):
             verdict = open_questions.keep(response)
             listener.reply("judge", None, replace(response, text=verdict))
-    finally:
-        engine.close()
 
 
 def _judging(first: Any, questions: Iterator[Any], interrupted: list[int]) -> Iterator[Any]:

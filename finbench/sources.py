@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import importlib.util
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ from functools import cache, wraps
 from importlib import resources
 from itertools import count, islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, overload
 
 from finbench.errors import DataError
@@ -299,3 +301,12 @@ def git_blob_id(path: Path) -> str:
 
 def _whole(text: str) -> int | None:
     return int(text) if text else None
+
+
+def module_at(path: Path) -> ModuleType:
+    """A task's Python file as a module: lm-eval loads these by path, so they cannot import one another."""
+    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -68,6 +68,9 @@ class Task:
             self._sampler, inner.sampler = inner.sampler, _Drawn(self)
         self._common: dict[tuple[Asking, Sampling], str] = {}
         self._samplings: dict[Asking, Sampling] = {}
+        self._draws: dict[
+            tuple[int | None, int], set[int] | None
+        ] = {}  # by limit and seed; each takes a pass over the rows
         self.template_hash = taskfiles.fingerprint(files) if files else content_hash(repr(self._config.to_dict()))
         if self.output_type not in SUPPORTED:
             raise TaskError(
@@ -122,7 +125,9 @@ class Task:
         is drawn together with its variants in other tasks, and a larger limit adds to a smaller one. Own-history tasks
         keep conversations whole.
         """
-        wanted = self._sample(limit, seed)
+        if (limit, seed) not in self._draws:
+            self._draws[limit, seed] = self._sample(limit, seed)
+        wanted = self._draws[limit, seed]
         self._inner.set_fewshot_seed(FEWSHOT_SEED)
         for position, row in enumerate(self.rows()):
             self._examples = self._draw(row)

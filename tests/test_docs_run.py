@@ -167,12 +167,7 @@ def publish(folder: Path) -> None:
 
 
 def tasks_docs(name: str) -> Any:
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location(f"docs_of_{name}", ROOT / "tasks" / name / "docs.py")
-    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-    spec.loader.exec_module(module)  # type: ignore[union-attr]
-    return module
+    return sources.module_at(ROOT / "tasks" / name / "docs.py")
 
 
 def table(columns: list[str], rows: list[dict[str, Any]]) -> str:

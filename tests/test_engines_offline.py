@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from finbench import sources
 from finbench.engines import heuristics
 from finbench.engines.dialogue_rules import attempt_turn
 from finbench.engines.offline import OfflineEngine
@@ -55,10 +55,7 @@ def boxed(text: str) -> str:
 
 
 def load(task: str, data: str, **settings: Any) -> list[Document]:
-    spec = importlib.util.spec_from_file_location(f"docs_{task}", TASKS / task / "docs.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = sources.module_at(TASKS / task / "docs.py")
     return [document_from_row(row, task) for row in module.load(data=data, finbench=True, **settings)["test"]]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import json
 from collections import Counter
 from decimal import Decimal
@@ -25,11 +24,7 @@ SAMPLE = list(sources.read(TASK / "sample.jsonl"))
 
 
 def load_module(task: str = "finqa") -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{task}_resampled", TASKS / task / "resampled.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return sources.module_at(TASKS / task / "resampled.py")
 
 
 def page(**qa: Any) -> dict[str, Any]:
@@ -272,7 +267,7 @@ def test_most_of_the_test_set_survives_and_every_old_gold_is_wrong(real_data):
     for new in variants:
         before = old[new["original"]]
         assert faults(before, new) == []
-        (row,) = docs.documents(docs._docs(), new)
+        (row,) = docs.documents(sources.module_at(TASK / "docs.py"), new)
         document = document_from_row(row, "finqa_resampled")
         verdicts["gold", grade(document, f"\\boxed{{{document.golds[0].text}}}").correct] += 1
         remembered = grade(document, f"\\boxed{{{programs.text(before['qa']['exe_ans'])}}}")
@@ -347,7 +342,7 @@ def test_the_proof_finds_a_wrong_gold_in_a_later_turn_and_an_asked_turn_that_mea
 
 def test_the_history_shows_the_new_golds_and_ids_name_the_original_turn():
     module = load_module("convfinqa")
-    docs = module._docs()
+    docs = sources.module_at(TASKS / "convfinqa" / "docs.py")
     old = conversation(SALES, MORE, BEFORE, GROWTH)
     new = made(old).row
     first, third, last = module.documents(docs, new)
@@ -360,7 +355,7 @@ def test_the_history_shows_the_new_golds_and_ids_name_the_original_turn():
 
 def test_the_sample_conversations_load_with_a_seed():
     module = load_module("convfinqa")
-    originals = {row["id"] for row in module._docs().load(data="sample")["test"]}
+    originals = {row["id"] for row in sources.module_at(TASKS / "convfinqa" / "docs.py").load(data="sample")["test"]}
     rows = list(module.load(data="sample", seed="7")["test"])
     assert len(rows) >= 40 and len({row["id"] for row in rows}) == len(rows)
     assert all(row["original"] in originals and row["id"] == row["original"] + "#7" for row in rows)
@@ -377,7 +372,7 @@ def test_the_models_own_history_is_refused():
 def test_most_turns_survive_and_every_old_gold_is_wrong(real_data):
     """The first 50 conversations; benchmarks/resample.py takes all of them."""
     module = load_module("convfinqa")
-    docs = module._docs()
+    docs = sources.module_at(TASKS / "convfinqa" / "docs.py")
     path = sources.locate(docs.FILES, str(real_data), task_dir=TASKS / "convfinqa")
     old = {row["id"]: row for _, row in zip(range(50), sources.read(path), strict=False)}
     turns = {turn["id"]: turn for row in old.values() for turn in docs.conversation(row)}

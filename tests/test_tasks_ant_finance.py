@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from finbench import sandbox, taskfiles
+from finbench import sandbox, sources, taskfiles
 from finbench.errors import DataError
 from finbench.rows import document_from_row
 
@@ -19,11 +18,7 @@ TASK = Path(__file__).parents[1] / "tasks" / "ant_finance"
 
 
 def load_docs() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_ant_finance", TASK / "docs.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return sources.module_at(TASK / "docs.py")
 
 
 docs = load_docs()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import importlib.util
 import json
 import os
 from collections import Counter
@@ -23,11 +22,7 @@ NAMES = ("convfinqa", "convfinqa_own_history", "convfinqa_paper")
 
 
 def load_docs() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_convfinqa", TASK / "docs.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return sources.module_at(TASK / "docs.py")
 
 
 def read_yaml(name: str) -> dict[str, Any]:

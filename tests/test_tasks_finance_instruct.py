@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import logging
 import tracemalloc
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from finbench import taskfiles
+from finbench import sources, taskfiles
 from finbench.grading.reference import reference_score
 from finbench.rows import document_from_row
 
@@ -21,11 +20,7 @@ TASK = Path(__file__).parents[1] / "tasks" / "finance_instruct"
 
 
 def load_docs() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_finance_instruct", TASK / "docs.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return sources.module_at(TASK / "docs.py")
 
 
 docs = load_docs()

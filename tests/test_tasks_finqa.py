@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from collections import Counter
@@ -21,11 +20,7 @@ DATA = Path(os.environ.get("FINBENCH_DATA") or Path(__file__).parents[2] / "shar
 
 
 def load_docs() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_finqa", TASK / "docs.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return sources.module_at(TASK / "docs.py")
 
 
 def read_yaml(name: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +25,7 @@ def load(**settings: Any) -> dict[str, sources.Rows]:
         raise DataError(
             "convfinqa_resampled shows the gold history only: leave own_history out, or run convfinqa_own_history"
         )
-    docs = _docs()
+    docs = sources.module_at(HERE / "docs.py")
     path = sources.for_task(docs.FILES, settings, task_dir=HERE)
     made = _variants(path, path.stat().st_mtime_ns, int(settings.get("seed", SEED)))
     turns = sum(len(row["asked"]) for row in made)
@@ -51,18 +50,9 @@ def documents(docs: ModuleType, row: Mapping[str, Any]) -> Iterator[sources.Row]
 @lru_cache(maxsize=1)
 def _variants(path: Path, _changed: int, seed: int) -> tuple[Mapping[str, Any], ...]:
     """The variants of a file's rows. They are held: finding out which rows have one costs as much as making them."""
-    displays = _docs().displays
+    displays = sources.module_at(HERE / "docs.py").displays
     rows = ({**row, "annotation": {**row["annotation"], "answer_list": displays(row)}} for row in sources.read(path))
     made, left_out = resample.variants(rows, seed)
     turns = sum(len(row["asked"]) for row in made)
     sources.log.info("convfinqa_resampled, seed %d: %s", seed, resample.summary(turns, left_out))
     return tuple(made)
-
-
-def _docs() -> ModuleType:
-    """The module beside this one: lm-eval loads task modules by path, so there is no package to import from."""
-    spec = importlib.util.spec_from_file_location("convfinqa_docs", HERE / "docs.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +16,7 @@ SEED = 1
 
 def load(**settings: Any) -> dict[str, sources.Rows]:
     """The variants of the test split. Settings: `seed` (1) chooses the variant, `data` and `rows` as in docs.load."""
-    docs = _docs()
+    docs = sources.module_at(HERE / "docs.py")
     path = sources.for_task(docs.FILES, settings, task_dir=HERE)
     made = _variants(path, path.stat().st_mtime_ns, int(settings.get("seed", SEED)))
     rows = sources.Rows(len(made), lambda: (one for row in made for one in documents(docs, row)))
@@ -35,12 +34,3 @@ def _variants(path: Path, _changed: int, seed: int) -> tuple[Mapping[str, Any], 
     made, left_out = resample.variants(sources.read(path), seed)
     sources.log.info("finqa_resampled, seed %d: %s", seed, resample.summary(len(made), left_out))
     return tuple(made)
-
-
-def _docs() -> ModuleType:
-    """The module beside this one: lm-eval loads task modules by path, so there is no package to import from."""
-    spec = importlib.util.spec_from_file_location("finqa_docs", HERE / "docs.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
