@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import traces
 
-from finbench import grading, score
+from finbench import score
 from finbench.audit import MAX_TEXT, applies, audit, audited, marked
 from finbench.records import Answer, Document, Gold, Grade, Response
 from finbench.rows import document_from_row
@@ -300,21 +300,3 @@ def test_clean_traces_of_real_programs_raise_no_alarm(real_data: Path) -> None:
 @pytest.mark.parametrize("fault", ["digit", "nowhere", "lucky"])
 def test_planted_faults_in_real_programs_are_found(fault: str, real_data: Path) -> None:
     check_fault(real_rows(real_data, 400), fault)
-
-
-def test_the_audit_of_a_short_derivation_takes_less_than_three_milliseconds() -> None:
-    asked = document()
-    text = (
-        "Net sales were $3,140 million in 2019 and $3,075 million in 2018.\n\nThe change is 3,140 - 3,075 = 65 million.\n\n"
-        "\\[\n\\frac{65}{3{,}075} \\times 100 \\approx 2.11\\%\n\\]\n\nThe answer is \\boxed{2.11\\%}."
-    )
-    grade = grading.grade(asked, text)
-    audit(asked, text, grade)
-    best = min(_seconds(lambda: audit(asked, text, grade)) for _ in range(20))
-    assert best < 0.003  # 0.4 ms on an idle core
-
-
-def _seconds(call: Any) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started

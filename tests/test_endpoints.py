@@ -50,6 +50,11 @@ async def _never(_: Endpoint) -> bool:
     return False
 
 
+async def _up(endpoint: Endpoint) -> None:
+    while endpoint.down:
+        await asyncio.sleep(0.005)
+
+
 def test_the_server_with_the_fewest_outstanding_is_taken() -> None:
     async def scenario() -> list[str]:
         endpoints = Endpoints([parse("a:1"), parse("b:1"), parse("c:1")], _never)
@@ -78,8 +83,8 @@ def test_three_failures_in_a_row_leave_a_server_out_until_it_answers_the_probe()
         endpoints.failed(a, "HTTP 503")
         assert a.down
         assert [await endpoints.acquire() for _ in range(3)] == [b, b, b]
-        await asyncio.sleep(0.06)
-        assert not a.down and await endpoints.acquire() is a
+        await asyncio.wait_for(_up(a), 10)
+        assert await endpoints.acquire() is a
 
     asyncio.run(scenario())
 
@@ -114,7 +119,7 @@ def test_waiting_for_room_at_a_throttling_server_is_not_an_outage() -> None:
 def test_requests_are_spread_over_all_servers() -> None:
     with FakeServer(latency=0.005) as one, FakeServer(latency=0.005) as two:
         assert _ask_both(one, two, 100) == ["stop"] * 100
-    assert one.total + two.total == 100 and abs(one.total - two.total) <= 20
+    assert one.total + two.total == 100 and min(one.total, two.total) >= 25
 
 
 def _ask_both(one: FakeServer, two: FakeServer, count: int) -> list[str]:
@@ -128,9 +133,9 @@ def _ask_both(one: FakeServer, two: FakeServer, count: int) -> list[str]:
 
 
 def test_a_slow_server_gets_fewer_requests() -> None:
-    with FakeServer(latency=0.002) as fast, FakeServer(latency=0.02) as slow:
+    with FakeServer(latency=0.002) as fast, FakeServer(latency=1.0) as slow:
         _ask_both(fast, slow, 200)
-    assert fast.total > 3 * slow.total
+    assert fast.total > 3 * slow.total  # four at a time in a second, on any machine
 
 
 def test_requests_of_a_server_that_dies_go_elsewhere_and_it_is_used_again_when_it_is_back() -> None:

@@ -119,7 +119,7 @@ def test_time_does_not_grow_faster_than_length(unit: str) -> None:
         statements(open_reply(text).text)
         return time.process_time() - start
 
-    assert seconds(1_000_000) < 1.0  # generous: a quadratic scan of a megabyte takes minutes
+    assert seconds(1_000_000) < 10  # generous: a quadratic scan of a megabyte takes minutes
 
 
 def test_a_long_reply_keeps_its_head_its_tail_and_what_surrounds_its_cues() -> None:
