@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from finbench.codec import compact
 from finbench.errors import TaskError
-from finbench.records import Document, Request, Response, compact, text_hash
+from finbench.records import Document, Request, Response, text_hash
 from finbench.store import Store
 from finbench.task import Asking, Task
 
@@ -130,7 +131,7 @@ class Feed:
     def _release_stored(self, task: Task, position: int, document: Document) -> None:
         if task.own_history:
             grade = self._store.grade(task.name, position)
-            self.release(task, document, grade.get("extracted") if grade else None)
+            self.release(task, document, grade.extracted if grade else None)
 
     def release(self, task: Task, document: Document, answer: str | None) -> None:
         """Let the next turn of a conversation go, now that this one is answered."""

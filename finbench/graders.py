@@ -1,7 +1,7 @@
 """Grading in a process of its own, so that the one that talks to the engine keeps talking.
 
 Grading costs about a third of a millisecond a reply, as much as asking for it. The process beside reads documents and
-replies as JSON lines, answers with one verdict a line in the same order, and ends when its input ends, however the run
+replies as lines of JSON, answers with one verdict a line in the same order, and ends when its input ends, however the run
 dies. Should it die first, what it owes is graded here, and everything after it too.
 """
 
@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
 from finbench import score
-from finbench.records import Document, Grade, Response, compact, fields_of
+from finbench.codec import grade_from, grade_json, packed, response_from, response_json
+from finbench.records import Document, Grade, Response
 from finbench.rows import document_from_row
 from finbench.store import Store, Stored
 
@@ -60,8 +61,8 @@ class Grader(Generic[Key]):
     def submit(self, key: Key, document: Document, row: str, responses: Sequence[Response]) -> None:
         """Hand over the replies to a document with its row as JSON; waits while `WINDOW` verdicts are owed."""
         self._owed.append((key, document, responses))
-        said = compact([fields_of(response) for response in responses])
-        self._out += f"[{compact(document.task)},{row},{said}]\n".encode()
+        said = "\t".join(map(response_json, responses))  # JSON texts: no tab, no line break
+        self._out += f"{packed(document.task)}\t{row}\t{said}\n".encode()
         self._exchange(wait=False)
         while self._alive and len(self._owed) - self._in.count(b"\n") > WINDOW:
             self._exchange(wait=True)
@@ -71,7 +72,7 @@ class Grader(Generic[Key]):
         *lines, self._in = self._in.split(b"\n")
         for line in lines:
             key, _, responses = self._owed.popleft()
-            yield key, responses, score.grade_from(json.loads(line))
+            yield key, responses, grade_from(line)
         while self._owed and not self._alive:
             key, document, responses = self._owed.popleft()
             yield key, responses, score.grade(document, responses, opened=self._opened)
@@ -122,8 +123,8 @@ def regrade(store: Store, task: str, *, opened: bool = False) -> int:
 
     def keep(stored: Stored, verdict: Grade) -> None:
         nonlocal changed
-        before = stored.grade or {}
-        changed += (before.get("correct"), before.get("reason")) != (verdict.correct, verdict.reason)
+        before = stored.grade
+        changed += before is None or (before.correct, before.reason) != (verdict.correct, verdict.reason)
         store.set_grade(task, stored.position, stored.repeat, verdict)
 
     crew: list[Grader[Stored]] = []
@@ -168,10 +169,10 @@ def serve(lines: BinaryIO, out: BinaryIO, *, opened: bool) -> None:
     out.write(b"\n")
     out.flush()
     for line in lines:
-        task, row, replies = json.loads(line)
-        document = document_from_row(row, task)
-        verdict = score.grade(document, [Response(**reply) for reply in replies], opened=opened)
-        out.write(compact(fields_of(verdict)).encode() + b"\n")
+        task, row, *replies = line.decode().split("\t")
+        document = document_from_row(json.loads(row), json.loads(task))
+        verdict = score.grade(document, list(map(response_from, replies)), opened=opened)
+        out.write(grade_json(verdict).encode() + b"\n")
         out.flush()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -181,10 +181,6 @@ def fields_of(record: Any) -> dict[str, Any]:
     {'role': 'user', 'content': 'hi'}
     """
     return {name: getattr(record, name) for name in record.__slots__}
-
-
-compact: Callable[[object], str] = json.JSONEncoder(separators=(",", ":")).encode
-"""A value as JSON in ASCII without blanks: lone surrogates and NUL in a reply survive, and no line is broken."""
 
 
 def content_hash(*parts: object) -> str:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from finbench.codec import LM_EVAL, compact, packed
 from finbench.names import slug
-from finbench.records import Document, Grade, Response, compact, fields_of, text_hash
-from finbench.score import Sample, Tally, grade_from, percent, stored_document
+from finbench.records import Document, Grade, Response, text_hash
+from finbench.score import Sample, Tally, percent, stored_document
 from finbench.stats import Estimate, average_of
 from finbench.store import Store, Stored
 
@@ -98,17 +99,11 @@ def _graded(store: Store, info: TaskInfo, out: IO[str]) -> Iterator[tuple[Docume
                 yield document, samples
             document, position, samples = stored_document(info.name, stored), stored.position, []
         assert document is not None
-        verdict = _grade_of(stored)
+        verdict = stored.grade or Grade(correct=False, reason="error")
         samples.append((stored.responses, verdict, stored.judgement))
         out.write(sample_line(document, stored, verdict))
     if document is not None:
         yield document, samples
-
-
-def _grade_of(stored: Stored) -> Grade:
-    if stored.grade is None:
-        return Grade(correct=False, reason="error")
-    return grade_from(stored.grade)
 
 
 def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:
@@ -134,7 +129,7 @@ def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:
             "repeat": stored.repeat,
             "request_id": stored.request_id,
             "question": document.question,
-            "golds": [fields_of(gold) for gold in document.golds],
+            "golds": document.golds,
             "kind": document.answer.kind,
             "extracted": verdict.extracted,
             "value": verdict.value,
@@ -158,9 +153,11 @@ def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:
             "judge": stored.judgement,
         },
     }
+    plain = first.logprob is None and verdict.rule != LM_EVAL
+    said = (packed if plain else compact)(line)
     # Row, prompt and sampling are JSON texts already: they go in as they are.
     arguments = f'{{"gen_args_0":{{"arg_0":{stored.prompt},"arg_1":{stored.sampling}}}}}'
-    return f'{{"doc":{stored.row},"arguments":{arguments},{compact(line)[1:]}\n'
+    return f'{{"doc":{stored.row},"arguments":{arguments},{said[1:]}\n'
 
 
 @contextmanager

@@ -269,8 +269,3 @@ def stored_document(task: str, stored: Stored) -> Document:
         return document_from_row(row, task)
     question = str(row.get("question", ""))
     return Document(stored.id, task, question, Answer(kind="lm_eval"), (Gold(stored.target),), row=row)
-
-
-def grade_from(fields: Mapping[str, Any]) -> Grade:
-    """A grade from its fields as JSON keeps them."""
-    return Grade(**{**fields, "span": tuple(fields["span"]) if fields["span"] else None})

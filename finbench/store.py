@@ -1,7 +1,7 @@
 """The durable half of a run: every document, prompt, reply and grade in one SQLite file.
 
-A reply is committed before it counts as done: at most a quarter of a second or 256 replies are at risk when the process
-dies, and those are asked again. One writer at a time: the second is refused with the first one's process id.
+Replies are committed 4 to 50 times a second: what came in since the last commit is at risk when the process dies, and is
+asked again. One writer at a time: the second is refused with the first one's process id.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,10 +22,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from finbench.codec import compact, grade_from, grade_json, packed, response_from, response_json
 from finbench.errors import StoreError
-from finbench.records import Document, Grade, Request, Response, Sampling, compact, fields_of
+from finbench.records import Document, Grade, Request, Response, Sampling, fields_of
 
-BATCH = 256  # replies
+MOST = 256  # statements that may wait while the disk is busy
 PAGE = 500  # documents read at once
 INTERVAL = (0.02, 0.25)  # seconds between two commits, at least and at most: ten times what a commit takes here
 SCHEMA = 1
@@ -72,7 +74,7 @@ class Stored:
     prompt: str
     sampling: str
     responses: tuple[Response, ...]
-    grade: dict[str, Any] | None
+    grade: Grade | None
     judgement: dict[str, Any] | None
 
 
@@ -89,7 +91,8 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock_file = _lock(folder / "lock")
         self._guard = threading.RLock()
-        self._pending = 0
+        self._waiting: deque[tuple[str, Sequence[object]]] = deque()  # statements
+        self._open = False  # a transaction
         self._failure: sqlite3.Error | None = None
         self._last: dict[str, int] = {}  # the last position held of a task, -1 for none
         try:
@@ -132,74 +135,82 @@ class Store:
     def add_document(self, position: int, document: Document, row: str, digest: str) -> None:
         """Remember a document, once `answered` has been asked about it; one that is known stays as it is."""
         values = (document.task, position, document.id, digest, document.golds[0].text, row)
-        with self._writing():
-            self._db.execute("INSERT OR IGNORE INTO documents VALUES (?,?,?,?,?,?)", values)
+        self._write("INSERT OR IGNORE INTO documents VALUES (?,?,?,?,?,?)", values)
         self._last[document.task] = max(position, self._last_of(document.task))
 
     def append(self, position: int, request: Request, response: Response, grade: Grade | None) -> None:
         """Keep a reply; a later reply to the same place replaces an earlier failure, never a success."""
-        prompt = [fields_of(message) for message in request.messages] if request.messages else request.prompt
         values = (
             request.document.task,
             position,
             request.repeat,
             request.part,
             request.id,
-            compact(prompt),
+            packed(request.messages or request.prompt),
             _sampling_json(request.sampling, request.continuation),
             response.finish,
-            compact(fields_of(response)),
-            compact(fields_of(grade)) if grade else None,
+            response_json(response),
+            grade_json(grade) if grade else None,
         )
-        with self._writing():
-            self._db.execute(
-                "INSERT INTO replies VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (task, position, repeat, part) DO UPDATE "
-                "SET request_id=excluded.request_id, prompt=excluded.prompt, sampling=excluded.sampling, "
-                "finish=excluded.finish, response=excluded.response, grade=excluded.grade WHERE finish='error'",
-                values,
-            )
+        self._write(
+            "INSERT INTO replies VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (task, position, repeat, part) DO UPDATE "
+            "SET request_id=excluded.request_id, prompt=excluded.prompt, sampling=excluded.sampling, "
+            "finish=excluded.finish, response=excluded.response, grade=excluded.grade WHERE finish='error'",
+            values,
+        )
 
     def set_grade(self, task: str, position: int, repeat: int, grade: Grade) -> None:
         """Replace the grade of a stored reply; log-likelihood tasks carry it on their first part."""
-        with self._writing():
-            self._db.execute(
-                "UPDATE replies SET grade=? WHERE task=? AND position=? AND repeat=? AND part=0",
-                (compact(fields_of(grade)), task, position, repeat),
-            )
+        self._write(
+            "UPDATE replies SET grade=? WHERE task=? AND position=? AND repeat=? AND part=0",
+            (grade_json(grade), task, position, repeat),
+        )
 
     def add_judgement(
         self, task: str, position: int, repeat: int, request_id: str, model: str, verdict: str, response: Response
     ) -> None:
         """Keep a judge's verdict on a stored reply."""
-        values = (task, position, repeat, request_id, model, verdict, compact(fields_of(response)))
-        with self._writing():
-            self._db.execute("INSERT OR REPLACE INTO judgements VALUES (?,?,?,?,?,?,?)", values)
+        values = (task, position, repeat, request_id, model, verdict, response_json(response))
+        self._write("INSERT OR REPLACE INTO judgements VALUES (?,?,?,?,?,?,?)", values)
 
     def set_meta(self, key: str, value: object) -> None:
         """Remember a JSON value under a name of the run."""
-        with self._writing():
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
+        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self._guard:
-            if self._failure is not None:
-                raise StoreError(_cannot_write(self.path, self._failure)) from self._failure
+    def _write(self, statement: str, values: Sequence[object]) -> None:
+        """Carry out a statement; while the disk is busy with a commit, leave it for the next one."""
+        self._waiting.append((statement, values))
+        if self._guard.acquire(blocking=len(self._waiting) >= MOST):
             try:
-                if self._pending == 0:
+                self._settle()
+            finally:
+                self._guard.release()
+
+    def _settle(self) -> None:
+        """What waits goes into the open transaction."""
+        with self._said_in_words():
+            while self._waiting:
+                if not self._open:
                     self._db.execute("BEGIN IMMEDIATE")
-                self._pending += 1
-                yield
-                if self._pending >= BATCH:
-                    self._commit()
-            except sqlite3.Error as err:
-                self._failure = err
-                raise StoreError(_cannot_write(self.path, err)) from err
+                    self._open = True
+                self._db.execute(*self._waiting.popleft())
 
     def _commit(self) -> None:
-        if self._pending:
-            self._db.execute("COMMIT")
-            self._pending = 0
+        with self._said_in_words():
+            if self._open:
+                self._db.execute("COMMIT")
+                self._open = False
+
+    @contextmanager
+    def _said_in_words(self) -> Iterator[None]:
+        """A refusal of SQLite as a StoreError, which every later call repeats: the run must end."""
+        if self._failure is None:
+            try:
+                yield
+                return
+            except sqlite3.Error as err:
+                self._failure = err
+        raise StoreError(_cannot_write(self.path, self._failure)) from self._failure
 
     def _tick(self) -> None:
         shortest, longest = INTERVAL
@@ -208,19 +219,18 @@ class Store:
             with self._guard:
                 began = time.monotonic()
                 try:
+                    if not self._open:  # the run writes nothing at present, or it would have settled this itself
+                        self._settle()
                     self._commit()
-                except sqlite3.Error as err:  # reported by the next write, in the thread that can end the run
-                    self._failure = err
+                except StoreError:  # the next write says it again, in the thread that can end the run
                     return
                 pause = min(longest, max(shortest, 10 * (time.monotonic() - began)))
 
     def flush(self) -> None:
         """Commit what is pending; raises StoreError when the disk refuses."""
         with self._guard:
-            try:
-                self._commit()
-            except sqlite3.Error as err:
-                raise StoreError(_cannot_write(self.path, err)) from err
+            self._settle()
+            self._commit()
 
     def close(self) -> None:
         """Commit, close and let the next process in; harmless when called again."""
@@ -243,10 +253,15 @@ class Store:
 
     # Reading
 
+    def _read(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
+        with self._guard:
+            self._settle()
+            return self._db.execute(query, values).fetchall()
+
     def meta(self, key: str) -> Any:
         """The JSON value under a name of the run, or None."""
-        found = self._db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
-        return json.loads(found[0]) if found else None
+        found = self._read("SELECT value FROM meta WHERE key=?", (key,))
+        return json.loads(found[0][0]) if found else None
 
     def answered(self, task: str, position: int, digest: str) -> set[tuple[int, int]]:
         """(repeat, part) of the replies that a document already has; failed requests do not count.
@@ -255,11 +270,11 @@ class Store:
         """
         if position > self._last_of(task):
             return set()
-        rows = self._db.execute(
+        rows = self._read(
             "SELECT d.hash, r.repeat, r.part, r.finish FROM documents d LEFT JOIN replies r "
             "ON r.task=d.task AND r.position=d.position WHERE d.task=? AND d.position=?",
             (task, position),
-        ).fetchall()
+        )
         if rows and rows[0][0] != digest:
             raise StoreError(
                 f"{self.folder}: document {position} of {task} has changed since this run began; "
@@ -269,36 +284,34 @@ class Store:
 
     def _last_of(self, task: str) -> int:
         if task not in self._last:
-            (last,) = self._db.execute("SELECT MAX(position) FROM documents WHERE task=?", (task,)).fetchone()
+            ((last,),) = self._read("SELECT MAX(position) FROM documents WHERE task=?", (task,))
             self._last[task] = -1 if last is None else last
         return self._last[task]
 
-    def grade(self, task: str, position: int) -> dict[str, Any] | None:
+    def grade(self, task: str, position: int) -> Grade | None:
         """The stored grade of a document's first reply, or None."""
-        found = self._db.execute(
+        found = self._read(
             "SELECT grade FROM replies WHERE task=? AND position=? AND repeat=0 AND part=0", (task, position)
-        ).fetchone()
-        return json.loads(found[0]) if found and found[0] else None
+        )
+        return grade_from(found[0][0]) if found and found[0][0] else None
 
     def ids(self, task: str) -> list[str]:
         """The ids of a task's documents, in data order."""
-        return [
-            name for (name,) in self._db.execute("SELECT id FROM documents WHERE task=? ORDER BY position", (task,))
-        ]
+        return [name for (name,) in self._read("SELECT id FROM documents WHERE task=? ORDER BY position", (task,))]
 
     def count(self) -> dict[str, int]:
         """Replies held per task, failures left out."""
-        return dict(self._db.execute("SELECT task, COUNT(*) FROM replies WHERE finish != 'error' GROUP BY task"))
+        return dict(self._read("SELECT task, COUNT(*) FROM replies WHERE finish != 'error' GROUP BY task"))
 
     def tasks(self) -> list[str]:
         """The names of the tasks with documents, in the order in which they came."""
-        return [name for (name,) in self._db.execute("SELECT DISTINCT task FROM documents ORDER BY task")]
+        return [name for (name,) in self._read("SELECT DISTINCT task FROM documents ORDER BY task")]
 
     def scan(self, task: str) -> Iterator[Stored]:
         """All documents of a task in data order, one entry per repeat; documents without a reply have no responses."""
         last = -1
         while True:
-            page = self._db.execute(_PAGE, {"task": task, "last": last, "size": PAGE}).fetchall()
+            page = self._read(_PAGE, {"task": task, "last": last, "size": PAGE})
             if not page:
                 return
             for _, entries in groupby(page, key=lambda entry: (entry[0], entry[3])):
@@ -323,8 +336,8 @@ def _stored(rows: list[Any]) -> Stored:
         request_id=request_id or "",
         prompt=prompt or '""',
         sampling=sampling or "{}",
-        responses=tuple(Response(**json.loads(entry[7])) for entry in rows if entry[7]),
-        grade=json.loads(grade) if grade else None,
+        responses=tuple(response_from(entry[7]) for entry in rows if entry[7]),
+        grade=grade_from(grade) if grade else None,
         judgement=judgement,
     )
 

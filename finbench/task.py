@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from finbench import sandbox, taskfiles
+from finbench.codec import LM_EVAL
 from finbench.errors import TaskError
 from finbench.records import (
     Answer,
@@ -268,7 +269,7 @@ class Task:
         headline = next((v for v in numbers.values() if v in (0, 1)), 0)
         correct = bool(headline)
         reason = "equal" if correct else "different"
-        return Grade(correct, reason, extracted=shown, rule="lm-eval", lenient=correct, metrics=numbers)
+        return Grade(correct, reason, extracted=shown, rule=LM_EVAL, lenient=correct, metrics=numbers)
 
     def aggregate(self, values: Mapping[str, list[Any]]) -> dict[str, float]:
         """lm-eval's aggregation of its own per-sample metrics, by "metric,filter"."""

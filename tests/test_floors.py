@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "finbench"
 FLOORS = [
     {"errors"},
     {"records", "names"},
-    {"characters", "closed_form", "numerals", "figures", "stats", "stated"},  # letters, numerals, sums
+    {"characters", "closed_form", "numerals", "figures", "stats", "stated", "codec"},  # letters, numerals, sums
     {"units", "wording", "replies", "discourse", "recompute"},  # the words around a number, the parts of a reply
     {"statements", "equations", "digits"},
     {

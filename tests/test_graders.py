@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from finbench import conductor, graders, score
+from finbench.codec import grade_from, grade_json
 from finbench.conductor import Settings
 from finbench.graders import Grader
-from finbench.records import Document, Grade, Response, fields_of
+from finbench.records import Document, Grade, Response
 from finbench.rows import document_from_row
 from finbench.store import Store
 
@@ -142,7 +143,7 @@ def test_grading_a_run_again_mends_what_was_changed(tmp_path: Path, monkeypatch:
     with Store(tmp_path) as store:
         before = [stored.grade for stored in store.scan("finqa")]
         for position in (0, 3, 4):
-            store.set_grade("finqa", position, 0, Grade(not before[position]["correct"], "planted"))
+            store.set_grade("finqa", position, 0, Grade(not before[position].correct, "planted"))
         assert graders.regrade(store, "finqa") == 3
         assert [stored.grade for stored in store.scan("finqa")] == before
         assert graders.regrade(store, "finqa") == 0
@@ -150,4 +151,4 @@ def test_grading_a_run_again_mends_what_was_changed(tmp_path: Path, monkeypatch:
 
 def test_the_fields_of_a_grade_survive_the_way() -> None:
     verdict = score.grade(document_from_row(ROWS[0], "t"), [Response("r", REPLIES[0], "stop")])
-    assert score.grade_from(json.loads(json.dumps(fields_of(verdict)))) == verdict
+    assert grade_from(grade_json(verdict)) == verdict

@@ -42,7 +42,7 @@ def test_what_was_stored_comes_back_in_data_order(tmp_path: Path) -> None:
         fill(store, store_module.PAGE + 3)
         found = list(store.scan("finqa"))
     assert [one.position for one in found] == list(range(store_module.PAGE + 3))
-    assert found[7].id == "d7" and found[7].responses[0].text == "five" and found[7].grade["correct"] is True
+    assert found[7].id == "d7" and found[7].responses[0].text == "five" and found[7].grade.correct is True
 
 
 def test_a_document_without_a_reply_is_listed_without_responses(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_success_replaces_a_failure_and_never_the_other_way_round(tmp_path: Pa
         assert store.answered("finqa", 0, "h") == {(0, 0)}
         store.append(0, request(), Response("r1", "", "error", error="down"), Grade(False, "error"))
         (only,) = store.scan("finqa")
-    assert only.responses[0].text == "five" and only.grade["correct"] is True
+    assert only.responses[0].text == "five" and only.grade.correct is True
 
 
 def test_a_second_writer_is_refused_with_the_process_of_the_first(tmp_path: Path) -> None:

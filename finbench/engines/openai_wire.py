@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from finbench.codec import packed
 from finbench.errors import EngineError
 from finbench.records import Finish, Request
 
@@ -93,7 +94,7 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
         # One token is generated because servers refuse zero; it is cut off again by its offset.
         body |= {"prompt": request.prompt + request.continuation, "echo": True, "logprobs": 1, "max_tokens": 1}
         body |= {"temperature": 0.0, **extra}
-        return json.dumps(body).encode()
+        return packed(body).encode()
     if request.messages:
         body["messages"] = [{"role": m.role, "content": m.content} for m in request.messages]
     else:
@@ -114,7 +115,7 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
         body["structured_outputs"] = {"choice": list(sampling.choices)}
     if extra:
         body = {k: v for k, v in {**body, **extra}.items() if v is not None}
-    return json.dumps(body).encode()
+    return packed(body).encode()
 
 
 def read(request: Request, raw: bytes) -> Reply:
