@@ -8,7 +8,6 @@ dies. Should it die first, what it owes is graded here, and everything after it 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import subprocess
@@ -19,14 +18,14 @@ from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
 from finbench import score
-from finbench.codec import grade_from, grade_json, packed, response_from, response_json
+from finbench.codec import grade_from, grade_json, packed, response_from, response_json, value_from
 from finbench.records import Document, Grade, Response
 from finbench.rows import document_from_row
 from finbench.store import Store, Stored
 
 MANY = 1_000  # samples from which a process of its own repays its start
 MOST = 16  # processes: more than one that reads and writes the store can feed
-WINDOW = 64  # replies that may wait for their verdict; a run stores them with it
+WINDOW = 256  # replies that may wait for their verdict; a run stores them with it
 CHUNK = 1 << 16  # bytes, what a pipe holds
 
 Key = TypeVar("Key")
@@ -170,12 +169,13 @@ def serve(lines: BinaryIO, out: BinaryIO, *, opened: bool) -> None:
     out.flush()
     for line in lines:
         task, row, *replies = line.decode().split("\t")
-        document = document_from_row(json.loads(row), json.loads(task))
+        document = document_from_row(value_from(row), value_from(task))
         verdict = score.grade(document, list(map(response_from, replies)), opened=opened)
         out.write(grade_json(verdict).encode() + b"\n")
         out.flush()
 
 
 if __name__ == "__main__":
+    os.nice(10)  # the engine and the process that asks come first
     with contextlib.suppress(BrokenPipeError):
         serve(sys.stdin.buffer, sys.stdout.buffer, opened="opened" in sys.argv[1:])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from finbench import audit, grading
+from finbench.codec import value_from
 from finbench.extract import without_thinking
 from finbench.grading.reference import with_reference
 from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response
@@ -264,7 +264,7 @@ def percent(share: float) -> float:
 
 def stored_document(task: str, stored: Stored) -> Document:
     """The document of a stored row; rows that were not written for finbench are scored by lm-eval's own code."""
-    row = json.loads(stored.row)
+    row = value_from(stored.row)
     if isinstance(row.get("answer"), Mapping):
         return document_from_row(row, task)
     question = str(row.get("question", ""))

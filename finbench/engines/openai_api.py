@@ -6,10 +6,8 @@ works on a reply; the sockets keep what arrives meanwhile.
 
 What happens to a failure:
 
-    401, 402, 404, a redirect, a spent quota        EngineError: it concerns every request
-    403, a field the server does not know           EngineError before the first success, afterwards that sample's error
-    other 4xx                                       that sample's error, not asked again
-    408 409 425 429 5xx, broken or malformed reply  asked again, with backoff and full jitter, at most `retries` times
+    HTTP status other than 200                      engines/answers.py
+    status to ask again, broken or malformed reply  asked again, with backoff and full jitter, at most `retries` times
     server cannot be reached                        asked elsewhere, or waited for (engines/endpoints.py), not counted
     no complete reply within `timeout`              that sample's error; the deadline spans all attempts
 
@@ -25,31 +23,16 @@ import socket
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from finbench.engines import keys
 from finbench.engines import openai_wire as wire
+from finbench.engines.answers import GATEWAY, Refused, Retry, meaning
 from finbench.engines.endpoints import Endpoint, Endpoints, parse
 from finbench.engines.limits import Limits
 from finbench.errors import EngineError, UsageError
 from finbench.records import Request, Response
 
-TRANSIENT = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
-GATEWAY = {502, 503, 504}  # these speak against the server rather than the request
-QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
 BACKOFF_CAP = 30.0  # seconds between two attempts, at most
-
-
-class _Retry(Exception):
-    """An attempt that failed in a way that another may not. `counted` is False when the request never arrived."""
-
-    def __init__(self, message: str, *, counted: bool = True, after: float | None = None) -> None:
-        super().__init__(message)
-        self.counted, self.after = counted, after
-
-
-class _Refused(Exception):
-    """An answer that will not change by asking again."""
 
 
 class OpenAIEngine:
@@ -222,9 +205,9 @@ class OpenAIEngine:
                 return ended(
                     error=f"{endpoint.url}: {message} ({attempts} attempts); raise --timeout if the model needs longer"
                 )
-            except _Refused as refusal:
+            except Refused as refusal:
                 return ended(error=self._redact(f"{endpoint.url}: {refusal}"))
-            except _Retry as failure:
+            except Retry as failure:
                 error = failure
             else:
                 self._endpoints.succeeded(endpoint)
@@ -255,7 +238,7 @@ class OpenAIEngine:
             await asyncio.sleep(pause)
 
     async def _attempt(self, endpoint: Endpoint, request: Request, payload: bytes) -> wire.Reply:
-        """One exchange with one server; _Retry, _Refused or EngineError when it brought no reply."""
+        """One exchange with one server; _Retry, Refused or EngineError when it brought no reply."""
         aiohttp = self._aiohttp
         url = endpoint.chat if request.messages else endpoint.completions
         try:
@@ -268,51 +251,35 @@ class OpenAIEngine:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             message = self._redact(f"cannot connect ({_words(error)})")
             self._endpoints.failed(endpoint, message, unreachable=True)
-            raise _Retry(message, counted=False) from None
+            raise Retry(message, counted=False) from None
         except aiohttp.ClientError as error:
             message = self._redact(f"broken reply ({_words(error)})")
             self._endpoints.failed(endpoint, message)
-            raise _Retry(message) from None
+            raise Retry(message) from None
         except wire.BadReply as error:
             if error.final:
-                raise _Refused(f"unusable reply: {error}") from None
-            raise _Retry(f"unusable reply: {error}") from None
+                raise Refused(f"unusable reply: {error}") from None
+            raise Retry(f"unusable reply: {error}") from None
         raise self._meaning(endpoint, request, payload, answer, raw)
 
     def _meaning(self, endpoint: Endpoint, request: Request, payload: bytes, answer: Any, raw: bytes) -> Exception:
-        """What an answer other than 200 means: ask again, give up on this request, or on the engine."""
-        status: int = answer.status
-        if 300 <= status < 400:
-            target = urlsplit(answer.headers.get("Location", ""))
-            place = f"{target.scheme}://{target.hostname}{target.path}" if target.hostname else target.path
-            return EngineError(
-                self._redact(
-                    f"{endpoint.url} redirects to {place}; finbench does not follow, because the key would travel "
-                    "along. Give the final address as --base-url."
-                )
-            )
-        message, code = wire.error_of(raw)
-        said = f"HTTP {status}: {message}"
-        if status == 400:
+        """What an answer other than 200 means, noted down for its server and for requests to come."""
+        if answer.status == 400:
+            message, _ = wire.error_of(raw)
             self._dialect.learn(message)
             if wire.encode(request, self.model, self._dialect, self._extra) != payload:
-                return _Retry(said, counted=False)
-        hint = wire.hint(status, message, code, succeeded=endpoint.succeeded, extra=self._extra)
-        if status == 404:
-            offers = ", ".join(endpoint.offers) or "no list of models"
-            hint = f"Check --base-url and --model: asked for {self.model!r}, it offers {offers}."
-        if hint:
-            return EngineError(self._redact(f"{endpoint.url} answers {said}. {hint}"))
-        if status not in TRANSIENT:
-            return _Refused(said)
-        if status in GATEWAY:
-            self._endpoints.failed(endpoint, self._redact(said))
-        after = wire.retry_after(answer.headers.get("Retry-After"))
-        if status == 429:
-            self._endpoints.throttled(endpoint, self.backoff if after is None else after)
-        elif after is not None:
-            self._endpoints.pause(endpoint, after)
-        return _Retry(said)
+                return Retry(message, counted=False)
+        failure = meaning(answer.status, answer.headers, raw, endpoint, self.model, self._extra)
+        if isinstance(failure, EngineError):
+            return EngineError(self._redact(str(failure)))
+        if isinstance(failure, Retry):
+            if failure.status in GATEWAY:  # these speak against the server rather than the request
+                self._endpoints.failed(endpoint, self._redact(str(failure)))
+            if failure.status == 429:
+                self._endpoints.throttled(endpoint, self.backoff if failure.after is None else failure.after)
+            elif failure.after is not None:
+                self._endpoints.pause(endpoint, failure.after)
+        return failure
 
     async def _body(self, answer: Any) -> bytes:
         """The body, unpacked and without secrets; at most `max_body` bytes are read or unpacked."""
