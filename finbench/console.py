@@ -83,6 +83,7 @@ def _decoding(sampling: Mapping[str, Any]) -> str:
     if sampling["temperature"] == 0:
         return f"greedy, {tokens}"
     extra = f", repetition penalty {sampling['repetition_penalty']}" if sampling["repetition_penalty"] != 1 else ""
+    extra += f", presence penalty {sampling['presence_penalty']}" if sampling["presence_penalty"] else ""
     return f"temperature {sampling['temperature']}, top_p {sampling['top_p']}{extra}, {tokens}"
 
 

@@ -105,6 +105,7 @@ class Sampling:
     top_p: float = 1.0
     top_k: int = 0  # 0: no limit
     repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()

@@ -115,6 +115,7 @@ class Task:
             top_p=float(given.get("top_p", 1.0)),
             top_k=int(given.get("top_k", 0)),
             repetition_penalty=float(given.get("repetition_penalty", 1.0)),
+            presence_penalty=float(given.get("presence_penalty", 0.0)),
             stop=tuple([until] if isinstance(until, str) else until),
         )
         return replace(sampling, **(overrides or {}))

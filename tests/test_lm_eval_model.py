@@ -108,10 +108,24 @@ def test_settings_are_passed_and_neutral_ones_left_out() -> None:
     engine = LmEvalModel("finbench-test")
     replies(engine, [chat("r", "hello", max_tokens=9, stop=("END",))])
     assert engine.lm.lists[-1][0][1] == {"until": ["END"], "max_gen_toks": 9, "do_sample": False, "temperature": 0.0}
-    replies(engine, [chat("r", "hello", temperature=0.7, top_p=0.8, top_k=20, repetition_penalty=1.05, seed=4)])
+    replies(
+        engine,
+        [
+            chat(
+                "r",
+                "hello",
+                temperature=0.7,
+                top_p=0.8,
+                top_k=20,
+                repetition_penalty=1.05,
+                presence_penalty=1.5,
+                seed=4,
+            )
+        ],
+    )
     settings = engine.lm.lists[-1][0][1]
     assert settings["do_sample"] and (settings["top_p"], settings["top_k"]) == (0.8, 20)
-    assert settings["repetition_penalty"] == 1.05
+    assert settings["repetition_penalty"] == 1.05 and settings["presence_penalty"] == 1.5
     assert "seed" not in settings and engine.describe()["seeds"] == "per batch"
 
 

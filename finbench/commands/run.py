@@ -29,6 +29,7 @@ SAMPLING = {
     "top_p": (float, "nucleus sampling"),
     "top_k": (int, "0 is no limit"),
     "repetition_penalty": (float, "1 is none"),
+    "presence_penalty": (float, "0 is none"),
 }
 
 # Flags that go to the engine as they are.

@@ -163,6 +163,8 @@ class LmEvalModel:
             settings["top_k"] = how.top_k
         if how.repetition_penalty != 1.0:
             settings["repetition_penalty"] = how.repetition_penalty
+        if how.presence_penalty:
+            settings["presence_penalty"] = how.presence_penalty
         if how.seed is not None and self._class in SEEDED:
             settings["seed"] = how.seed
         return settings

@@ -264,6 +264,8 @@ class _Decoder:
                 seen = ids[at, self.width - len(row.prompt.token_ids) :].unique()  # without the padding
                 old = scores[at, seen]
                 scores[at, seen] = (old / how.repetition_penalty).where(old > 0, old * how.repetition_penalty)
+            if how.presence_penalty:
+                scores[at, ids[at, self.width :].unique()] -= how.presence_penalty  # of the tokens written so far
             if at in self.choices:
                 allowed = self._allowed(at, tuple(ids[at, self.width :].tolist()))
                 kept = scores[at, allowed]

@@ -234,6 +234,7 @@ def _sampling(request: Request, prompt: Prompt) -> Any:
         top_p=how.top_p,
         top_k=how.top_k,
         repetition_penalty=how.repetition_penalty,
+        presence_penalty=how.presence_penalty,
         seed=how.seed,
         stop=list(how.stop) or None,
         structured_outputs=StructuredOutputsParams(choice=list(how.choices)) if how.choices else None,

@@ -34,7 +34,7 @@ FILLING_SERVERS = {"vllm", "sglang"}
 
 QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
 COMPLAINT = r"(?i)unsupported|unrecogni[sz]ed|unknown|not supported|not permitted|extra"
-FIELDS = ("temperature", "top_p", "top_k", "repetition_penalty", "seed", "stop", "echo", "logprobs")
+FIELDS = ("temperature", "top_p", "top_k", "repetition_penalty", "presence_penalty", "seed", "stop", "echo", "logprobs")
 
 
 def _no_constant(name: str) -> float:
@@ -106,6 +106,8 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
         body["top_k"] = sampling.top_k or -1
     if sampling.repetition_penalty != 1.0 or dialect.fills_defaults:
         body["repetition_penalty"] = sampling.repetition_penalty
+    if sampling.presence_penalty:
+        body["presence_penalty"] = sampling.presence_penalty
     if sampling.seed is not None:
         body["seed"] = sampling.seed
     if sampling.stop:

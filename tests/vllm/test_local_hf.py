@@ -73,9 +73,10 @@ def test_sampling_narrowed_to_one_token_is_greedy(engine: LocalHF, setting: dict
     assert replies(engine, [chat("s", "say it", seed=1, **{"temperature": 1.0, **setting})])["s"].text == greedy.text
 
 
-def test_a_repetition_penalty_changes_a_text_that_repeats(engine: LocalHF) -> None:
+@pytest.mark.parametrize("penalty", [{"repetition_penalty": 1.8}, {"presence_penalty": 2.0}])
+def test_a_penalty_changes_a_text_that_repeats(engine: LocalHF, penalty: dict[str, float]) -> None:
     plain = replies(engine, [chat("p", "say it", max_tokens=40)])["p"].text
-    assert replies(engine, [chat("q", "say it", max_tokens=40, repetition_penalty=1.8)])["q"].text != plain
+    assert replies(engine, [chat("q", "say it", max_tokens=40, **penalty)])["q"].text != plain
 
 
 def test_a_stop_text_ends_the_reply_and_is_left_out(engine: LocalHF) -> None:

@@ -190,7 +190,9 @@ def test_a_seed_belongs_to_its_request(engine: LocalVLLM) -> None:
     assert replies(engine, [seeded[0]])["s0"].text == found["s0"].text
 
 
-@pytest.mark.parametrize("setting", [{"repetition_penalty": 1.5}, {"top_k": 2}, {"top_p": 0.3}])
+@pytest.mark.parametrize(
+    "setting", [{"repetition_penalty": 1.5}, {"presence_penalty": 1.9}, {"top_k": 2}, {"top_p": 0.3}]
+)
 def test_decoding_settings_reach_vllm(engine: LocalVLLM, setting: dict[str, Any]) -> None:
     requests = [chat(f"r{at}", f"say {at}", max_tokens=24, temperature=0.8, seed=9, **setting) for at in range(4)]
     theirs = bare(engine, requests, temperature=0.8, seed=9, **setting)
