@@ -57,6 +57,10 @@ def _table() -> dict[int, str]:
         "\u223c": "~",
         "\u2713\u2714\u221a\u2705": "√",
         "\u2717\u2718\u274c\u2716": "✗",
+        "\u017f": "s",  # these four match ASCII letters under re.IGNORECASE, and no table of words holds them
+        "\u212a": "K",
+        "\u0130": "I",
+        "\u0131": "i",
         "\u3010\u3014": "[",
         "\u3011\u3015": "]",
     }.items():

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from finbench.characters import THIN
 from finbench.units import CURRENCIES, GAP, MONEY_BEFORE, MONEY_TAIL, Unit, compound, suffix
-from finbench.wording import BOUND_AFTER, BOUND_BEFORE, DATE_AFTER, ORDINAL, REFERENCE_BEFORE, is_date, negative_from
+from finbench.wording import BOUND_AFTER, DATE_AFTER, ORDINAL, bound_before, is_date, negative_from, reference_before
 
 MAX_DIGITS = 60
 MAX_EXPONENT = 60
@@ -54,6 +54,7 @@ class Quantity:
 # Shapes of digit groups, most particular first. A comma followed by exactly three digits groups thousands; followed by
 # any other count of digits it can only be a decimal comma (the locale evidence is in the number itself).
 NUMBER = re.compile(
+    r"(?=[\d.])(?:"  # nine characters in ten are refused here, before eleven alternatives are tried
     r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+(?!\d))?(?!,?\d|\.\d)"  # 1,234,567.8
     r"|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)(?:\.\d+)?"  # 12,34,567
     rf"|\d{{1,3}}(?P<gap>[{THIN}' ])\d{{3}}(?:(?P=gap)\d{{3}})*(?!\d|(?P=gap)\d)(?:[.,]\d+(?!\d))?(?![.,]?\d)"  # 1'234.5
@@ -63,7 +64,7 @@ NUMBER = re.compile(
     r"|\d+,(?:\d{1,2}|\d{4,})(?![\d,.])"  # 14,2
     r"|0,\d+(?![\d,.])"
     r"|\d+(?:\.\d+)?"
-    r"|\.\d+"
+    r"|\.\d+)"
 )
 _POWER = re.compile(
     r"[eE]([+-]?\d{1,9})(?!\d|\.\d)|\s{0,2}(?:×|x|\*)\s{0,2}10\s{0,2}(?:\^\s{0,2}[({]?\s{0,2}([+-]?\d{1,9})[)}]?|"
@@ -131,7 +132,7 @@ def read(text: str, match: re.Match[str]) -> Quantity | None:
     ):
         return None  # 10K of a form, 3M the company, 8xyz
     head = before
-    if (money := MONEY_BEFORE.search(head)) is not None:
+    if (money := MONEY_BEFORE.search(head, max(0, len(head) - 12))) is not None:
         currency = currency or CURRENCIES[money.group(1).lower()]
         head = head[: money.start()]
     negative, first = negative_from(text, head, start - (len(before) - len(head)), after, bool(money))
@@ -142,11 +143,7 @@ def read(text: str, match: re.Match[str]) -> Quantity | None:
         first = start - (len(before) - prefix.start())
         start = first
     stem = text[max(0, first - 90) : first].rstrip(" \"'([") if first < start else head
-    reference = (
-        not unit
-        and not currency
-        and (bool(REFERENCE_BEFORE.search(head[-24:])) or is_date(text, head, match, after, noun))
-    )
+    reference = not unit and not currency and (reference_before(head[-24:]) or is_date(text, head, match, after, noun))
     if year and (unit or currency or scale != 1):
         year = False
     return Quantity(
@@ -160,7 +157,7 @@ def read(text: str, match: re.Match[str]) -> Quantity | None:
         scale=scale,
         currency=currency,
         noun=noun,
-        bound=bool(BOUND_BEFORE.search(stem[-40:])) or bool(BOUND_AFTER.match(text, after)),
+        bound=bound_before(stem[-40:]) or bool(BOUND_AFTER.match(text, after)),
         year=year,
         reference=reference,
         absurd=absurd,
@@ -170,9 +167,13 @@ def read(text: str, match: re.Match[str]) -> Quantity | None:
 def _is_part(before: str) -> bool:
     """Do digits after this text belong to a word (Q4, CO2), a subscript, an exponent, the argument of a function?"""
     last = before[-1:]
-    if last and ((last.isalpha() and last.isascii()) or last == "_") and not _CODE.search(before):
+    if (
+        last
+        and ((last.isalpha() and last.isascii()) or last == "_")
+        and not _CODE.search(before, max(0, len(before) - 8))
+    ):
         return True
-    return before.endswith("_{") or bool(_INSIDE.search(before))
+    return before.endswith("_{") or bool(_INSIDE.search(before, max(0, len(before) - 16)))
 
 
 def _digits(chunk: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from finbench import closed_form, numerals
 from finbench.characters import THIN
 from finbench.digits import NUMBER, PER, Quantity, read
 from finbench.units import SCALES, UNIT_AFTER, UNITS, Unit, suffix
-from finbench.wording import BOUND_BEFORE, direction_of
+from finbench.wording import bound_before, direction_of
 
 __all__ = ["Quantity", "directed", "scan", "whole", "words"]
 
@@ -188,6 +188,6 @@ def _in_words(text: str, start: int, end: int, value: Fraction, numeral: str, un
         scale=scale,
         currency=currency,
         noun=noun,
-        bound=bool(BOUND_BEFORE.search(head)),
+        bound=bound_before(head),
         year=not unit and not currency and 1900 <= value <= 2100 and value.denominator == 1,
     )

@@ -43,6 +43,13 @@ def grade(
         if task is None:
             raise ValueError(f"{document.task} is scored by lm-eval's own code, which needs the task")
         return task.own_grade(document, responses, without_thinking(first.text))
+    try:
+        return _verdict(document, first)
+    except Exception as problem:  # a reply that nobody foresaw is a failed sample, said and counted; the run goes on
+        return Grade(False, "error", rule=f"the grader broke: {type(problem).__name__}: {problem}"[:200])
+
+
+def _verdict(document: Document, first: Response) -> Grade:
     verdict = grading.grade(document, first.text, finish=first.finish, reasoning=first.reasoning)
     if document.answer.kind == "text":
         return with_reference(document, verdict, first.text)

@@ -169,7 +169,9 @@ _NOUNS = {
 
 
 def _either(words: Iterable[str]) -> str:
-    return "|".join(re.escape(word).replace(r"\ ", r"[\s-]+") for word in sorted(words, key=len, reverse=True))
+    """The longest word that stands there, in any case: of ASCII letters only, or "ſ" would match an s that no table has."""
+    listed = "|".join(re.escape(word).replace(r"\ ", r"(?u:[\s-])+") for word in sorted(words, key=len, reverse=True))
+    return f"(?a:{listed})"
 
 
 _WORDY = [w for w in SCALES if len(w) > 2 and w.isascii()]
@@ -191,7 +193,7 @@ _MONEY_AFTER = re.compile(
     re.I,
 )
 MONEY_BEFORE = re.compile(
-    r"(us\$|u\.s\.\$|hk\$|[ca]\$|[$€£¥₹₩]|(?<![A-Za-z])(?:usd|eur|gbp|jpy|cny|rmb|hkd|cad|aud|chf|inr|krw)|"
+    r"((?a:us\$|u\.s\.\$|hk\$|[ca]\$|[$€£¥₹₩]|(?<![A-Za-z])(?:usd|eur|gbp|jpy|cny|rmb|hkd|cad|aud|chf|inr|krw))|"
     r"人民币|美元|欧元)"
     rf"[ \t{THIN}]{{0,2}}$",
     re.I,

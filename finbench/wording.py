@@ -21,11 +21,19 @@ _DOWN_BEFORE = re.compile(
     r"(?:\s+(?:in|of)\s+(?:the\s+)?(?!\d)[a-z][a-z' -]{2,40}?\s+(?:of|by|was|is))?" + _FILLER,
     re.I,
 )
+_DOWN_STEMS = tuple(
+    "decreas declin drop fell fall reduc down shr los lower contract outflow deficit slid slip decrement shortfall "
+    "underperform narrow 降 跌 减 低 滑 亏 落".split()
+)
 _UP_BEFORE = re.compile(
     r"(?:\b(?:increas(?:e|ed|es|ing)|rose|profits?|net income|surplus|ris(?:e|en|es)|grew|grow(?:n|s|th)?|"
     r"gain(?:ed|s)?|up|higher|climbed|jumped|"
     r"expand(?:ed)?|improv(?:ed|ement))|增长|上升|增加|上涨|提高|提升|涨)" + _FILLER,
     re.I,
+)
+_UP_STEMS = (
+    *"increas rose profit surplus ris grew grow gain up higher climb jump expand improv 增 升 涨 提".split(),
+    "net income",
 )
 _DOWN_AFTER = re.compile(
     r"(?:\s*(?:million|billion|thousand|dollars))*[\s*(]{0,4}(?:net\s+|overall\s+|annual\s+|total\s+|"
@@ -38,7 +46,7 @@ _UP_AFTER = re.compile(
     r"上升|涨幅|增幅))\b",
     re.I,
 )
-BOUND_BEFORE = re.compile(
+_BOUND_BEFORE = re.compile(
     r"(?:\b(?:more|less|greater|fewer|higher|lower|larger|smaller|bigger|better)\s+than|\bat\s+(?:least|most)|"
     r"\b(?:over|above|below|under|"
     r"exceed(?:s|ed|ing)?|up\s+to|no\s+(?:more|less|fewer)\s+than|not\s+(?:more|less)\s+than|in\s+excess\s+of|"
@@ -48,21 +56,27 @@ BOUND_BEFORE = re.compile(
     r"(?:\s+or\s+equal\s+to)?[\s$€£¥*]*$",
     re.I,
 )
+_BOUND_ENDS = tuple(
+    "than least most over above below under exceed exceeds exceeded exceeding to of < > ≥ ≤ =".split()
+) + tuple("过于到足少多")
+_LOOSE = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "$€£¥*"
 BOUND_AFTER = re.compile(
     r"\s{0,2}(?:\+(?!\s*[\d(])|or\s+(?:more|less|higher|lower|greater|above|below)\b|(?:and|&)\s+(?:above|"
     r"over)\b|以上|以下|以内)",
     re.I,
 )
-REFERENCE_BEFORE = re.compile(
-    r"(?:\b(?:page|pages|pp?\.|note|notes|table|figure|fig\.|section|step|item|row|column|line|chapter|exhibit|"
-    r"form|part|"
-    r"appendix|question|problem|footnote|paragraph|equation|eq\.|no\.|number|example|rule|option|statement|"
-    r"scenario|case|method|"
-    r"level|tier|class|series|phase|s&p|russell|nasdaq|ifrs|ias|asc|asu|sfas|fas|fin|top|"
-    r"quarter|q|fy|fiscal(?:\s+year)?|version|v)|第|表|图|注|附注|步骤|"
-    r"\[|#)\s{0,2}$",
+_REFERENCES = (
+    "page pages p. pp. note notes table figure fig. section step item row column line chapter exhibit form part appendix "
+    "question problem footnote paragraph equation eq. no. number example rule option statement scenario case method level "
+    "tier class series phase s&p russell nasdaq ifrs ias asc asu sfas fas fin top quarter q fy fiscal version v"
+).split()
+_REFERENCE_MARKS = ("第", "表", "图", "注", "步骤", "[", "#")
+_REFERENCE_BEFORE = re.compile(
+    rf"(?:\b(?:{'|'.join(map(re.escape, _REFERENCES))}|fiscal\s+year)|{'|'.join(map(re.escape, _REFERENCE_MARKS))})"
+    r"\s{0,2}$",
     re.I,
 )
+_REFERENCE_ENDS = (*_REFERENCES, *_REFERENCE_MARKS, "year")
 _MONTH_BEFORE = re.compile(
     r"(?:\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
     r"oct(?:ober)?|"
@@ -77,7 +91,24 @@ _MONTH_AFTER = re.compile(
 )
 ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.I)
 DATE_AFTER = re.compile(r"[/-]\d{1,2}[/-]\d{2,4}\b")
+_DATE_BEFORE = re.compile(r"\d[/-]$|\d[/-]\d{1,2}[/-]$")
+_LINE_BEFORE = re.compile(r"(?:^|\n)[\s#>*(]{0,6}$")
 _DATE_ISO = re.compile(r"-\d{1,2}-\d{1,2}\b")
+
+
+# Patterns that end where a number begins cost microseconds per character before it, for every number of a reply: each is
+# tried only on as much text as it can take up, or only where one of its words stands.
+
+
+def bound_before(text: str) -> bool:
+    """Does the text before a number make it a bound ("more than", "up to")?"""
+    ends = text.rstrip(_LOOSE).lower().endswith(_BOUND_ENDS)
+    return ends and bool(_BOUND_BEFORE.search(text))
+
+
+def reference_before(text: str) -> bool:
+    """Does the text before a number make it the name of something (a page, a note, a step)?"""
+    return text.rstrip().lower().endswith(_REFERENCE_ENDS) and bool(_REFERENCE_BEFORE.search(text))
 
 
 def negative_from(text: str, head: str, at: int, after: int, money: bool) -> tuple[bool, int]:
@@ -101,7 +132,7 @@ def negative_from(text: str, head: str, at: int, after: int, money: bool) -> tup
         if close == ")" and (not lead or lead[-1] in "=≈:$€£¥(" or _VERB_BEFORE.search(lead)):
             return True, at - 1
         return False, at
-    word = _MINUS_WORD.search(head)
+    word = _MINUS_WORD.search(head, max(0, len(head) - 16))
     if word:
         return True, at - (len(head) - word.start())
     return False, at
@@ -115,11 +146,11 @@ def is_date(text: str, head: str, match: re.Match[str], after: int, noun: str) -
     if len(chunk) > 7:  # "31,2014" is the longest date in digits that a number can swallow
         return False
     if len(chunk) <= 2 or "," in chunk:
-        if _MONTH_BEFORE.search(head) and noun not in ("year", "share"):
+        if _MONTH_BEFORE.search(head, max(0, len(head) - 16)) and noun not in ("year", "share"):
             return True
         if _MONTH_AFTER.match(text, match.end()):
             return True
-        if DATE_AFTER.match(text, match.end()) or re.search(r"\d[/-]$|\d[/-]\d{1,2}[/-]$", head):
+        if DATE_AFTER.match(text, match.end()) or _DATE_BEFORE.search(head, max(0, len(head) - 8)):
             return True
     if len(chunk) == 4 and (
         _DATE_ISO.match(text, match.end()) or text[after - 1 : after] == "年" or head.endswith("/")
@@ -130,14 +161,16 @@ def is_date(text: str, head: str, match: re.Match[str], after: int, noun: str) -
     # list numbers at the start of a line: "1. Identify", "2) Divide", "(3) Hence"
     return bool(
         len(chunk) <= 2
-        and re.search(r"(?:^|\n)[\s#>*(]{0,6}$", head)
+        and _LINE_BEFORE.search(head, max(0, len(head) - 16))
         and re.match(r"[.)、:]\s*(?=[^\d\s])", text[match.end() : match.end() + 4])
     )
 
 
 def direction_of(stem: str, tail: str) -> int:
-    if _DOWN_BEFORE.search(stem) or _DOWN_AFTER.match(tail):
+    """-1 or 1 when the words before or after a number say that something fell or rose, else 0."""
+    low = stem.lower()
+    if (any(map(low.__contains__, _DOWN_STEMS)) and _DOWN_BEFORE.search(stem)) or _DOWN_AFTER.match(tail):
         return -1
-    if _UP_BEFORE.search(stem) or _UP_AFTER.match(tail):
+    if (any(map(low.__contains__, _UP_STEMS)) and _UP_BEFORE.search(stem)) or _UP_AFTER.match(tail):
         return 1
     return 0

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,3 +153,27 @@ def test_grading_a_run_again_mends_what_was_changed(tmp_path: Path, monkeypatch:
 def test_the_fields_of_a_grade_survive_the_way() -> None:
     verdict = score.grade(document_from_row(ROWS[0], "t"), [Response("r", REPLIES[0], "stop")])
     assert grade_from(grade_json(verdict)) == verdict
+
+
+def test_a_reply_that_breaks_the_grader_is_a_failed_sample_until_it_is_graded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(model="baseline/oracle", tasks=("finqa",), data="sample", output=tmp_path)
+    planned = conductor.plan(settings)
+    calls = iter(range(10**6))
+    judged = score.grading.grade
+
+    def breaks(*args: Any, **kwargs: Any) -> Grade:
+        return {}["millionſ"] if next(calls) == 7 else judged(*args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(score.grading, "grade", breaks)
+        outcome = conductor.execute(planned)
+    entry = outcome.document["tasks"]["finqa"]
+    assert outcome.status == "partial" and entry["errors"] == entry["reasons"]["error"] == 1
+    assert entry["n"] == sum(entry["reasons"].values()) and entry["score"] < 100
+    with Store(tmp_path) as store:
+        (broken,) = [one for one in store.scan("finqa") if one.grade and one.grade.reason == "error"]
+        assert broken.responses[0].text and broken.grade and "KeyError: 'millionſ'" in broken.grade.rule
+        assert graders.regrade(store, "finqa") == 1
+    assert conductor.execute(planned).document["tasks"]["finqa"]["score"] == 100
