@@ -28,7 +28,7 @@ from finbench.records import Document, Grade, Request, Response, Sampling, field
 
 MOST = 256  # statements that may wait while the disk is busy
 PAGE = 500  # documents read at once
-INTERVAL = (0.02, 0.25)  # seconds between two commits, at least and at most: ten times what a commit takes here
+INTERVAL = (0.02, 0.25)  # seconds between two commits, at least and at most: four times what a commit takes here
 SCHEMA = 1
 
 # Plain tables with an index: rows of several kilobytes would take a page of their own each inside a WITHOUT ROWID tree,
@@ -224,7 +224,7 @@ class Store:
                     self._commit()
                 except StoreError:  # the next write says it again, in the thread that can end the run
                     return
-                pause = min(longest, max(shortest, 10 * (time.monotonic() - began)))
+                pause = min(longest, max(shortest, 4 * (time.monotonic() - began)))
 
     def flush(self) -> None:
         """Commit what is pending; raises StoreError when the disk refuses."""
