@@ -30,6 +30,20 @@ _DIGIT_ROWS: tuple[int, ...] = (
 )
 _DIGIT_ROWS += (0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6)
 
+# Traditional forms of the characters that the patterns and tables of this package use, each with its simplified form.
+_TRADITIONAL = (
+    "並佔併來個們備傢債傾僅價億儘內兩凈別則劃動區協卽參叄問單噸噹嚮圍圖報塊夠實寫將對屬帶幣幾彆後從應戶捨"
+    "損擇據數斷於旣昇時曏會査條極標樣檢歐決沒況淨減準漲潤為無爲獨獲現環產産異當盡眞確稅種積穫箇範簡簽籤糾"
+    "約級終結給綜緒練緻縮總習聞脩與萬蔘號虧衕見規視觀計許註証話該誤說説調請論證變讓負責貳費資較輪轉迴這週"
+    "過達選還錢錯錶鎊長間閤闆關陞陳陸際險隻雖難韆頁項題額類顯風驗驟麪麫麵麼麽點齣"
+)
+_SIMPLIFIED = (
+    "并占并来个们备家债倾仅价亿尽内两净别则划动区协即参叁问单吨当向围图报块够实写将对属带币几别后从应户舍"
+    "损择据数断于既升时向会查条极标样检欧决没况净减准涨润为无为独获现环产产异当尽真确税种积获个范简签签纠"
+    "约级终结给综绪练致缩总习闻修与万参号亏同见规视观计许注证话该误说说调请论证变让负责贰费资较轮转回这周"
+    "过达选还钱错表镑长间合板关升陈陆际险只虽难千页项题额类显风验骤面面面么么点出"
+)
+
 
 def _table() -> dict[int, str]:
     table = {0xFF01 + i: chr(0x21 + i) for i in range(94)}  # full-width forms of ! to ~
@@ -65,6 +79,7 @@ def _table() -> dict[int, str]:
         "\u3011\u3015": "]",
     }.items():
         table.update({ord(c): char for c in group})
+    table.update(zip(map(ord, _TRADITIONAL), _SIMPLIFIED))
     return table
 
 

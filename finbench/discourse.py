@@ -82,7 +82,16 @@ CONCLUSION = re.compile(
     re.I,
 )
 CONCLUSION_INSIDE = re.compile(
-    r"[,;—]\s*(?:therefore|thus|hence|so|which means)\b|(?:因此|所以|故|由此可知|从而)", re.I
+    r"[,;—]\s*(?:therefore|thus|hence|so|which means)\b|\b(?:amounts? to|comes? (?:out )?to|works? out (?:at|to))\b|"
+    r"(?:因此|所以|故|由此可知|从而)",
+    re.I,
+)
+# What follows under such a heading, or on such a line, only adds to the answer.
+REMARKS = re.compile(
+    r"\n[ \t]*(?:#{1,6}[ \t]*|\*\*[ \t]*)?(?:remarks?|notes?|comments?|caveats?|context|sources?|explanation|background|"
+    r"disclaimer|limitations?|additional (?:context|notes?|information)|further (?:context|remarks)|备注|说明|补充说明|注意事项|"
+    r"解析|解释)[ \t]*(?:\*\*)?:?(?:\*\*)?[ \t]*\n",
+    re.I,
 )
 # "As a check, 41 + 59 = 100, so the parts add up": what follows from a check is not the answer.
 CHECK = re.compile(
@@ -104,9 +113,10 @@ CONTEXT = re.compile(
     r"'s) (?:worth|important)|it should be noted|sample|n\s*=|confidence|last updated|assum(?:ing|ption|es)|"
     r"(?:in|by) (?:comparison|contrast)|(?:the )?(?:prior|previous)[- ]year|last year|compared|"
     r"for (?:the )?(?:year|fiscal|prior)|however|note that|remember|past performance|investors should|"
-    r"this is not|i hope|hope this|let me know|if you|feel free|"
+    r"explanation|reason(?:ing)?\b|rationale|justification|equivalently|the (?:remaining|rest|complement\w*|remainder)\b|"
+    r"comparison\b|this is not|i hope|hope this|let me know|if you|feel free|"
     r"注|备注|数据来源|来源|资料来源|参考|说明|验算|检验|验证|免责|样本|以上数据|数据|上述数据|计算依据|依据|"
-    r"其中|需要注意|请注意|但|不过|如有|希望|投资有风险|提示|风险)",
+    r"解释|理由|原因|解析|分析|其中|需要注意|请注意|但|不过|如有|希望|投资有风险|提示|风险)",
     re.I,
 )
 CONTEXT_INSIDE = re.compile(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from finbench.arranged import emphasised, in_table
 from finbench.characters import plain
 from finbench.discourse import (
     AFFIRMATION,
@@ -23,6 +24,7 @@ from finbench.discourse import (
     CONTEXT_INSIDE,
     NOT_AFFIRMED,
     PLAN,
+    REMARKS,
     RESULT,
     RETRACTION,
     STUB,
@@ -93,7 +95,10 @@ def find(reply: Reply, reader: Reader, question: str = "") -> Found | None:
         found = _find(text[:cut], reader)
         if found is not None:
             return found
-    return _find(text, reader)
+    found = _find(text, reader)
+    if found is None and "|" in text and (statement := in_table(text, 0)) and (reading := reader.read(statement)):
+        found = Found(reading, statement)
+    return found
 
 
 def _find(text: str, reader: Reader) -> Found | None:
@@ -110,8 +115,7 @@ def _find(text: str, reader: Reader) -> Found | None:
 
 
 def _moved(found: Found, by: int) -> Found:
-    statement = found.statement
-    return replace(found, statement=replace(statement, start=statement.start + by, end=statement.end + by))
+    return replace(found, statement=_shifted(found.statement, by))
 
 
 def _stated(text: str, explicit: list[Statement], reader: Reader) -> Found | None:
@@ -246,6 +250,9 @@ def _sentences(text: str) -> list[tuple[int, int]]:
 
 def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) -> Found | None:
     """The concluding sentence of a text without an explicit statement."""
+    remarks = REMARKS.search(text)
+    if remarks and text[: remarks.start()].strip():
+        text = text[: remarks.start()]
     offset = max(0, len(text) - _WINDOW_OF_CONCLUSION)
     spans = [(a + offset, b + offset) for a, b in _sentences(text[offset:])[-_MOST_SENTENCES:]]
     if not spans:
@@ -274,7 +281,18 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         earlier = [found for found in cued_ones if found.statement.end <= base + spans[-1][0]]
         cut = Found(Reading(problem="truncated"), Statement("", base, base + len(text), "cut"))
         return earlier[-1] if earlier else cut
-    return _choose(readable, reader) if readable else None
+    if not readable:
+        return None
+    chosen = _choose(readable, reader)
+    if chosen.reading.whole and chosen.statement.end < readable[-1][1].statement.end and not chosen.reading.problem:
+        strong = RETRACTION.search(text, max(0, chosen.statement.end - base))
+        if strong and strong.group("strong"):  # "4.83. Correction: the figure should be -4.6."
+            return _revised(text, replace(chosen, statement=_shifted(chosen.statement, -base)), reader) or chosen
+    return chosen
+
+
+def _shifted(statement: Statement, by: int) -> Statement:
+    return replace(statement, start=statement.start + by, end=statement.end + by)
 
 
 _QUOTE = re.compile(r"[\"`\\]|####|<answer")
@@ -302,9 +320,11 @@ def _candidates(text: str, base: int, spans: list[tuple[int, int]], reader: Read
                 continue
             if reader.plans and PLAN.match(content) and not RESULT.search(content):
                 continue
+        inside = None if check else CONCLUSION_INSIDE.search(content)
+        core = emphasised(text[start:end]) or (content[inside.start() :].lstrip(",;— ") if inside else "")
         rule = "conclusion" if cued else "bare" if len(spans) == 1 and len(content) <= 80 else "sentence"
         lead = text[max(0, start - 300) : start]
-        kept.append((cued, Statement(content, base + start, base + end, rule, lead=lead)))
+        kept.append((cued, Statement(content, base + start, base + end, rule, lead=lead, core=core)))
     return kept
 
 
@@ -317,12 +337,20 @@ def _from_the_end(
         cued, statement = candidates[index]
         if not cued and (only_cued or (len(readable) >= _MOST_PLAIN and index)):
             continue
-        reading = reader.read(statement)
+        reading = _sentence(statement, reader)
         if reading is not None:
             readable.insert(0, (cued, Found(reading, statement)))
             if cued:
                 break
     return readable
+
+
+def _sentence(statement: Statement, reader: Reader) -> Reading | None:
+    """What a sentence says: its core, where that says something, or all of it."""
+    reading = reader.read(replace(statement, text=statement.core)) if statement.core else None
+    if reading is not None and not reading.problem:
+        return replace(reading, whole=False)
+    return reader.read(statement)
 
 
 def _with_refusals(
@@ -332,7 +360,7 @@ def _with_refusals(
     readable: list[tuple[bool, Found]] = []
     refused: Found | None = None
     for cued, statement in candidates:
-        reading = reader.read(statement)
+        reading = _sentence(statement, reader)
         if reading is None:
             continue
         if reading.problem == "refusal":

@@ -143,8 +143,8 @@ def cuts(text: str, question: str) -> list[int]:
     for match in _NEXT.finditer(text):
         if match.start() <= first:
             continue
-        echo = _letters(question)[:24]
-        if echo and _letters(text[match.end() : match.end() + 120]).startswith(echo):
+        echo = _letters(question)[:100]
+        if echo and _letters(text[match.end() : match.end() + 200]).startswith(echo):
             continue
         cuts.append(match.start())
         break

@@ -22,6 +22,7 @@ class Statement:
     rule: str
     final: bool = True  # False for a plain "Answer:" that may open a longer derivation
     lead: str = ""  # what stands before it in its sentence
+    core: str = ""  # the part of a sentence that is in bold or follows "therefore"
 
 
 _BOX = re.compile(r"(?:\\(?:boxed|fbox|framebox)|\x08oxed|(?<![A-Za-z\\])boxed)\s{0,3}(\{)?")
@@ -32,12 +33,12 @@ _BOX_AFTER = re.compile(
     r"个?百分点|万亿|千万|百万|万|亿|千)"
 )
 _BOX_BEFORE = re.compile(r"(?:(-)\s?|([$€£¥])\s?)(?:\$|\\\()?$")
-_TAG_OPEN = re.compile(r"<\s?(answer|final_answer|final|finalanswer|ans|result)\s?>", re.I)
-_TAG_CLOSE = re.compile(r"<\s?/\s?(?:answer|final_answer|final|finalanswer|ans|result)\s?>?", re.I)
+_TAG_OPEN = re.compile(r"<\s?(answer|final_answer|final|finalanswer|ans|result|value)\s?>", re.I)
+_TAG_CLOSE = re.compile(r"<\s?/\s?(?:answer|final_answer|final|finalanswer|ans|result|value)\s?>?", re.I)
 _FIELD = re.compile(
     r"[\"'](?:final[_ ]?answer|answer|result|final[_ ]?result|value|label|sentiment|class|classification|"
     r"prediction|choice|option|"
-    r"output|final|答案|最终答案|结果|选项|情感)[\"']\s{0,3}:\s{0,3}(?:\"((?:[^\"\\\n]|\\.){0,400})\"|"
+    r"output|final|verdict|答案|最终答案|结果|选项|情感|判断|判断结果|结论|回答)[\"']\s{0,3}:\s{0,3}(?:\"((?:[^\"\\\n]|\\.){0,400})\"|"
     r"'([^'\n]{0,400})'|(\[[^\]\n]{0,200}\])|([^,}\n\"'\[]{1,120}))",
     re.I,
 )
@@ -53,7 +54,7 @@ _CUE = re.compile(
     r"|(?P<choose>\b(?:(?:correct|right|best)[ \t]+(?:option|choice|label|class|classification|sentiment)|"
     r"i[ \t]+(?:would[ \t]+)?(?:choose|select|pick|go[ \t]+with)|"
     r"(?:overall|final|predicted|the|tweet'?s?)[ \t]+(?:sentiment|label|classification|stance|class|category)|"
-    r"sentiment|label|classification|prediction|verdict)\b[^\n.:=?!]{0,60}?"
+    r"sentiment|label|classification|prediction|verdict|(?<![\w ][ \t])output(?=[\"'*_ \t]{0,3}:))\b[^\n.:=?!]{0,60}?"
     r"(?:[\"'*_ \t]{0,6}(?::|=|\b(?:is|are|was|would[ \t]+be|as)\b)[\"'*_ \t:]{0,8}|"
     r"(?=[ \t]+(?:option[ \t]+)?\(?[A-H]\b)))",
     re.I,
@@ -66,6 +67,9 @@ _CUE_HAN = re.compile(
     r"的是|为)?[\s*\":]{0,6}"
     r"|选(?:择|项)?[\s*\":]{0,4}(?=[A-H](?![A-Za-z]))"
     r"|(?:^|\n)[ \t*]{0,6}(?:答|结论|判断|回答|判断结果|结果)[ \t*]{0,4}:[\s*]{0,6}"
+    r"|(?:因此|所以|故|应该?|应当|最终|综上)(?:我)?(?:的)?回答(?:是|为|:)?[\s*\":]{0,6}"
+    r"|(?:[。;,]\s{0,3}|^)结论(?:是|为|:)[\s*\"]{0,6}"
+    r"|答案(?:仍然?|还|依然|依旧)(?:应该?|应)?(?:是|为|选)[\s*\":]{0,6}"
     r"|(?:情感|情绪|标签|分类|类别|情感倾向|情感分类|判断)(?:结果)?(?:是|为|:)[\s*\"]{0,6}"
 )
 _PLACEHOLDER = re.compile(
@@ -199,7 +203,7 @@ _CUE_STARTS: tuple[str, ...] = (
     "label",
     "classification",
 )
-_CUE_STARTS += ("prediction", "verdict")
+_CUE_STARTS += ("prediction", "verdict", "output")
 _CUE_PARTS = ("choose", "select", "pick", "go with", "stance", "class", "category")
 
 

@@ -16,6 +16,7 @@ FLOORS = [
     {"characters", "closed_form", "numerals", "figures", "stats", "stated", "codec"},  # letters, numerals, sums
     {"units", "wording", "replies", "discourse", "recompute"},  # the words around a number, the parts of a reply
     {"statements", "equations", "digits"},
+    {"arranged"},
     {
         "quantity",
         "extract",
