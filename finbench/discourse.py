@@ -89,8 +89,8 @@ CONCLUSION_INSIDE = re.compile(
 # What follows under such a heading, or on such a line, only adds to the answer.
 REMARKS = re.compile(
     r"\n[ \t]*(?:#{1,6}[ \t]*|\*\*[ \t]*)?(?:remarks?|notes?|comments?|caveats?|context|sources?|explanation|background|"
-    r"disclaimer|limitations?|additional (?:context|notes?|information)|further (?:context|remarks)|备注|说明|补充说明|注意事项|"
-    r"解析|解释)[ \t]*(?:\*\*)?:?(?:\*\*)?[ \t]*\n",
+    r"disclaimer|limitations?|additional (?:context|notes?|information)|further (?:context|remarks)|备注|说明|补充说明|"
+    r"注意事项|解析|解释)[ \t]*(?:\*\*)?:?(?:\*\*)?[ \t]*\n",
     re.I,
 )
 # "As a check, 41 + 59 = 100, so the parts add up": what follows from a check is not the answer.

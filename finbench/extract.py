@@ -322,6 +322,7 @@ def _candidates(text: str, base: int, spans: list[tuple[int, int]], reader: Read
                 continue
         inside = None if check else CONCLUSION_INSIDE.search(content)
         core = emphasised(text[start:end]) or (content[inside.start() :].lstrip(",;— ") if inside else "")
+        core = "" if core == content.strip(" .。") else core
         rule = "conclusion" if cued else "bare" if len(spans) == 1 and len(content) <= 80 else "sentence"
         lead = text[max(0, start - 300) : start]
         kept.append((cued, Statement(content, base + start, base + end, rule, lead=lead, core=core)))

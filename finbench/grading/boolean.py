@@ -67,6 +67,11 @@ _WORDS = {
     "能": True,
     "不能": False,
     "没错": True,
+    "属于": True,
+    "不属于": False,
+    "符合": True,
+    "不符合": False,
+    "违规": False,
 }
 _LEAD = re.compile(
     r"[\s\"'(*\[“]*(yes|no(?! (?:of|one|more|less|change|difference|significant|longer|matter|data|information|"
@@ -115,6 +120,7 @@ _ANTONYMS = (
         {"decr", "decl", "fall", "fell", "drop", "loss", "down", "reduc", "worsen", "lower", "shrank", "shrunk"},
     ),
 )
+_PREDICATE = re.compile(r"(不|并不|并非|未|没有|并未|不能)?(属于|符合|满足|构成|合规|合法|遵守)")
 _NEGATION = re.compile(
     r"\b(?:not|n't|never|no longer|failed to|did not|does not|doesn't|didn't|wasn't|isn't|weren't|aren't|hasn't|"
     r"neither)\b|n't\b|没有|未(?!来)|不(?!过|同|断|仅|但|良)|并非",
@@ -165,6 +171,8 @@ class BooleanReader:
             return Reading(value, lead.group(1).rstrip("的") or lead.group(1), whole=len(bare) < 12, fit=2)
         if judged is not None:
             return Reading(judged, _shown_judgement(text), fit=2)
+        if predicate := self._by_predicate(text):
+            return predicate
         if re.search(r"\bnot (?:yes|true|correct|right)\b", text, re.I):
             return Reading(False, "no")
         named = {m.lower() for m in _YES_NO.findall(text)}
@@ -183,6 +191,14 @@ class BooleanReader:
     def merge(self, values: Sequence[Any]) -> Reading | None:
         """Yes and no are never one answer."""
         return None
+
+    def _by_predicate(self, text: str) -> Reading | None:
+        """A sentence that affirms or denies the question's own predicate ("不属于金融领域", "不符合要求")."""
+        said = [match for match in _PREDICATE.finditer(text) if match.group(2) in self.question]
+        if not said:
+            return None
+        negated = bool(said[0].group(1))
+        return Reading(not negated, said[0].group(), fit=1)
 
     def _by_wording(self, text: str) -> Reading | None:
         """A sentence that answers by repeating the question's words ("it did not exceed 2013's")."""

@@ -33,15 +33,40 @@ _GROUP = re.compile(r"(?<![A-Za-z])([A-H]{2,8})(?![A-Za-z])")
 _REJECT_BEFORE = re.compile(
     r"(?:\b(?:not|rather than|instead of|excluding?|eliminat\w+|rul(?:e|ed|ing) out|unlike|except|reject\w*|"
     r"neither|nor)\s+(?:options?\s+|choices?\s+)?[\s(*\"']*|不是|不选|排除(?:了|选项|掉)?|而不是|而非|不能选|"
-    r"不应选|并非|不包括|除了)\s*(?:选项)?[\s(*\"']*(?:[A-H][\s,、和与及or]*)*$",
+    r"不应选|并非|不包括|除了|(?:错误|不正确|不对|不符合题意|有误|应排除)的(?:选项|说法)?(?:是|为|有|包括)?:?)\s*(?:选项)?[\s(*\"']*"
+    r"(?:[A-H](?:[\s,、和与及or]*|[\u4e00-\u9fff]{1,10}、\s*))*$",
     re.I,
 )
 _REJECT_AFTER = re.compile(
     r"[\s)*\"'.项选]*(?:(?:are|is|was|were|can be|option|choice)\s+(?:therefore\s+|clearly\s+|also\s+|all\s+|"
     r"both\s+)?(?:not|in(?:correct|valid|accurate)|wrong|false|eliminated|excluded|ruled out|unlikely)|isn't|"
     r"aren't|doesn't|(?:选项|项)?[^,。;A-H]{0,14}?(?:不正确|错误|不对|不符|排除|有误|错(?!误)|不是|不属于|不选|"
-    r"不合))",
+    r"不合)|(?:皆|均|都|虽)[^。;A-H]{0,24}?(?:错误|不正确|不对|不符|不选|不成立))",
     re.I,
+)
+# Where the question asks for what is wrong, "B is wrong" chooses B, and "A, C and D are right" rejects them.
+_ASKS_WRONG = re.compile(
+    r"(?:错误|不正确|不恰当|有误|不对|不准确|不妥)的?(?:一项|选项|说法|表述|做法|描述)?(?:是|有|为|包括)|"
+    r"\b(?:is|are) (?:not (?:true|correct)|incorrect|false|wrong)\b",
+    re.I,
+)
+_WRONG = re.compile(r"错|不正确|不对|有误|incorrect|inaccurate|wrong|false", re.I)
+_RIGHT_AFTER = re.compile(
+    r"[\s)*\"'.项选]*(?:\"[^\"]{0,60}\")?[一二两三四]?(?:选?项)?(?:的)?(?:说法|表述|描述)?(?:都|均|皆|也)?(?:是)?(?:正确|无误|对(?!应|于)|"
+    r"没有?错)|\s+(?:is|are) (?:both |all )?(?:correct|true|right)\b",
+    re.I,
+)
+_ALL = re.compile(
+    r"[\s*]*(?:全选|全部选|以上(?:选项)?(?:全部|都|均|皆)(?:正确|对|选|是)?|全部(?:正确|都选)?|all(?: of (?:the above|them))?)[\s.。*]*",
+    re.I,
+)
+_VERDICT = re.compile(
+    r"(?P<no>×|✗|不正确|错误?|不属于|不符合|\b(?:incorrect|wrong|false)\b)|(?P<yes>√|正确|对(?!应|于)|\b(?:correct|right|true)\b)",
+    re.I,
+)
+_OPTION_LINE = re.compile(
+    r"(?:^|(?<=[\n\s;。]))[\s\-*]*\(?([A-H])(?:[).、:]|选?项|(?=[√×✗正错对不]))([^\n]{0,200}?)"
+    r"(?=\n|$|[\s;]\(?[A-H][).、:√×✗])"
 )
 _LISTED = re.compile(r"(?:选?项?\s?(?:[,、和与及]|and|or|以及)\s?(?:选项)?[A-H](?![A-Za-z]))+")
 
@@ -80,8 +105,9 @@ class ChoiceReader:
 
     plans = False
 
-    def __init__(self, options: Mapping[str, str]) -> None:
+    def __init__(self, options: Mapping[str, str], *, asks_wrong: bool = False) -> None:
         self.options = {letter: _bare(text) for letter, text in options.items()}
+        self.asks_wrong = asks_wrong
 
     def read(self, statement: Statement) -> Reading | None:
         """The sorted letters a statement gives."""
@@ -100,6 +126,8 @@ class ChoiceReader:
         by_text = self._by_text(text, explicit)
         if by_text and not _LEADING.match(text):
             return Reading(by_text, by_text, whole=True)
+        if explicit and self.options and _ALL.fullmatch(text):
+            return self._letters(list(self.options), whole=True)
         refusal = refuses(text)
         head = _LEADING.match(text)
         if (
@@ -140,7 +168,14 @@ class ChoiceReader:
         exact = [letter for letter, option in self.options.items() if option and bare == option]
         if len(exact) == 1:
             return exact[0]
-        if not explicit or len(text) > 160:
+        parts = [_bare(part) for part in re.split(r"[、,;\n]|\band\b|以及", text)] if len(text) <= 400 else []
+        named = [letter for part in parts for letter, option in self.options.items() if option and part == option]
+        if len(parts) > 1 and len(set(named)) == len(parts):
+            return "".join(sorted(named))
+        if not explicit:
+            text = re.split(r"[,;—]", text.rstrip(" .。,;"))[-1]  # the clause that the sentence ends on
+            bare = _bare(text)
+        if len(text) > 160:
             return ""
         inside = [letter for letter, option in self.options.items() if len(option) >= 2 and option in bare]
         inside = [a for a in inside if not any(a != b and self.options[a] in self.options[b] for b in inside)]
@@ -155,7 +190,7 @@ class ChoiceReader:
         for match in _GROUP.finditer(text):
             group = match.group(1)
             ordered = group == "".join(sorted(set(group))) and (not self.options or set(group) <= set(self.options))
-            if not ordered or _rejected(text, match.start(), match.end()):
+            if not ordered or self._rejected(text, match.start(), match.end()):
                 continue
             found += [(match.start(), letter) for letter in group]
             grouped = True
@@ -169,7 +204,7 @@ class ChoiceReader:
             ):
                 continue  # the article
             listed = _LISTED.match(text, match.end())  # "A、C、D都不正确" rejects all three
-            if _rejected(text, match.start(), listed.end() if listed else match.end()):
+            if self._rejected(text, match.start(), listed.end() if listed else match.end()):
                 continue
             found.append((match.start(), letter))
         if not found:
@@ -183,9 +218,27 @@ class ChoiceReader:
                 return None
         return self._letters(letters, fit=2 if statement.rule == "conclusion" else 1)
 
+    def _rejected(self, text: str, start: int, end: int) -> bool:
+        after, before = _REJECT_AFTER.match(text, end), _REJECT_BEFORE.search(text[max(0, start - 40) : start])
+        if not self.asks_wrong:
+            return bool(after or before)
+        return bool(
+            _RIGHT_AFTER.match(text, end)
+            or (after and not _WRONG.search(after.group()))
+            or (before and not _WRONG.search(before.group()))
+        )
 
-def _rejected(text: str, start: int, end: int) -> bool:
-    return bool(_REJECT_AFTER.match(text, end) or _REJECT_BEFORE.search(text[max(0, start - 40) : start]))
+    def judged(self, text: str) -> str:
+        """The letters that a reply calls right where it judges every option in turn; "" where it does not."""
+        verdicts: dict[str, bool] = {}
+        for match in _OPTION_LINE.finditer(text):
+            verdict = _VERDICT.search(match.group(2))
+            if verdict is None or match.group(1) in verdicts:
+                return ""
+            verdicts[match.group(1)] = bool(verdict["yes"]) != self.asks_wrong
+        if set(verdicts) != set(self.options):
+            return ""
+        return "".join(sorted(letter for letter, chosen in verdicts.items() if chosen))
 
 
 def _bare(text: str) -> str:
@@ -196,13 +249,18 @@ def grade_choice(document: Document, reply: Reply) -> Grade:
     """Right when the letters given are a gold's, as a set."""
     options = document.answer.choices or options_of(document.question)
     golds = [(letters, g.source) for g in document.golds if (letters := letters_in(g.text))]
-    found = find(reply, ChoiceReader(options), document.question)
-    if found is None:
+    reader = ChoiceReader(options, asks_wrong=bool(_ASKS_WRONG.search(normalise(document.question[-4000:]))))
+    found = find(reply, reader, document.question)
+    given, rule = "", "options"
+    if found is None or found.reading.problem == "two_answers":
+        given = reader.judged(reply.text) if options else ""
+    if found is None and not given:
         return Grade(False, "no_answer")
-    rule = found.statement.rule
-    if found.reading.problem:
-        return Grade(False, found.reading.problem, rule=rule)
-    given = str(found.reading.value)
+    if found is not None and not given:
+        rule = found.statement.rule
+        if found.reading.problem:
+            return Grade(False, found.reading.problem, rule=rule)
+        given = str(found.reading.value)
     for gold, source in golds:
         if given == gold:
             return Grade(True, "equal", given, given, rule, gold=source, lenient=True)

@@ -37,6 +37,8 @@ _NEGATED = re.compile(
     r"anything but|rules? out|ruled out|unlike|isn't|exclude[sd]?|nothing|isn't)\s+(?:(?:a|an|the|any|be|is|"
     r"being|necessarily|really|strictly|clearly|purely|outright|either|strongly|explicitly|particularly|of|very|"
     r"overly|entirely)\s+){0,3}[\"'*(]*"
+    r"|(?:n't|\bnot|\bhardly|\bnever) (?:call|consider|label|say|classify|describe|see|view|read|think)"
+    r"(?: (?:it|this|that|of it|(?:the|this) (?:tweet|news|headline|post)))?(?: as| is)? [\"'*(]*"
     r"|(?:不是|并非|不属于|非|而不是|没有|不算|排除))$",
     re.I,
 )
@@ -45,10 +47,34 @@ _HYPOTHETICAL = re.compile(
     r"initially|at first|but some)\b[^.;,]{0,40}$",
     re.I,
 )
-
-
+# What others would say, or what it would take: "would only be neutral if", "some would call that bullish"
+_ONLY_IF = re.compile(r"\b(?:would|could|might|may) only (?:be|become|turn) [\"'*(]*$|\bif it were [\"'*(]*$", re.I)
+_SOME_SAY = re.compile(
+    r"\b(?:some|others|one|you|many)(?: \w+)? (?:would|could|might|may) (?:also )?"
+    r"(?:call|see|read|label|consider|argue)\b[^.;]{0,30}$",
+    re.I,
+)
+_WOULD_MISS = re.compile(
+    r"[\"'*)]* (?:label|class|reading|rating|call|tag)? ?(?:would|could|might) (?:ignore|miss|overlook|overstate|"
+    r"understate|be "
+    r"(?:wrong|too|an? (?:overstatement|stretch|exaggeration)))",
+    re.I,
+)
 _CODE = re.compile(
     r"[\s(\"'\[]*(?:label|class|code|标签|类别)?[\s:]*([0-9A-Za-z]{1,2})[\s)\"'\].]*(?:[(:=\-–—]\s*(\w+)\)?\W*)?", re.I
+)
+# "Class 1, because ...", "I would assign 0 to this tweet"
+_CODE_NAMED = re.compile(
+    r"(?:^|\b(?:assign|choose|pick|give(?: it)?|go with|code|label|class|category|标签|类别|选择?|为|是)"
+    r"(?: (?:it|this|is|as))?\s*:?\s*)[\"'(]?(\d)[\"')]?"
+    r"(?=\s*(?:$|[.,;:(—–-]\s|to (?:this|the|it)\b|for (?:this|the|it)\b|because\b|since\b|as\b|。|,|;))",
+    re.I,
+)
+# "(confidence: 97%; bearish 2%)"
+_SHARES = re.compile(
+    r"\((?=[^()]*(?:\d\s?%|\d\.\d|confiden|probab|置信|概率))[^()]*\)|"
+    r"[,;]?\s*(?:with )?(?:confidence|probabilit)\w*\b.*$",
+    re.I | re.S,
 )
 _LEGEND = re.compile(r"[^():]{0,60}\(?[^()]{0,120}\)\s*[:=]\s*(?=\S)")
 _FROM = re.compile(r"\bfrom\s+(?:an?\s+)?[\"'(]?$|从[\"'(]?$", re.I)
@@ -81,6 +107,8 @@ class LabelReader:
         legend = _LEGEND.match(text)
         if legend and len(set(self._named(legend.group()))) > 1:
             text = text[legend.end() :].strip()  # "(0 = bearish, 1 = bullish, 2 = neutral): 0"
+        if _SHARES.search(text) and _SHARES.sub("", text).strip(" .,;:"):
+            text = _SHARES.sub("", text).strip()
         code = _CODE.fullmatch(text)
         named = self._named(text)
         if code and code.group(1) in self.codes and not named:
@@ -93,6 +121,9 @@ class LabelReader:
         )  # "看跌(0)": the code stands for the word that the question does not offer
         if not classes and foreign and self.codes.get(foreign[2]) == TFNS_SYNONYMS.get(foreign[1]):
             return Reading(self.codes[foreign[2]], foreign[2], whole=True)
+        spoken = set() if classes else set(_CODE_NAMED.findall(text)) & set(self.codes)
+        if len(spoken) == 1:
+            return Reading(self.codes[said := spoken.pop()], said)
         if not classes:
             return Reading(problem="refusal") if refuses(text) and len(text) < 400 else None
         if len(classes) > 1 and (last := self._after_colon(text)):
@@ -128,6 +159,8 @@ class LabelReader:
             rejected_until = -1
             if _FROM.search(before) and _TO.match(text, match.end()):
                 continue  # a rating that was left: "cut from neutral to underperform"
+            if _ONLY_IF.search(before) or _SOME_SAY.search(before) or _WOULD_MISS.match(text, match.end()):
+                continue
             if sure and _HYPOTHETICAL.search(before):
                 continue
             names.append(self._class(match.group()))

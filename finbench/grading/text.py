@@ -13,7 +13,7 @@ from finbench.extract import Reading, find
 from finbench.grading.asked import Asked
 from finbench.grading.compare import answer_points, equal, point
 from finbench.records import Document, Grade
-from finbench.replies import Reply
+from finbench.replies import Reply, cuts
 from finbench.statements import Statement
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u4e00-\u9fff]|\d[\d.,]*%?")
@@ -91,7 +91,8 @@ def grade_text(document: Document, reply: Reply) -> Grade:
         (alias, "alias") for alias in document.answer.aliases
     ]
     denied = False
-    for text in [stated] if final else [stated, plain(reply.text)]:
+    whole = reply.text[: next(iter(cuts(reply.text, document.question)), None)]
+    for text in [stated] if final else [stated, plain(whole)]:
         for gold, source in golds:
             verdict = states(text, gold)
             if verdict:
@@ -125,13 +126,28 @@ def states(text: str, gold: str) -> bool | None:
         said = plain(normalise(text))
         verdicts = [_says(re.sub(rf"\s*\({re.escape(short)}\)", "", said, flags=re.I), named), _says(said, short)]
         return False if False in verdicts else True in verdicts or None
+    either = [_says(text, part) for part in _alternatives(gold)]
+    if True in either:
+        return False not in either
     return _says(text, gold)
 
 
+def _alternatives(gold: str) -> list[str]:
+    """The two names of a gold such as "Buying on margin (margin trading)"; [] where there is one."""
+    match = re.fullmatch(r"([^()]{4,60}?)\s*\(([^()\d]{4,60})\)", gold.strip(" .。"))
+    return [match[1], match[2]] if match else []
+
+
 def _says(text: str, gold: str) -> bool | None:
-    folded, wanted = plain(normalise(text)).lower(), plain(normalise(gold)).lower().strip(" .。")
+    folded, wanted = (
+        _operators(plain(normalise(text)).lower()),
+        _operators(plain(normalise(gold)).lower().strip(" .。")),
+    )
     if not wanted:
         return None
+    if year := re.fullmatch(r"((?:19|20)\d\d)\s*年?", wanted):
+        return bool(re.search(rf"(?<![\d.,]){year[1]}(?!\d|[.,]\d)", folded)) or None
+    folded = _INITIAL.sub("", folded)
     figures = [q for q in quantity.scan(wanted) if not q.reference]
     if figures and not _figures_stated(folded, figures):
         return None
@@ -154,6 +170,32 @@ def _says(text: str, gold: str) -> bool | None:
     return None if _HEDGED.search(folded[max(0, plainly[-1] - 40) : plainly[-1]]) else True
 
 
+_OPERATORS = {
+    "minus": "-",
+    "less": "-",
+    "plus": "+",
+    "divided by": "/",
+    "over": "/",
+    "times": "*",
+    "multiplied by": "*",
+}
+_OPERATOR = re.compile(
+    rf"(?<=[a-z)]) (?:{'|'.join(_OPERATORS)}) (?=[a-z(])|\s?[-−+/÷×*]\s(?=[a-z(])|(?<=[a-z)])\s?[÷×*]\s?(?=[a-z(])"
+)
+
+
+def _operators(text: str) -> str:
+    """Formulas in words with signs for their operators ("assets minus debts": "assets - debts")."""
+    signs = {"÷": "/", "×": "*", "−": "-"}
+
+    def sign(match: re.Match[str]) -> str:
+        word = match[0].strip()
+        return f" {_OPERATORS.get(word) or signs.get(word, word)} "
+
+    return _OPERATOR.sub(sign, text)
+
+
+_INITIAL = re.compile(r"(?<=[a-z]) [a-z]\.(?= [a-z]{2})")  # Jerome H. Powell
 _SHORT = re.compile(r"(?P<before>\S.*?)\s*\((?P<short>[A-Za-z][A-Za-z&/.-]{1,9})\)(?P<after>.*)")
 _ARTICLE = re.compile(r"(?:the|an?)\s+", re.I)
 
