@@ -82,7 +82,7 @@ CONCLUSION = re.compile(
     re.I,
 )
 CONCLUSION_INSIDE = re.compile(
-    r"[,;—]\s*(?:therefore|thus|hence|so|which means)\b|\b(?:amounts? to|comes? (?:out )?to|works? out (?:at|to))\b|"
+    r"[,;—]\s*(?:therefore|thus|hence|so|which means)\b|\b(?:amounts? to|comes? (?:out )?to|works? out (?:at|to)|thereby)\b|"
     r"(?:因此|所以|故|由此可知|从而)",
     re.I,
 )
@@ -114,14 +114,15 @@ CONTEXT = re.compile(
     r"(?:in|by) (?:comparison|contrast)|(?:the )?(?:prior|previous)[- ]year|last year|compared|"
     r"for (?:the )?(?:year|fiscal|prior)|however|note that|remember|past performance|investors should|"
     r"explanation|reason(?:ing)?\b|rationale|justification|equivalently|the (?:remaining|rest|complement\w*|remainder)\b|"
-    r"comparison\b|this is not|i hope|hope this|let me know|if you|feel free|"
+    r"comparison\b|[-$]?[\d,.]+%? (?:relates?|refers?|pertains?|belongs?) to\b|i (?:have )?(?:assumed|used|took|rounded)\b|"
+    r"this is not|i hope|hope this|let me know|if you|feel free|"
     r"注|备注|数据来源|来源|资料来源|参考|说明|验算|检验|验证|免责|样本|以上数据|数据|上述数据|计算依据|依据|"
     r"解释|理由|原因|解析|分析|其中|需要注意|请注意|但|不过|如有|希望|投资有风险|提示|风险)",
     re.I,
 )
 CONTEXT_INSIDE = re.compile(
     r"\b(?:on|see|from|at) p(?:age|\.)\s?\d|\bsample of\b|第\s?\d+\s?页|\b10-[KQ]\b|\bannual report\b|"
-    r"\bdisclaimer\b|\bnot (?:financial|investment) advice\b",
+    r"\bdisclaimer\b|\bnot (?:financial|investment) advice\b|\bit would have been\b",
     re.I,
 )
 PLAN = re.compile(

@@ -302,6 +302,9 @@ _RECORD = re.compile(
 )
 
 
+_ASIDE = re.compile(r"\([A-Za-z\u4e00-\u9fff].*\)\W*", re.S)  # a sentence in parentheses, not an accounting negative
+
+
 def _candidates(text: str, base: int, spans: list[tuple[int, int]], reader: Reader) -> list[tuple[bool, Statement]]:
     """The sentences that may state an answer, and whether a word such as "therefore" announces them."""
     kept = []
@@ -311,6 +314,8 @@ def _candidates(text: str, base: int, spans: list[tuple[int, int]], reader: Read
             continue
         quote = _QUOTE.search(text, start, end)
         if _RECORD.match(text, start) or (quote and FORMAT.search(text, start, quote.start())):
+            continue
+        if index and _ASIDE.fullmatch(content) and not refuses(content):
             continue
         check = bool(CHECK.match(content))
         cued = not check and bool(CONCLUSION.match(content) or CONCLUSION_INSIDE.search(content))
@@ -379,7 +384,10 @@ def _choose(readable: list[tuple[bool, Found]], reader: Reader) -> Found:
     if cued:
         best = cued[-1]
         for index in range(best + 1, len(readable)):
-            if readable[index][1].reading.fit > readable[best][1].reading.fit:
+            later, so_far = readable[index][1], readable[best][1]
+            # "A: ..., so it is 79 %" in a list, and then "Difference: 79 % - 24 % = 55 %"
+            inside = not CONCLUSION.match(so_far.statement.text) and "=" in later.statement.text
+            if later.reading.fit > so_far.reading.fit or (inside and later.reading.fit == so_far.reading.fit):
                 best = index
         return readable[best][1]
     if len(readable) > 1 and all(found.reading.whole for _, found in readable):

@@ -11,7 +11,7 @@ from cases import load
 from finbench.grade import grade_line
 from finbench.records import REASONS
 
-TABLES = ("extraction", "number", "chinese", "choice", "boolean", "label", "text", "mixed", "variants")
+TABLES = ("extraction", "number", "chinese", "choice", "boolean", "label", "text", "mixed", "variants", "arranged")
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -27,7 +27,12 @@ def texts() -> list[str]:
     files = [*sorted((ROOT / "tests" / "cases").glob("*.jsonl")), *sorted((ROOT / "tasks").glob("*/sample.jsonl"))]
     asked = {json.loads(line).get("question", "") for path in files for line in path.read_text("utf-8").splitlines()}
     asked |= {text for path in sorted((ROOT / "docs").glob("*.md")) for text in path.read_text("utf-8").split(". ")}
-    asked |= {"how many pounds sterling or yen?", "the price in hk$", "in what fiscal year? when did it close?"}
+    asked |= {
+        "how many pounds sterling or yen?",
+        "the price in hk$",
+        "in what fiscal year? when did it close?",
+        "the percent decline in revenue?",
+    }
     source = " ".join(sign.pattern.pattern for sign in SIGNS.values())
     words = [*re.findall(r"[a-z]{2,}|[$%(]", source), "of", "in", "how many", "what", "two", "(in", "u.s. dollars"]
     chance = random.Random(7)

@@ -57,7 +57,8 @@ _RIGHT_AFTER = re.compile(
     re.I,
 )
 _ALL = re.compile(
-    r"[\s*]*(?:全选|全部选|以上(?:选项)?(?:全部|都|均|皆)(?:正确|对|选|是)?|全部(?:正确|都选)?|all(?: of (?:the above|them))?)[\s.。*]*",
+    r"[\s*]*(?:全选|全部选|以上(?:选项)?(?:全部|都|均|皆)(?:正确|对|选|是)?|全部(?:正确|都选)?|"
+    r"all(?: of (?:the above|them))?)[\s.。*]*",
     re.I,
 )
 _VERDICT = re.compile(
@@ -252,8 +253,10 @@ def grade_choice(document: Document, reply: Reply) -> Grade:
     reader = ChoiceReader(options, asks_wrong=bool(_ASKS_WRONG.search(normalise(document.question[-4000:]))))
     found = find(reply, reader, document.question)
     given, rule = "", "options"
-    if found is None or found.reading.problem == "two_answers":
-        given = reader.judged(reply.text) if options else ""
+    if options and (
+        found is None or found.reading.problem or found.statement.rule in ("conclusion", "sentence", "bare")
+    ):
+        given = reader.judged(reply.text)
     if found is None and not given:
         return Grade(False, "no_answer")
     if found is not None and not given:

@@ -89,8 +89,9 @@ _NOT_PERCENT = re.compile(
     r"\bgrowth (?:in dollars|amount)"
 )
 _RATIO = _sign(
-    "ratio|times|multiple|turnover|how many x",
-    r"\bratio\b|\btimes\b|\bmultiple\b|\bturnover\b|\bhow many x\b|倍|周转率|比值|市盈率|市净率|流动比率|速动比率",
+    "ratio|times|multiple|turnover|how many x|in relation to",
+    r"\bratio\b|\brepresent(?:ed|s)? in relation to\b|"
+    r"\btimes\b|\bmultiple\b|\bturnover\b|\bhow many x\b|倍|周转率|比值|市盈率|市净率|流动比率|速动比率",
 )
 _COUNT = _sign(
     "how many|number of",

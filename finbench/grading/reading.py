@@ -76,6 +76,16 @@ _LEADS_TO = re.compile(
 )
 
 
+# Digits after this only explain a number that was said in words: "thirty-one million dollars ($19 million plus ...)"
+_EXPLAINED = re.compile(r"(?:\(|, (?:that is|i\.e\.|namely|being)\b)[^.()]*$")
+_GIVES = re.compile(r"[^\d]{0,3}\b(?:gives|yields|equals|makes|leaves|comes to)\b\s+(?=[a-z])", re.I)
+# The other part of a whole, after the part that was asked for.
+_REMAINDER = re.compile(
+    r"[,;]?\s(?:i\.e\.,?\s(?:the|a)\b|(?:with |and |leaving )?the (?:remaining|rest|remainder|balance)\b).*$",
+    re.I | re.S,
+)
+
+
 class NumberReader:
     """Reads statements for a number that suits the question."""
 
@@ -108,11 +118,27 @@ class NumberReader:
         found = quantities.scan(text)
         if refusal and not any(q.end <= refusal.start() and not q.year and not q.reference for q in found if explicit):
             return Reading(problem="refusal")
-        if not any(not q.reference for q in found):
-            found = quantities.words(text)
+        if self.wanted.year:
+            found = [replace(q, reference=False) if q.year else q for q in found]
+            found = [q for q in found if q.year] or found
+        if not any(not q.reference for q in found) or (found and self._spoken(text, found)):
+            found = self._spoken(text, found) or quantities.words(text)
         if not found:
             return Reading(problem="refusal") if refusal else None
         return self._resolve(text, found, statement, explicit)
+
+    def _spoken(self, text: str, found: list[Quantity]) -> list[Quantity]:
+        """The number in words that the digits of a sentence only explain or lead to; [] where there is none."""
+        if not found:
+            return []
+        head = text[: found[0].start]
+        if len(head) > 3 and _EXPLAINED.search(head) and (said := quantities.words(head)):
+            return said[-1:]
+        gives = _GIVES.match(text, found[-1].end)
+        if not gives:
+            return []
+        blank = " " * gives.end() + text[gives.end() :]
+        return quantities.words(blank)[:1]
 
     def same(self, one: Any, other: Any) -> bool:
         """Are two quantities one answer in two forms ("0.226, or 22.6%")?"""
@@ -184,6 +210,9 @@ class NumberReader:
                 return Reading(problem="two_answers")  # "±5" is two values
         if any(q.absurd for q in found):
             return Reading(problem="not_a_number")
+        rest = _REMAINDER.search(text)
+        if rest and (part := [q for q in found if q.end <= rest.start()]):
+            found = part
         dated = found if self.wanted.year else [q for q in found if not q.year]
         if not dated:
             if not explicit or not found or len(found) > 1 or len(text) > 40:

@@ -195,6 +195,7 @@ def _operators(text: str) -> str:
     return _OPERATOR.sub(sign, text)
 
 
+_SIGN = re.compile(r"(?<= )[-+*/](?= )")
 _INITIAL = re.compile(r"(?<=[a-z]) [a-z]\.(?= [a-z]{2})")  # Jerome H. Powell
 _SHORT = re.compile(r"(?P<before>\S.*?)\s*\((?P<short>[A-Za-z][A-Za-z&/.-]{1,9})\)(?P<after>.*)")
 _ARTICLE = re.compile(r"(?:the|an?)\s+", re.I)
@@ -239,6 +240,9 @@ def _words_stated(text: str, wanted: str, figures: bool) -> bool | None:
         return None  # the letters of "P/E" are no words
     for sentence in re.split(r"[.!?。!?\n;]+\s*", text):
         said = {_stem(w) for w in _WORD.findall(sentence)}
+        signs = set(_SIGN.findall(sentence))
+        if signs and not signs >= set(_SIGN.findall(wanted)):
+            continue  # another formula of the same parts
         if all(_stem(w) in said for w in words):
             return not re.search(r"\bnot\b|n't\b|\bnever\b|不是|并非", sentence) or None
     return None
