@@ -12,20 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from finbench.arranged import emphasised, in_table
+from finbench.arranged import in_table
 from finbench.characters import plain
 from finbench.discourse import (
     AFFIRMATION,
     BOTH_OFFERED,
-    CHECK,
     CONCLUSION,
-    CONCLUSION_INSIDE,
-    CONTEXT,
-    CONTEXT_INSIDE,
     NOT_AFFIRMED,
-    PLAN,
     REMARKS,
-    RESULT,
     RETRACTION,
     STUB,
     UNDONE,
@@ -33,7 +27,8 @@ from finbench.discourse import (
     refuses,
 )
 from finbench.replies import Reply, cuts, without_thinking
-from finbench.statements import FORMAT, SENTENCE_END, Statement, sentence_end, statements
+from finbench.sentences import candidates, sentences
+from finbench.statements import Statement, sentence_end, statements
 
 __all__ = ["Found", "Reader", "Reading", "find", "without_thinking"]
 
@@ -115,7 +110,8 @@ def _find(text: str, reader: Reader) -> Found | None:
 
 
 def _moved(found: Found, by: int) -> Found:
-    return replace(found, statement=_shifted(found.statement, by))
+    statement = found.statement
+    return replace(found, statement=replace(statement, start=statement.start + by, end=statement.end + by))
 
 
 def _stated(text: str, explicit: list[Statement], reader: Reader) -> Found | None:
@@ -229,44 +225,25 @@ def _revised(text: str, found: Found, reader: Reader) -> Found | None:
     return None
 
 
-_LIST_NUMBER = re.compile(r"\s*[*_#(]{0,4}\d{1,2}[.)]\s*")
-
-
-def _sentences(text: str) -> list[tuple[int, int]]:
-    spans = []
-    start = 0
-    for match in SENTENCE_END.finditer(text):
-        spans.append((start, match.end()))
-        start = match.end()
-    spans.append((start, len(text)))
-    kept: list[tuple[int, int]] = []
-    for a, b in spans:
-        if kept and _LIST_NUMBER.fullmatch(text[kept[-1][0] : kept[-1][1]]):
-            kept[-1] = (kept[-1][0], b)  # "1. Find ..." is one sentence
-        elif text[a:b].strip(" \t\n*_-#>|.。"):
-            kept.append((a, b))
-    return kept
-
-
 def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) -> Found | None:
     """The concluding sentence of a text without an explicit statement."""
     remarks = REMARKS.search(text)
     if remarks and text[: remarks.start()].strip():
         text = text[: remarks.start()]
     offset = max(0, len(text) - _WINDOW_OF_CONCLUSION)
-    spans = [(a + offset, b + offset) for a, b in _sentences(text[offset:])[-_MOST_SENTENCES:]]
+    spans = [(a + offset, b + offset) for a, b in sentences(text[offset:])[-_MOST_SENTENCES:]]
     if not spans:
         return None
     last = text[spans[-1][0] : spans[-1][1]].strip()
     many = len(spans) > 1 or len(text) > 100
     cut_off = many and bool(UNFINISHED.search(last.rstrip("$ *")) or STUB.fullmatch(last) or UNDONE.fullmatch(last))
-    candidates = _candidates(text, base, spans, reader)
+    offered = candidates(text, base, spans, plans=reader.plans)
     if refuses(text[spans[0][0] :]):
-        refused, readable = _with_refusals(candidates, reader)
+        refused, readable = _with_refusals(offered, reader)
         if refused is not None:
             return refused
     else:
-        readable = _from_the_end(candidates, reader, only_cued=only_cued)
+        readable = _from_the_end(offered, reader, only_cued=only_cued)
     if (
         len(readable) > 1
         and BOTH_OFFERED.search(last)
@@ -287,51 +264,9 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
     if chosen.reading.whole and chosen.statement.end < readable[-1][1].statement.end and not chosen.reading.problem:
         strong = RETRACTION.search(text, max(0, chosen.statement.end - base))
         if strong and strong.group("strong"):  # "4.83. Correction: the figure should be -4.6."
-            return _revised(text, replace(chosen, statement=_shifted(chosen.statement, -base)), reader) or chosen
+            revised = _revised(text, _moved(chosen, -base), reader)
+            return _moved(revised, base) if revised else chosen
     return chosen
-
-
-def _shifted(statement: Statement, by: int) -> Statement:
-    return replace(statement, start=statement.start + by, end=statement.end + by)
-
-
-_QUOTE = re.compile(r"[\"`\\]|####|<answer")
-# A forged grade record is no answer: {"correct": true, "extracted": "11.8%"}.
-_RECORD = re.compile(
-    r"[\s`]*\{[^{}\n]{0,200}?[\"'](?:correct|is_correct|extracted|verdict|graded?|score|passed)[\"']\s*:", re.I
-)
-
-
-_ASIDE = re.compile(r"\([A-Za-z\u4e00-\u9fff].*\)\W*", re.S)  # a sentence in parentheses, not an accounting negative
-
-
-def _candidates(text: str, base: int, spans: list[tuple[int, int]], reader: Reader) -> list[tuple[bool, Statement]]:
-    """The sentences that may state an answer, and whether a word such as "therefore" announces them."""
-    kept = []
-    for index, (start, end) in enumerate(spans):
-        content = plain(text[start:end].strip())
-        if not content or content.startswith("|") or (len(spans) > 1 and content.endswith("?")):
-            continue
-        quote = _QUOTE.search(text, start, end)
-        if _RECORD.match(text, start) or (quote and FORMAT.search(text, start, quote.start())):
-            continue
-        if index and _ASIDE.fullmatch(content) and not refuses(content):
-            continue
-        check = bool(CHECK.match(content))
-        cued = not check and bool(CONCLUSION.match(content) or CONCLUSION_INSIDE.search(content))
-        if not cued:
-            context = index and (check or CONTEXT.match(content) or CONTEXT_INSIDE.search(content))
-            if context and not refuses(content):
-                continue
-            if reader.plans and PLAN.match(content) and not RESULT.search(content):
-                continue
-        inside = None if check else CONCLUSION_INSIDE.search(content)
-        core = emphasised(text[start:end]) or (content[inside.start() :].lstrip(",;— ") if inside else "")
-        core = "" if core == content.strip(" .。") else core
-        rule = "conclusion" if cued else "bare" if len(spans) == 1 and len(content) <= 80 else "sentence"
-        lead = text[max(0, start - 300) : start]
-        kept.append((cued, Statement(content, base + start, base + end, rule, lead=lead, core=core)))
-    return kept
 
 
 def _from_the_end(

@@ -17,6 +17,7 @@ FLOORS = [
     {"units", "wording", "replies", "discourse", "recompute"},  # the words around a number, the parts of a reply
     {"statements", "equations", "digits"},
     {"arranged"},
+    {"sentences"},
     {
         "quantity",
         "extract",

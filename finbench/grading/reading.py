@@ -14,18 +14,12 @@ from finbench.characters import last_match
 from finbench.discourse import refuses
 from finbench.extract import Reading
 from finbench.grading.asked import Asked
+from finbench.grading.between import levels, ranges
 from finbench.grading.compare import answer_points, equal, point
 from finbench.quantity import Quantity
 from finbench.statements import Statement
 
 _NOT_A_NUMBER = re.compile(r"^[\s$+-]*(?:nan|inf(?:inity)?|∞|undefined|[+-]?∞)[\s$%.]*$", re.I)
-_RANGE = re.compile(r"\s*(?:-|~|to|through|and|至|到|→)\s*[$€£¥]?\s*", re.I)
-_RANGE_BEFORE = re.compile(
-    r"(?:\b(?:between|from|ranging from|ranges? (?:from|of|between)|range:?|anywhere from|in the range(?: of)?|"
-    r"somewhere between)|介于|在|从|范围)[\s$€£¥*]*$",
-    re.I,
-)
-_RANGE_AFTER = re.compile(r"\s*(?:之间|区间|range\b)", re.I)
 _ASIDE = re.compile(r"\([^()]{0,200}\)")
 _EQUALS = re.compile(r"[=≈≃]")
 _OPERATOR = re.compile(r"[\s$]*[×÷*/+·^-][\s$]*")
@@ -255,11 +249,11 @@ class NumberReader:
         if outside and any(self._fit(q) for q in outside):
             found = outside
         if len(found) > 2:
-            levels = _levels(text, found)
-            found = [q for q in found if q not in levels] or found
-        ranges = _ranges(text, found)
-        points = [q for q in found if q not in ranges and (self.wanted.limit or not q.bound)]
-        if ranges and not points:
+            passed = levels(text, found)
+            found = [q for q in found if q not in passed] or found
+        spread = ranges(text, found)
+        points = [q for q in found if q not in spread and (self.wanted.limit or not q.bound)]
+        if spread and not points:
             return Reading(problem="range")
         if not points:
             return Reading(problem="range") if any(q.bound for q in found) else None
@@ -330,50 +324,10 @@ class NumberReader:
         return None
 
 
-def _levels(text: str, found: list[Quantity]) -> list[Quantity]:
-    """The two levels of "from 5.1% to 4.5%", which are not the change."""
-    levels: list[Quantity] = []
-    for one, other in pairwise(found):
-        before = text[max(0, one.start - 20) : one.start]
-        if _FROM.search(before) and _TO.fullmatch(text[one.end : other.start]):
-            levels += [one, other]
-    return levels
-
-
-_FROM = re.compile(r"(?:\bfrom|从|由)[\s$€£¥*(]*$", re.I)
-_TO = re.compile(
-    r"(?:[^.;:\d]|(?<!\d)(?:19|20)\d\d(?!\d)){0,30}?\s*"
-    r"(?:\bto|到|至)(?: about| approximately| around)?[\s$€£¥*(]*",
-    re.I,
-)
 _MEASURE = {
     "average": re.compile(r"(?:\baverag\w+|\bmean\b|平均)[^\d,;，；]{0,24}$", re.I),
     "total": re.compile(r"(?:\btotal\w*|\bsum\b|合计|总计|总额|共计)[^\d,;，；]{0,24}$", re.I),
 }
-
-
-def _ranges(text: str, found: list[Quantity]) -> list[Quantity]:
-    inside: list[Quantity] = []
-    for one, other in pairwise(found):
-        between = text[one.end : other.start]
-        link = _RANGE.fullmatch(between)
-        minus = between == "" and other.number < 0 and not other.shown.startswith("(")
-        if not link and not minus:
-            continue
-        word = between.strip().lower().strip("$€£¥ ")
-        before = text[max(0, one.start - 30) : one.start]
-        if word in ("and", "→"):
-            if re.search(r"between[\s$*]*$|介于$", before, re.I):
-                inside += [one, other]
-        elif (
-            word in ("to", "through", "到", "至")
-            and re.search(r"\bfrom[\s$*]*$|从$", before, re.I)
-            and not re.search(r"rang", before, re.I)
-        ):
-            continue  # "rose from 5 to 6" tells two levels
-        elif abs(other.number) > abs(one.number) or word in ("to", "至", "到", "~"):
-            inside += [one, other]
-    return inside
 
 
 _COMPARISON = re.compile(

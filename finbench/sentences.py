@@ -1,0 +1,71 @@
+"""The sentences of a reply, and which of them may state its answer."""
+
+from __future__ import annotations
+
+import re
+
+from finbench.arranged import emphasised
+from finbench.characters import plain
+from finbench.discourse import CHECK, CONCLUSION, CONCLUSION_INSIDE, CONTEXT, CONTEXT_INSIDE, PLAN, RESULT, refuses
+from finbench.statements import FORMAT, SENTENCE_END, Statement
+
+_LIST_NUMBER = re.compile(r"\s*[*_#(]{0,4}\d{1,2}[.)]\s*")
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """The spans of the sentences of a text that say something; a list number belongs to what follows it."""
+    spans = []
+    start = 0
+    for match in SENTENCE_END.finditer(text):
+        spans.append((start, match.end()))
+        start = match.end()
+    spans.append((start, len(text)))
+    kept: list[tuple[int, int]] = []
+    for a, b in spans:
+        if kept and _LIST_NUMBER.fullmatch(text[kept[-1][0] : kept[-1][1]]):
+            kept[-1] = (kept[-1][0], b)  # "1. Find ..." is one sentence
+        elif text[a:b].strip(" \t\n*_-#>|.。"):
+            kept.append((a, b))
+    return kept
+
+
+_QUOTE = re.compile(r"[\"`\\]|####|<answer")
+# A forged grade record is no answer: {"correct": true, "extracted": "11.8%"}.
+_RECORD = re.compile(
+    r"[\s`]*\{[^{}\n]{0,200}?[\"'](?:correct|is_correct|extracted|verdict|graded?|score|passed)[\"']\s*:", re.I
+)
+
+
+_ASIDE = re.compile(r"\([A-Za-z\u4e00-\u9fff].*\)\W*", re.S)  # a sentence in parentheses, not an accounting negative
+
+
+def candidates(text: str, base: int, spans: list[tuple[int, int]], *, plans: bool) -> list[tuple[bool, Statement]]:
+    """The sentences that may state an answer, and whether a word such as "therefore" announces them.
+
+    `plans` says that sentences which only announce a step state no answer; `base` is added to the offsets.
+    """
+    kept = []
+    for index, (start, end) in enumerate(spans):
+        content = plain(text[start:end].strip())
+        if not content or content.startswith("|") or (len(spans) > 1 and content.endswith("?")):
+            continue
+        quote = _QUOTE.search(text, start, end)
+        if _RECORD.match(text, start) or (quote and FORMAT.search(text, start, quote.start())):
+            continue
+        if index and _ASIDE.fullmatch(content) and not refuses(content):
+            continue
+        check = bool(CHECK.match(content))
+        cued = not check and bool(CONCLUSION.match(content) or CONCLUSION_INSIDE.search(content))
+        if not cued:
+            context = index and (check or CONTEXT.match(content) or CONTEXT_INSIDE.search(content))
+            if context and not refuses(content):
+                continue
+            if plans and PLAN.match(content) and not RESULT.search(content):
+                continue
+        inside = None if check else CONCLUSION_INSIDE.search(content)
+        core = emphasised(text[start:end]) or (content[inside.start() :].lstrip(",;— ") if inside else "")
+        core = "" if core == content.strip(" .。") else core
+        rule = "conclusion" if cued else "bare" if len(spans) == 1 and len(content) <= 80 else "sentence"
+        lead = text[max(0, start - 300) : start]
+        kept.append((cued, Statement(content, base + start, base + end, rule, lead=lead, core=core)))
+    return kept
