@@ -253,9 +253,7 @@ def grade_choice(document: Document, reply: Reply) -> Grade:
     reader = ChoiceReader(options, asks_wrong=bool(_ASKS_WRONG.search(normalise(document.question[-4000:]))))
     found = find(reply, reader, document.question)
     given, rule = "", "options"
-    if options and (
-        found is None or found.reading.problem or found.statement.rule in ("conclusion", "sentence", "bare")
-    ):
+    if found is None or found.reading.problem or found.statement.rule in ("conclusion", "sentence", "bare"):
         given = reader.judged(reply.text)
     if found is None and not given:
         return Grade(False, "no_answer")
