@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from decimal import Decimal
 from fractions import Fraction
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finbench import closed_form, numerals
+from finbench import closed_form, numerals, wording
 from finbench.characters import normalise, plain
 from finbench.quantity import Quantity, directed, scan, whole
 
@@ -287,3 +289,31 @@ def test_formulas_are_compared_as_functions() -> None:
     assert closed_form.equivalent(tree("(a+b)^2"), tree("a^2 + 2 a b + b^2"))
     assert not closed_form.equivalent(tree("P(1+r)^n"), tree("P(1+r n)"))
     assert not closed_form.equivalent(tree("x"), tree("y"))
+
+
+def test_no_match_is_lost_by_looking_at_endings_and_stems_first() -> None:
+    """wording.py tries its long patterns only where one of their words stands; every word of theirs is tried here."""
+    patterns = (wording._BOUND_BEFORE, wording._REFERENCE_BEFORE, wording._DOWN_BEFORE, wording._UP_BEFORE)
+    source = " ".join(pattern.pattern for pattern in patterns)
+    words = sorted(
+        {*re.findall(r"[a-z&]+\.?|[\u4e00-\u9fff]+", source), *wording._REFERENCES, *"<>≥≤=[#", "s", "ed", "es", "ing"}
+    )
+    chance = random.Random(5)
+    counts = dict.fromkeys(range(4), 0)
+    for _ in range(60_000):
+        text = "".join(
+            chance.choice(words) + chance.choice(("", " ", " ", "  ", "\u3000", " $", "*"))
+            for _ in range(chance.randint(1, 4))
+        )
+        low = text.lower()
+        tried = (
+            wording.bound_before(text),
+            wording.reference_before(text),
+            any(map(low.__contains__, wording._DOWN_STEMS)),
+            any(map(low.__contains__, wording._UP_STEMS)),
+        )
+        for at, pattern in enumerate(patterns):
+            if pattern.search(text):
+                counts[at] += 1
+                assert tried[at], (text, pattern.pattern[:40])
+    assert min(counts.values()) > 1000
