@@ -10,6 +10,7 @@ RETRACTION = re.compile(
     r"miscalculated|misread|actually|not right|should be)|"
     r"correction\b|scratch that|on second thought|i (?:made|see|spot|notice)\w* (?:a|an|the|"
     r"my)\s(?:\w+\s)?(?:mistake|error)|i (?:was wrong|misread|miscalculated|misspoke|misstated|meant)|"
+    r"i (?:have to|must|need to|should) correct (?:myself|that|this)|"
     r"(?:that|this|the above|it|which)(?:'s| is| was) (?:wrong|incorrect|not right|not correct|a mistake|"
     r"an error)|my mistake|apologies|oops|let me (?:correct|fix|revise)|"
     r"revised|更正|纠正|修正|不对|算错|有误|搞错|写错|应更正为|应该是|我错了|错了)"

@@ -8,7 +8,7 @@ from typing import Any
 
 from finbench import closed_form, quantity
 from finbench.characters import normalise, plain
-from finbench.discourse import refuses
+from finbench.discourse import RETRACTION, refuses
 from finbench.extract import Reading, find
 from finbench.grading.asked import Asked
 from finbench.grading.compare import answer_points, equal, point
@@ -92,6 +92,8 @@ def grade_text(document: Document, reply: Reply) -> Grade:
     ]
     denied = False
     whole = reply.text[: next(iter(cuts(reply.text, document.question)), None)]
+    taken_back = [match for match in RETRACTION.finditer(whole) if match.group("strong")]
+    whole = whole[taken_back[-1].start() :] if taken_back else whole
     for text in [stated] if final else [stated, plain(whole)]:
         for gold, source in golds:
             verdict = states(text, gold)
