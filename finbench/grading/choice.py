@@ -124,7 +124,7 @@ class ChoiceReader:
         small = re.fullmatch(r"\W*([a-h]{1,8})\W*", text)
         if small and "".join(sorted(set(small.group(1)))) == small.group(1):
             return self._letters(small.group(1).upper(), whole=True)
-        by_text = self._by_text(text, explicit)
+        by_text = self._by_text(text, explicit and statement.rule != "bare")
         if by_text and not _LEADING.match(text):
             return Reading(by_text, by_text, whole=True)
         if explicit and self.options and _ALL.fullmatch(text):
