@@ -51,7 +51,7 @@ _CUE = re.compile(
     r"\b(?:is|are|was|would[ \t]+be|will[ \t]+be|should[ \t]+be|must[ \t]+be|comes[ \t]+(?:out[ \t]+)?to|"
     r"equals)\b)[\"'*_ \t:]{0,8}|[*_# \t]{0,8}\n)"
     r"|(?P<bare>\bfinal[ \t]+answer[ \t*]{1,4})(?=[-$€£¥(\d.]|\\)"
-    r"|(?P<choose>\b(?:(?:correct|right|best)[ \t]+(?:option|choice|label|class|classification|sentiment)|"
+    r"|(?P<choose>\b(?:(?:correct|right|best)[ \t]+(?:options?|choices?|label|class|classification|sentiment|statements?)|"
     r"i[ \t]+(?:would[ \t]+)?(?:choose|select|pick|go[ \t]+with)|"
     r"(?:overall|final|predicted|the|tweet'?s?)[ \t]+(?:sentiment|label|classification|stance|class|category)|"
     r"sentiment|label|classification|prediction|verdict|(?<![\w ][ \t])output(?=[\"'*_ \t]{0,3}:))\b[^\n.:=?!]{0,60}?"
