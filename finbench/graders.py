@@ -176,6 +176,5 @@ def serve(lines: BinaryIO, out: BinaryIO, *, opened: bool) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(10)  # the engine and the process that asks come first
     with contextlib.suppress(BrokenPipeError):
         serve(sys.stdin.buffer, sys.stdout.buffer, opened="opened" in sys.argv[1:])
