@@ -255,7 +255,8 @@ class Store:
 
     def _read(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
         with self._guard:
-            self._settle()
+            if self._waiting:
+                self._settle()
             return self._db.execute(query, values).fetchall()
 
     def meta(self, key: str) -> Any:
