@@ -12,6 +12,9 @@ _LABEL = re.compile(r".*[:：]\s*|\s*\d{1,2}[.)]?\s*")  # "**Step 2:**", "**3.**
 _ROW = re.compile(r"^[ \t]*\|(.+)\|[ \t]*$", re.M)
 _RULE = re.compile(r"[\s|:-]+")
 _ANSWER = re.compile(r"\W*(?:(?:final|my|the)\s+)?(?:answers?|results?|choice|label|sentiment|答案|结果|选项)\W*", re.I)
+_TOLD = re.compile(
+    r"change|difference|ratio|share|growth|average|total|sum|percent|%|变动|变化|增长|差额|占比|比率|合计|平均", re.I
+)
 
 
 def emphasised(sentence: str) -> str:
@@ -44,6 +47,12 @@ def in_table(text: str, base: int) -> Statement | None:
     column = next((at for at, name in enumerate(header[1]) if _ANSWER.fullmatch(plain(name))), None)
     named = [row for row in body if _ANSWER.fullmatch(plain(row[1][0]))]
     bold = [row for row in body if _BOLD.search(row[1][-1])]
+    if (
+        column is None
+        and len(body) == 1
+        and (told := [at for at, name in enumerate(header[1]) if _TOLD.search(plain(name))])
+    ):
+        column = told[-1]
     if column is not None and len(body) == 1:
         match, cells = body[0]
         cell = cells[column]

@@ -258,6 +258,8 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         earlier = [found for found in cued_ones if found.statement.end <= base + spans[-1][0]]
         cut = Found(Reading(problem="truncated"), Statement("", base, base + len(text), "cut"))
         return earlier[-1] if earlier else cut
+    if any(not found.reading.problem for _, found in readable):  # "anything over 2 is comfortable" after the answer
+        readable = [pair for pair in readable if pair[0] or pair[1].reading.problem != "range"]
     if not readable:
         return None
     chosen = _choose(readable, reader)

@@ -158,8 +158,13 @@ def directed(quantity: Quantity, text: str) -> Quantity:
     """
     if quantity.direction or quantity.number < 0:
         return quantity
-    stem = text[max(0, quantity.start - 90) : quantity.start].rstrip(" \"'([")
-    direction = direction_of(stem, text[quantity.end : quantity.end + 40])
+    lead, tail = (
+        text[max(0, quantity.start - 90) : quantity.start].rstrip(" \"'"),
+        text[quantity.end : quantity.end + 40],
+    )
+    direction = direction_of(lead.rstrip(" \"'(["), tail)
+    if not direction and lead.endswith("("):
+        direction = direction_of(lead, tail)  # "it shrank by $147 million (2.9%)"
     return replace(quantity, direction=direction) if direction else quantity
 
 

@@ -17,13 +17,13 @@ _FILLER = (
 _DOWN_BEFORE = re.compile(
     r"(?:\b(?:decreas(?:e|ed|es|ing)|declin(?:e|ed|es|ing)|drop(?:ped|s)?|fell|fall(?:s|en)?|reduc(?:ed|es|tion)|down|"
     r"shr(?:ank|unk|ink)|los(?:s|ses|t)|lower(?:ed)?|contract(?:ed|ion)|outflows?|deficit|slid|slipped|decrement|"
-    r"shortfall|underperform(?:ed)?|narrow(?:ed)?)|下降|下跌|减少|降低|下滑|亏损|净亏损|跌|缩减|回落|降)"
+    r"shortfall|underperform(?:ed)?|narrow(?:ed)?|cuts?)|下降|下跌|减少|降低|下滑|亏损|净亏损|跌|缩减|回落|降)"
     r"(?:\s+(?:in|of)\s+(?:the\s+)?(?!\d)[a-z][a-z' -]{2,40}?\s+(?:of|by|was|is))?" + _FILLER,
     re.I,
 )
 _DOWN_STEMS = tuple(
     "decreas declin drop fell fall reduc down shr los lower contract outflow deficit slid slip decrement shortfall "
-    "underperform narrow 降 跌 减 低 滑 亏 落".split()
+    "underperform narrow cut 降 跌 减 低 滑 亏 落".split()
 )
 _UP_BEFORE = re.compile(
     r"(?:\b(?:increas(?:e|ed|es|ing)|rose|profits?|net income|surplus|ris(?:e|en|es)|grew|grow(?:n|s|th)?|"
@@ -49,7 +49,8 @@ _UP_AFTER = re.compile(
 _BOUND_BEFORE = re.compile(
     r"(?:\b(?:more|less|greater|fewer|higher|lower|larger|smaller|bigger|better)\s+than|\bat\s+(?:least|most)|"
     r"\b(?:over|above|below|under|"
-    r"exceed(?:s|ed|ing)?|up\s+to|no\s+(?:more|less|fewer)\s+than|not\s+(?:more|less)\s+than|in\s+excess\s+of|"
+    r"exceed(?:s|ed|ing)?|(?<!add )(?<!adds )(?<!added )(?<!adding )up\s+to|"
+    r"no\s+(?:more|less|fewer)\s+than|not\s+(?:more|less)\s+than|in\s+excess\s+of|"
     r"a\s+maximum\s+of|"
     r"a\s+minimum\s+of|upwards\s+of)|(?<![-=])[<>≥≤]=?|超过|高于|低于|大于|小于|不到|不足|至少|至多|最多|不超过|"
     r"不低于|少于|多于|不少于)"

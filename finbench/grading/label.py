@@ -67,7 +67,7 @@ _CODE = re.compile(
 _CODE_NAMED = re.compile(
     r"(?:^|\b(?:assign|choose|pick|give(?: it)?|go with|code|label|class|category|标签|类别|选择?|为|是)"
     r"(?: (?:it|this|is|as))?\s*:?\s*)[\"'(]?(\d)[\"')]?"
-    r"(?=\s*(?:$|[.:(—–-]\s|[,;]\s*[A-Za-z\u4e00-\u9fff]|to (?:this|the|it)\b|for (?:this|the|it)\b|because\b|since\b|as\b|。))",
+    r"(?=\s*(?:$|[.:(—–-]\s|[,;]\s*[A-Za-z\u4e00-\u9fff]|(?:to|for) (?:this|the|it)\b|because\b|since\b|as\b|。))",
     re.I,
 )
 # "(confidence: 97%; bearish 2%)"

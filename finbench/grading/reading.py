@@ -72,6 +72,11 @@ _LEADS_TO = re.compile(
 
 # Digits after this only explain a number that was said in words: "thirty-one million dollars ($19 million plus ...)"
 _EXPLAINED = re.compile(r"(?:\(|, (?:that is|i\.e\.|namely|being)\b)[^.()]*$")
+_MOVED_BY = re.compile(
+    r"\b(?:increas|decreas|declin|dropp?|fell|fall|rose|ris|grew|grow|shr[aiu]nk|reduc|gain|climb|narrow|widen|jump|slipp?|"
+    r"down|up|cut)\w* by[\s$€£¥*]*$",
+    re.I,
+)
 _GIVES = re.compile(r"[^\d]{0,3}\b(?:gives|yields|equals|makes|leaves|comes to)\b\s+(?=[a-z])", re.I)
 # The other part of a whole, after the part that was asked for.
 _REMAINDER = re.compile(
@@ -102,7 +107,12 @@ class NumberReader:
         if statement.rule == "json" and text.startswith("["):
             return self._list(text)
         exact = quantities.whole(text)
-        if exact is not None and not explicit and not exact.place and re.search(r"[(+*×÷]|\d\s+-\s", text):
+        if (
+            exact is not None
+            and not explicit
+            and not exact.place
+            and re.search(r"[(+*×÷]|\d\s+-\s|\d{3}\s+/\s+\d", text)
+        ):
             return None  # a sum that was set up but not worked out
         if exact is not None:
             if exact.absurd:
@@ -281,8 +291,17 @@ class NumberReader:
             either = self._either(text, suited, explicit)
             if either is not None:
                 return either
+            if self.wanted.direction:  # "Fees were 40 and then 32: they shrank by 8"
+                moved = [q for q in suited if _MOVED_BY.search(text[max(0, q.start - 40) : q.start])]
+                suited = moved if len(moved) == 1 else suited
             named = [q for q in suited if self._measured(text[max(0, q.start - 40) : q.start])]
-            chosen = named[0] if len(named) == 1 else _after_copula(text, suited, statement.rule == "cue", self.wanted)
+            chosen = (
+                named[0]
+                if len(named) == 1
+                else suited[0]
+                if len(suited) == 1
+                else _after_copula(text, suited, statement.rule == "cue", self.wanted)
+            )
         if (
             statement.rule in ("sentence", "conclusion")
             and quantities.whole(text) is None
