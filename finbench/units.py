@@ -203,6 +203,7 @@ _NOUN_AFTER = re.compile(
     rf"({_either(w for w in _NOUNS if not w.isascii())}))",
     re.I,
 )
+_OVER_YEAR = re.compile(r"[\s-]{1,3}(?:over|on|to)[\s-]{1,3}(?:year|month|quarter|week|day)\b", re.I)
 
 
 def suffix(text: str, end: int, number: Fraction) -> tuple[Unit, int, str, str, int]:
@@ -233,7 +234,7 @@ def suffix(text: str, end: int, number: Fraction) -> tuple[Unit, int, str, str, 
     if match := _MONEY_AFTER.match(text, end):
         currency = CURRENCIES[re.sub(r"\s+", " ", (match.group(1) or match.group(2)).lower())]
         end = match.end()
-    elif match := _NOUN_AFTER.match(text, end):
+    elif (match := _NOUN_AFTER.match(text, end)) and not _OVER_YEAR.match(text, match.end()):
         noun = _NOUNS[(match.group(1) or match.group(2)).lower()]
         end = match.end()
     return unit, scale, currency, noun, end
