@@ -79,7 +79,7 @@ CONCLUSION = re.compile(
     r"as a result|accordingly|so|ultimately|finally|conclusion|summary|result|this (?:means|gives|implies|yields|"
     r"represents|results)|"
     r"which (?:means|gives|yields)|we (?:get|obtain|find|conclude)|it follows|putting|taken together)\b|"
-    r"^[\W_]{0,12}(?:因此|所以|综上(?:所述)?|由此|故|总之|总的来说|可见|可得|得出|综合|最终|即|于是|从而|则|总结|"
+    r"^[\W_]{0,12}(?:(?:不?正确|错误|符合题意)的(?:选项|说法)?(?:是|为)|因此|所以|综上(?:所述)?|由此|故|总之|总的来说|可见|可得|得出|综合|最终|即|于是|从而|则|总结|"
     r"结果)",
     re.I,
 )
@@ -115,7 +115,8 @@ CONTEXT = re.compile(
     r"'s) (?:worth|important)|it should be noted|sample|n\s*=|confidence|last updated|assum(?:ing|ption|es)|"
     r"(?:in|by) (?:comparison|contrast)|(?:the )?(?:prior|previous)[- ]year|last year|compared|"
     r"for (?:the )?(?:year|fiscal|prior)|however|note that|remember|past performance|investors should|"
-    r"if\b[^.]{0,100}\bwould\b|interpretation\b|implications?\b|takeaway\b|(?:the )?(?:remaining|rest|remainder|balance)\s*:|"
+    r"if\b[^.]{0,100}\bwould\b|it was (?:raised|increased|lowered|cut|reduced|changed) (?:from|to|in)\b|"
+    r"interpretation\b|implications?\b|takeaway\b|(?:the )?(?:remaining|rest|remainder|balance)\s*:|"
     r"explanation|reason(?:ing)?\b|rationale|justification|equivalently|the (?:remaining|rest|complement\w*|remainder)\b|"
     r"comparison\b|[-$]?[\d,.]+%? (?:relates?|refers?|pertains?|belongs?) to\b|i (?:have )?(?:assumed|used|took|rounded)\b|"
     r"this is not|i hope|hope this|let me know|if you|feel free|"

@@ -53,7 +53,7 @@ _ASKS_WRONG = re.compile(
 _WRONG = re.compile(r"错|不正确|不对|有误|incorrect|inaccurate|wrong|false", re.I)
 _RIGHT_AFTER = re.compile(
     r"[\s)*\"'.项选]*(?:\"[^\"]{0,60}\")?[一二两三四]?(?:选?项)?(?:的)?(?:说法|表述|描述)?(?:都|均|皆|也)?(?:是)?(?:正确|无误|对(?!应|于)|"
-    r"没有?错)|\s+(?:is|are) (?:both |all )?(?:correct|true|right)\b",
+    r"没有?错|没有?问题)|\s+(?:is|are) (?:both |all )?(?:correct|true|right)\b",
     re.I,
 )
 _ALL = re.compile(
