@@ -29,10 +29,10 @@ def emphasised(sentence: str) -> str:
     return plain(parts[0])
 
 
-def in_table(text: str, base: int) -> Statement | None:
+def in_table(text: str) -> Statement | None:
     """What the last table of a text says: the cell under or beside "answer", or its one bold row.
 
-    >>> in_table("| No. | Answer |\\n|---|---|\\n| 1 | B |", 0).text
+    >>> in_table("| No. | Answer |\\n|---|---|\\n| 1 | B |").text
     'B'
     """
     rows = [
@@ -44,15 +44,12 @@ def in_table(text: str, base: int) -> Statement | None:
     if len(rows) < 2 or len({len(cells) for _, cells in rows}) > 1:
         return None
     header, *body = rows
-    column = next((at for at, name in enumerate(header[1]) if _ANSWER.fullmatch(plain(name))), None)
+    names = [plain(name) for name in header[1]]
+    column = next((at for at, name in enumerate(names) if _ANSWER.fullmatch(name)), None)
     named = [row for row in body if _ANSWER.fullmatch(plain(row[1][0]))]
     bold = [row for row in body if _BOLD.search(row[1][-1])]
-    if (
-        column is None
-        and len(body) == 1
-        and (told := [at for at, name in enumerate(header[1]) if _TOLD.search(plain(name))])
-    ):
-        column = told[-1]
+    if column is None and len(body) == 1:
+        column = max((at for at, name in enumerate(names) if _TOLD.search(name)), default=None)
     if column is not None and len(body) == 1:
         match, cells = body[0]
         cell = cells[column]
@@ -61,4 +58,4 @@ def in_table(text: str, base: int) -> Statement | None:
         cell = cells[-1]
     else:
         return None
-    return Statement(plain(cell), base + match.start(), base + match.end(), "table", lead=plain(cells[0]))
+    return Statement(plain(cell), match.start(), match.end(), "table", lead=plain(cells[0]))

@@ -15,12 +15,10 @@ import msgspec
 from finbench.records import Grade, Response
 
 LM_EVAL = "lm-eval"  # the rule of a grade by lm-eval's own code, whose metrics may be of any kind
-_BREAKS = (
-    "\x85".encode(),
-    "\u2028".encode(),
-    "\u2029".encode(),
-)  # JSON leaves them as they are; str.splitlines does not
+# JSON leaves these as they are; str.splitlines breaks a line at each.
+_BREAKS = ("\x85".encode(), "\u2028".encode(), "\u2029".encode())
 
+_dump = json.JSONEncoder(separators=(",", ":"), default=asdict).encode
 _encode = msgspec.json.Encoder().encode
 _value = msgspec.json.Decoder().decode
 _response = msgspec.json.Decoder(Response).decode
@@ -33,7 +31,7 @@ def compact(value: object) -> str:
     >>> compact({"a": ["é", float("nan")]})
     '{"a":["\\\\u00e9",NaN]}'
     """
-    return _compact(value)
+    return _dump(value)
 
 
 def packed(value: object) -> str:
@@ -45,10 +43,10 @@ def packed(value: object) -> str:
     try:
         raw = _encode(value)
     except UnicodeEncodeError:
-        return _compact(value)
+        return compact(value)
     if raw.isascii() or not any(mark in raw for mark in _BREAKS):
         return raw.decode()
-    return _compact(value)
+    return compact(value)
 
 
 def value_from(text: str | bytes) -> Any:
@@ -61,7 +59,7 @@ def value_from(text: str | bytes) -> Any:
 
 def response_json(response: Response) -> str:
     """A response as JSON; a log-likelihood may be minus infinity."""
-    return packed(response) if response.logprob is None else _compact(response)
+    return packed(response) if response.logprob is None else compact(response)
 
 
 def response_from(text: str | bytes) -> Response:
@@ -74,7 +72,7 @@ def response_from(text: str | bytes) -> Response:
 
 def grade_json(grade: Grade) -> str:
     """A grade as JSON."""
-    return _compact(grade) if grade.rule == LM_EVAL else packed(grade)
+    return compact(grade) if grade.rule == LM_EVAL else packed(grade)
 
 
 def grade_from(text: str | bytes) -> Grade:
@@ -84,6 +82,3 @@ def grade_from(text: str | bytes) -> Grade:
     except msgspec.DecodeError:
         fields: dict[str, Any] = json.loads(text)
         return Grade(**{**fields, "span": tuple(fields["span"]) if fields["span"] else None})
-
-
-_compact = json.JSONEncoder(separators=(",", ":"), default=asdict).encode

@@ -91,7 +91,7 @@ def find(reply: Reply, reader: Reader, question: str = "") -> Found | None:
         if found is not None:
             return found
     found = _find(text, reader)
-    if found is None and "|" in text and (statement := in_table(text, 0)) and (reading := reader.read(statement)):
+    if found is None and "|" in text and (statement := in_table(text)) and (reading := reader.read(statement)):
         found = Found(reading, statement)
     return found
 

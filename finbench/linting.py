@@ -20,17 +20,7 @@ from finbench.records import Answer
 
 MIN_TOKENS = 1024  # a reasoning model often needs more before it answers
 GENERATION_KEYS = frozenset(
-    {
-        "until",
-        "do_sample",
-        "temperature",
-        "top_p",
-        "top_k",
-        "max_gen_toks",
-        "max_tokens",
-        "repetition_penalty",
-        "presence_penalty",
-    }
+    "until do_sample temperature top_p top_k max_gen_toks max_tokens repetition_penalty presence_penalty".split()
 )
 ROWS_DOOR = "finbench.lm_eval.rows"
 _LOCAL_BUILDERS = ("json", "csv", "parquet", "arrow", "text")

@@ -158,10 +158,8 @@ def directed(quantity: Quantity, text: str) -> Quantity:
     """
     if quantity.direction or quantity.number < 0:
         return quantity
-    lead, tail = (
-        text[max(0, quantity.start - 90) : quantity.start].rstrip(" \"'"),
-        text[quantity.end : quantity.end + 40],
-    )
+    lead = text[max(0, quantity.start - 90) : quantity.start].rstrip(" \"'")
+    tail = text[quantity.end : quantity.end + 40]
     direction = direction_of(lead.rstrip(" \"'(["), tail)
     if not direction and lead.endswith("("):
         direction = direction_of(lead, tail)  # "it shrank by $147 million (2.9%)"

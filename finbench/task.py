@@ -69,9 +69,8 @@ class Task:
             self._sampler, inner.sampler = inner.sampler, _Drawn(self)
         self._common: dict[tuple[Asking, Sampling], str] = {}
         self._samplings: dict[Asking, Sampling] = {}
-        self._draws: dict[
-            tuple[int | None, int], set[int] | None
-        ] = {}  # by limit and seed; each takes a pass over the rows
+        # By limit and seed; each draw takes a pass over the rows.
+        self._draws: dict[tuple[int | None, int], set[int] | None] = {}
         self.template_hash = taskfiles.fingerprint(files) if files else content_hash(repr(self._config.to_dict()))
         if self.output_type not in SUPPORTED:
             raise TaskError(

@@ -238,7 +238,7 @@ class OpenAIEngine:
             await asyncio.sleep(pause)
 
     async def _attempt(self, endpoint: Endpoint, request: Request, payload: bytes) -> wire.Reply:
-        """One exchange with one server; _Retry, Refused or EngineError when it brought no reply."""
+        """One exchange with one server; Retry, Refused or EngineError when it brought no reply."""
         aiohttp = self._aiohttp
         url = endpoint.chat if request.messages else endpoint.completions
         try:

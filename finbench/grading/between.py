@@ -8,12 +8,6 @@ from itertools import pairwise
 from finbench.quantity import Quantity
 
 _RANGE = re.compile(r"\s*(?:-|~|to|through|and|至|到|→)\s*[$€£¥]?\s*", re.I)
-_RANGE_BEFORE = re.compile(
-    r"(?:\b(?:between|from|ranging from|ranges? (?:from|of|between)|range:?|anywhere from|in the range(?: of)?|"
-    r"somewhere between)|介于|在|从|范围)[\s$€£¥*]*$",
-    re.I,
-)
-_RANGE_AFTER = re.compile(r"\s*(?:之间|区间|range\b)", re.I)
 
 
 def levels(text: str, found: list[Quantity]) -> list[Quantity]:

@@ -255,9 +255,9 @@ def grade_choice(document: Document, reply: Reply) -> Grade:
     given, rule = "", "options"
     if found is None or found.reading.problem or found.statement.rule in ("conclusion", "sentence", "bare"):
         given = reader.judged(reply.text)
-    if found is None and not given:
-        return Grade(False, "no_answer")
-    if found is not None and not given:
+    if not given:
+        if found is None:
+            return Grade(False, "no_answer")
         rule = found.statement.rule
         if found.reading.problem:
             return Grade(False, found.reading.problem, rule=rule)

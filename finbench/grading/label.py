@@ -56,8 +56,7 @@ _SOME_SAY = re.compile(
 )
 _WOULD_MISS = re.compile(
     r"[\"'*)]* (?:label|class|reading|rating|call|tag)? ?(?:would|could|might) (?:ignore|miss|overlook|overstate|"
-    r"understate|be "
-    r"(?:wrong|too|an? (?:overstatement|stretch|exaggeration)))",
+    r"understate|be (?:wrong|too|an? (?:overstatement|stretch|exaggeration)))",
     re.I,
 )
 _CODE = re.compile(
@@ -66,8 +65,7 @@ _CODE = re.compile(
 # "Class 1, because ...", "I would assign 0 to this tweet"
 _CODE_NAMED = re.compile(
     r"(?:^|\b(?:assign|choose|pick|give(?: it)?|go with|code|label|class|category|标签|类别|选择?|为|是|so|therefore|"
-    r"hence|thus)"
-    r"(?: (?:it|this|is|as))?\s*:?\s*)[\"'(]?(\d)[\"')]?"
+    r"hence|thus)(?: (?:it|this|is|as))?\s*:?\s*)[\"'(]?(\d)[\"')]?"
     r"(?=\s*(?:\.?$|[.:(—–-]\s|[,;]\s*[A-Za-z\u4e00-\u9fff]|(?:to|for) (?:this|the|it)\b|because\b|since\b|as\b|。))",
     re.I,
 )

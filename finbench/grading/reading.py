@@ -125,8 +125,9 @@ class NumberReader:
         if self.wanted.year:
             found = [replace(q, reference=False) if q.year else q for q in found]
             found = [q for q in found if q.year] or found
-        if not any(not q.reference for q in found) or (found and self._spoken(text, found)):
-            found = self._spoken(text, found) or quantities.words(text)
+        spoken = self._spoken(text, found)
+        if spoken or all(q.reference for q in found):
+            found = spoken or quantities.words(text)
         if not found:
             return Reading(problem="refusal") if refusal else None
         return self._resolve(text, found, statement, explicit)
@@ -295,13 +296,7 @@ class NumberReader:
                 moved = [q for q in suited if _MOVED_BY.search(text[max(0, q.start - 40) : q.start])]
                 suited = moved if len(moved) == 1 else suited
             named = [q for q in suited if self._measured(text[max(0, q.start - 40) : q.start])]
-            chosen = (
-                named[0]
-                if len(named) == 1
-                else suited[0]
-                if len(suited) == 1
-                else _after_copula(text, suited, statement.rule == "cue", self.wanted)
-            )
+            chosen = named[0] if len(named) == 1 else _after_copula(text, suited, statement.rule == "cue", self.wanted)
         if (
             statement.rule in ("sentence", "conclusion")
             and quantities.whole(text) is None

@@ -141,10 +141,8 @@ def _alternatives(gold: str) -> list[str]:
 
 
 def _says(text: str, gold: str) -> bool | None:
-    folded, wanted = (
-        _operators(plain(normalise(text)).lower()),
-        _operators(plain(normalise(gold)).lower().strip(" .。")),
-    )
+    folded = _operators(plain(normalise(text)).lower())
+    wanted = _operators(plain(normalise(gold)).lower().strip(" .。"))
     if not wanted:
         return None
     if year := re.fullmatch(r"((?:19|20)\d\d)\s*年?", wanted):
@@ -181,6 +179,7 @@ _OPERATORS = {
     "times": "*",
     "multiplied by": "*",
 }
+_SIGNS = {"÷": "/", "×": "*", "−": "-"}
 _OPERATOR = re.compile(
     rf"(?<=[a-z)]) (?:{'|'.join(_OPERATORS)}) (?=[a-z(])|\s?[-−+/÷×*]\s(?=[a-z(])|(?<=[a-z)])\s?[÷×*]\s?(?=[a-z(])"
 )
@@ -188,13 +187,8 @@ _OPERATOR = re.compile(
 
 def _operators(text: str) -> str:
     """Formulas in words with signs for their operators ("assets minus debts": "assets - debts")."""
-    signs = {"÷": "/", "×": "*", "−": "-"}
-
-    def sign(match: re.Match[str]) -> str:
-        word = match[0].strip()
-        return f" {_OPERATORS.get(word) or signs.get(word, word)} "
-
-    return _OPERATOR.sub(sign, text)
+    spelt = _OPERATORS | _SIGNS
+    return _OPERATOR.sub(lambda match: f" {spelt.get(match[0].strip(), match[0].strip())} ", text)
 
 
 _SIGN = re.compile(r"(?<= )[-+*/](?= )")
