@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -84,8 +83,7 @@ def execute(planned: Plan, listener: Listener | None = None) -> Outcome:
 
 def _ask(planned: Plan, feed: Feed, store: Store, listener: Listener) -> dict[str, Any]:
     """Send everything that is missing through the engine; what the engine says of itself, {} when it was not needed."""
-    first = next(feed, None)
-    if first is None:
+    if not feed.begin():
         return {}
     settings = planned.settings
     listener.stage(f"engine {planned.engine}")
@@ -112,7 +110,7 @@ def _ask(planned: Plan, feed: Feed, store: Store, listener: Listener) -> dict[st
         if hasattr(engine, "check_lengths"):
             _check_lengths(planned, engine.check_lengths, listener)
         listener.stage("asking")
-        for response in engine.stream(chain([first], feed)):
+        for response in engine.stream(feed):
             desk.take(response)
         return dict(engine.describe())
 
@@ -169,6 +167,7 @@ class _Desk:
         document = found.request.document
         aside = document.answer.kind != "lm_eval" and not found.task.own_history
         if together and aside and self._grader and self._grader.ready():
+            self._store.hold(found.position, found.request, response)
             self._grader.submit(found, document, found.row, together)
             for earlier, said, graded in self._grader.graded():
                 self._keep(earlier, said[-1], graded)
@@ -258,7 +257,9 @@ def _finish(
     infos = [manifest.task_info(task) for task in planned.tasks]
     loaded = {task.name: task for task in planned.tasks}
     suite = tasks.suite(settings.protocol) if planned.is_full else ()
-    summary = results.summarize(store, planned.folder, infos, planned.selection.groups, suite, loaded)
+    summary = results.summarize(
+        store, planned.folder, infos, planned.selection.groups, suite, loaded, opened=planned.opened
+    )
     failed = sum(entry["errors"] for entry in summary["tasks"].values())
     status = "interrupted" if interrupted else "partial" if failed else "complete"
     seconds = round(time.monotonic() - started, 2)

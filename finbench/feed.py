@@ -12,6 +12,8 @@ from finbench.records import Document, Request, Response, text_hash
 from finbench.store import Store
 from finbench.task import Asking, Task
 
+AHEAD = 64  # requests that `prepare` renders before they are wanted
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -70,6 +72,16 @@ class Feed:
             raise StopIteration
         return None
 
+    def begin(self) -> bool:
+        """Is there anything to ask?"""
+        while not self._ready and next(self._documents, None):
+            pass
+        return bool(self._ready)
+
+    def prepare(self) -> bool:
+        """Render ahead what is asked next, a document a call, while the engine has nothing better to do; False: enough."""
+        return not self._stopped and len(self._ready) < AHEAD and next(self._documents, False)
+
     @property
     def data_hashes(self) -> dict[str, str]:
         """Per task, a hash over its documents that does not depend on the order in which they were met."""
@@ -110,7 +122,8 @@ class Feed:
         self._store.add_document(position, document, row, digest)
         requests = list(task.requests(document, digest, self._asking[task.name], repeats, self._choice.seed))
         if requests and requests[0].kind == "loglikelihood":
-            if all((request.repeat, request.part) in answered for request in requests):
+            graded = self._store.grade(task.name, position) if answered else None
+            if graded and all((request.repeat, request.part) in answered for request in requests):
                 self.kept += 1
                 return
             self._parts[task.name, position] = (len(requests), {})  # scored together: a gap asks all of them again

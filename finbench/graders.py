@@ -25,7 +25,7 @@ from finbench.store import Store, Stored
 
 MANY = 1_000  # samples from which a process of its own repays its start
 MOST = 16  # processes: more than one that reads and writes the store can feed
-WINDOW = 64  # replies that may wait for their verdict; a run stores them with it
+WINDOW = 1_024  # replies that may wait for their verdict, in memory
 CHUNK = 1 << 16  # bytes, what a pipe holds
 
 Key = TypeVar("Key")

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from finbench.codec import LM_EVAL, compact, packed
 from finbench.names import slug
 from finbench.records import Document, Grade, Response, text_hash
-from finbench.score import Sample, Tally, percent, stored_document
+from finbench.score import Sample, Tally, grade, percent, stored_document
 from finbench.stats import Estimate, average_of
 from finbench.store import Store, Stored
 
@@ -40,11 +40,14 @@ def summarize(
     groups: Mapping[str, Sequence[str]],
     suite: Sequence[str],
     loaded: Mapping[str, Task] | None = None,
+    *,
+    opened: bool = False,
 ) -> dict[str, Any]:
     """Write samples_<task>.jsonl for every task and return {"tasks": ..., "average": ...}.
 
     Groups stand under their own name with their tasks below `subtasks`; the average is the unweighted mean over
-    `suite`, and None unless every benchmark of it was run.
+    `suite`, and None unless every benchmark of it was run. Replies that a killed run left without a verdict are graded
+    here; `opened` as in score.grade.
     """
     loaded = loaded or {}
     owner = {member: group for group, members in groups.items() for member in members}
@@ -57,7 +60,7 @@ def summarize(
         if together is not None:
             together.judged = info.judged
         with atomic(folder / f"samples_{slug(info.name)}.jsonl") as out:
-            for document, samples in _graded(store, info, out):
+            for document, samples in _graded(store, info, out, opened):
                 tally.add(document, samples)
                 if together is not None:
                     together.add(document, samples)
@@ -89,7 +92,7 @@ def _average(estimates: Mapping[str, Estimate], suite: Sequence[str]) -> dict[st
     return {"score": percent(mean.mean), "ci": [percent(mean.low), percent(mean.high)], "tasks": list(suite)}
 
 
-def _graded(store: Store, info: TaskInfo, out: IO[str]) -> Iterator[tuple[Document, list[Sample]]]:
+def _graded(store: Store, info: TaskInfo, out: IO[str], opened: bool) -> Iterator[tuple[Document, list[Sample]]]:
     """The documents of a task with their graded repeats; each repeat is written to `out` on the way."""
     document: Document | None = None
     position, samples = -1, []  # type: int, list[Sample]
@@ -99,11 +102,24 @@ def _graded(store: Store, info: TaskInfo, out: IO[str]) -> Iterator[tuple[Docume
                 yield document, samples
             document, position, samples = stored_document(info.name, stored), stored.position, []
         assert document is not None
-        verdict = stored.grade or Grade(correct=False, reason="error")
+        verdict = stored.grade or _late(store, document, stored, opened)
         samples.append((stored.responses, verdict, stored.judgement))
         out.write(sample_line(document, stored, verdict))
     if document is not None:
         yield document, samples
+
+
+def _late(store: Store, document: Document, stored: Stored, opened: bool) -> Grade:
+    """The verdict on a reply that is stored without one: the run was killed while it was being graded.
+
+    Replies to lm-eval's own scoring and to single choices are stored with their verdict or are not all there.
+    """
+    whole = stored.responses and stored.responses[0].logprob is None and document.answer.kind != "lm_eval"
+    if not whole:
+        return Grade(correct=False, reason="error")
+    verdict = grade(document, stored.responses, opened=opened)
+    store.set_grade(document.task, stored.position, stored.repeat, verdict)
+    return verdict
 
 
 def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:

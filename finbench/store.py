@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -59,6 +59,12 @@ LEFT JOIN judgements j ON j.task = d.task AND j.position = d.position AND j.repe
 ORDER BY d.position, r.repeat, r.part
 """
 
+_APPEND = """
+INSERT INTO replies VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (task, position, repeat, part) DO UPDATE
+SET request_id=excluded.request_id, prompt=excluded.prompt, sampling=excluded.sampling, finish=excluded.finish,
+response=excluded.response, grade=excluded.grade WHERE finish='error' OR grade IS NULL
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -92,6 +98,7 @@ class Store:
         self._lock_file = _lock(folder / "lock")
         self._guard = threading.RLock()
         self._waiting: deque[tuple[str, Sequence[object]]] = deque()  # statements
+        self._held: dict[str, tuple[int, Request, Response]] = {}  # by request, replies that wait for their verdict
         self._open = False  # a transaction
         self._failure: sqlite3.Error | None = None
         self._last: dict[str, int] = {}  # the last position held of a task, -1 for none
@@ -139,25 +146,13 @@ class Store:
         self._last[document.task] = max(position, self._last_of(document.task))
 
     def append(self, position: int, request: Request, response: Response, grade: Grade | None) -> None:
-        """Keep a reply; a later reply to the same place replaces an earlier failure, never a success."""
-        values = (
-            request.document.task,
-            position,
-            request.repeat,
-            request.part,
-            request.id,
-            packed(request.messages or request.prompt),
-            _sampling_json(request.sampling, request.continuation),
-            response.finish,
-            response_json(response),
-            grade_json(grade) if grade else None,
-        )
-        self._write(
-            "INSERT INTO replies VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (task, position, repeat, part) DO UPDATE "
-            "SET request_id=excluded.request_id, prompt=excluded.prompt, sampling=excluded.sampling, "
-            "finish=excluded.finish, response=excluded.response, grade=excluded.grade WHERE finish='error'",
-            values,
-        )
+        """Keep a reply; a later one to the same place replaces a failure or what has no grade, never a graded success."""
+        self._held.pop(request.id, None)
+        self._write(_APPEND, _reply(position, request, response, grade))
+
+    def hold(self, position: int, request: Request, response: Response) -> None:
+        """Keep a reply whose verdict is on its way: with it, if `append` brings it before the next commit, else alone."""
+        self._held[request.id] = (position, request, response)
 
     def set_grade(self, task: str, position: int, repeat: int, grade: Grade) -> None:
         """Replace the grade of a stored reply; log-likelihood tasks carry it on their first part."""
@@ -188,34 +183,39 @@ class Store:
 
     def _settle(self) -> None:
         """What waits goes into the open transaction."""
-        with self._said_in_words():
-            while self._waiting:
-                if not self._open:
-                    self._db.execute("BEGIN IMMEDIATE")
-                    self._open = True
-                self._db.execute(*self._waiting.popleft())
+        while self._waiting:
+            if not self._open:
+                self._execute("BEGIN IMMEDIATE")
+                self._open = True
+            self._execute(*self._waiting.popleft())
 
     def _commit(self) -> None:
-        with self._said_in_words():
-            if self._open:
-                self._db.execute("COMMIT")
-                self._open = False
+        if self._open:
+            self._execute("COMMIT")
+            self._open = False
 
-    @contextmanager
-    def _said_in_words(self) -> Iterator[None]:
-        """A refusal of SQLite as a StoreError, which every later call repeats: the run must end."""
+    def _execute(self, statement: str, values: Sequence[object] = ()) -> None:
+        """One statement; a refusal of SQLite is a StoreError, which every later call repeats: the run must end."""
         if self._failure is None:
             try:
-                yield
+                self._db.execute(statement, values)
                 return
             except sqlite3.Error as err:
                 self._failure = err
         raise StoreError(_cannot_write(self.path, self._failure)) from self._failure
 
+    def _let_go(self) -> None:
+        """Verdicts that have not come must not keep their replies from the disk. Safe beside `append`, in any order:
+        what it writes replaces a reply without a grade, and is not replaced by one."""
+        for name in list(self._held):
+            if found := self._held.pop(name, None):
+                self._waiting.append((_APPEND, _reply(*found, None)))
+
     def _tick(self) -> None:
         shortest, longest = INTERVAL
         pause = shortest
         while not self._stop.wait(pause):
+            self._let_go()
             with self._guard:
                 began = time.monotonic()
                 try:
@@ -228,6 +228,7 @@ class Store:
 
     def flush(self) -> None:
         """Commit what is pending; raises StoreError when the disk refuses."""
+        self._let_go()
         with self._guard:
             self._settle()
             self._commit()
@@ -318,6 +319,21 @@ class Store:
             for _, entries in groupby(page, key=lambda entry: (entry[0], entry[3])):
                 yield _stored(list(entries))
             last = page[-1][0]
+
+
+def _reply(position: int, request: Request, response: Response, grade: Grade | None) -> Sequence[object]:
+    return (
+        request.document.task,
+        position,
+        request.repeat,
+        request.part,
+        request.id,
+        packed(request.messages or request.prompt),
+        _sampling_json(request.sampling, request.continuation),
+        response.finish,
+        response_json(response),
+        grade_json(grade) if grade else None,
+    )
 
 
 def _stored(rows: list[Any]) -> Stored:

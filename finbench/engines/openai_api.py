@@ -96,6 +96,8 @@ class OpenAIEngine:
         self._slots: set[asyncio.Task[None]] = set()
         self._done: deque[Response] = deque()
         self._failure: BaseException | None = None
+        self._ahead: Any = None
+        self._preparing = False
         self._streaming = False  # the loop runs on behalf of `stream`, and stops at every reply
 
     # the engine contract
@@ -104,6 +106,7 @@ class OpenAIEngine:
         """Yields one Response per request, in order of completion; EngineError when no server can be used at all."""
         self.connect()
         self._requests, self._exhausted, self._blocked = requests, False, False
+        self._ahead = getattr(requests, "prepare", None)
         try:
             while True:
                 self._blocked = False  # what was done has been taken: the caller may have something to ask again
@@ -168,7 +171,20 @@ class OpenAIEngine:
             self._exhausted = True
             return None
         self._blocked = request is None
+        if self._ahead and not self._preparing:
+            self._preparing = True
+            self._loop.call_soon(self._prepare)
         return request
+
+    def _prepare(self) -> None:
+        """Has the next requests rendered between two looks at the sockets, so that a free slot need not wait for that."""
+        try:
+            self._preparing = not self._failure and self._ahead()
+        except Exception as error:  # not the loop's to log
+            self._failure, self._preparing = error, False
+            self._wake()
+        if self._preparing:
+            self._loop.call_soon(self._prepare)
 
     async def _slot(self, request: Request | None) -> None:
         """Asks one request after the other. Pulling here keeps the servers busy while replies wait to be yielded."""
