@@ -6,9 +6,7 @@ asked again. One writer at a time: the second is refused with the first one's pr
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import sqlite3
 import threading
 import time
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from finbench import refusals
 from finbench.codec import compact, grade_from, grade_json, packed, response_from, response_json
 from finbench.errors import StoreError
 from finbench.records import Document, Grade, Request, Response, Sampling, fields_of
@@ -62,7 +61,8 @@ ORDER BY d.position, r.repeat, r.part
 _APPEND = """
 INSERT INTO replies VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (task, position, repeat, part) DO UPDATE
 SET request_id=excluded.request_id, prompt=excluded.prompt, sampling=excluded.sampling, finish=excluded.finish,
-response=excluded.response, grade=excluded.grade WHERE finish='error' OR grade IS NULL
+response=excluded.response, grade=excluded.grade
+WHERE finish='error' OR (grade IS NULL AND excluded.grade IS NOT NULL)
 """
 
 
@@ -95,7 +95,7 @@ class Store:
         self.folder = folder
         self.path = folder / "responses.sqlite"
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock_file = _lock(folder / "lock")
+        self._lock_file = refusals.lock(folder / "lock")
         self._guard = threading.RLock()
         self._waiting: deque[tuple[str, Sequence[object]]] = deque()  # statements
         self._held: dict[str, tuple[int, Request, Response]] = {}  # by request, replies that wait for their verdict
@@ -110,7 +110,7 @@ class Store:
             self._check(settings)
         except sqlite3.DatabaseError as err:
             self._lock_file.close()
-            raise StoreError(_damaged(self.path, err)) from err
+            raise refusals.damaged(self.path, err) from err
         except StoreError:
             self._lock_file.close()
             raise
@@ -126,13 +126,7 @@ class Store:
             return
         wanted = json.loads(json.dumps(settings, sort_keys=True, default=list))
         if "settings" in stored:
-            differences = list(_differences(json.loads(stored["settings"]), wanted))
-            if differences:
-                raise StoreError(
-                    f"{self.folder}: holds a run with other settings:\n"
-                    + "\n".join(f"  {line}" for line in differences)
-                    + "\nGive these settings to continue it, or another --output for a new run."
-                )
+            refusals.other_settings(self.folder, json.loads(stored["settings"]), wanted)
             return
         for key, value in (("schema", SCHEMA), ("settings", wanted)):
             self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
@@ -202,7 +196,7 @@ class Store:
                 return
             except sqlite3.Error as err:
                 self._failure = err
-        raise StoreError(_cannot_write(self.path, self._failure)) from self._failure
+        raise refusals.cannot_write(self.path, self._failure) from self._failure
 
     def _let_go(self) -> None:
         """Verdicts that have not come must not keep their replies from the disk. Safe beside `append`, in any order:
@@ -362,46 +356,6 @@ def _stored(rows: list[Any]) -> Stored:
 @lru_cache(maxsize=64)
 def _sampling_json(sampling: Sampling, continuation: str) -> str:
     return compact(fields_of(sampling) | ({"continuation": continuation} if continuation else {}))
-
-
-def _lock(path: Path) -> Any:
-    """Hold the run folder for this process; the file tells others which process it is."""
-    handle = path.open("a+")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as err:
-        handle.seek(0)
-        holder = handle.read().strip() or "another process"
-        handle.close()
-        raise StoreError(
-            f"{path.parent}: process {holder} is writing this run; wait for it, or give another --output"
-        ) from err
-    handle.truncate(0)
-    handle.write(str(os.getpid()))
-    handle.flush()
-    return handle
-
-
-def _differences(stored: Any, wanted: Any, name: str = "") -> Iterator[str]:
-    if isinstance(stored, dict) and isinstance(wanted, dict):
-        for key in sorted(set(stored) | set(wanted)):
-            yield from _differences(stored.get(key), wanted.get(key), f"{name}.{key}" if name else key)
-    elif stored != wanted:
-        yield f"{name}: {stored!r} there, {wanted!r} asked for"
-
-
-def _damaged(path: Path, err: Exception) -> str:
-    return (
-        f"{path}: SQLite cannot read it ({err}); `sqlite3 {path.name} .recover` may save replies, "
-        "or give another --output to begin again"
-    )
-
-
-def _cannot_write(path: Path, err: Exception) -> str:
-    return (
-        f"{path}: cannot be written ({err}); all replies before the last second are kept. "
-        "Make room or restore the folder, and run the same command again"
-    )
 
 
 def wall_clock() -> str:

@@ -205,6 +205,52 @@ def test_an_error_of_the_callers_iterator_is_passed_on() -> None:
         client.close()
 
 
+class _Ahead:
+    """Requests that can be made ahead of their turn; making the `broken`th fails."""
+
+    def __init__(self, count: int, broken: int = 0) -> None:
+        self.left, self.made, self.broken = iter(range(count)), [], broken
+        self.ahead = 0
+
+    def prepare(self) -> bool:
+        number = next(self.left, None)
+        if number is None:
+            return False
+        if self.broken and number == self.broken:
+            raise ValueError("this row cannot be rendered")
+        self.made.append(number)
+        self.ahead = max(self.ahead, len(self.made))
+        return len(self.made) < 3
+
+    def __iter__(self) -> Iterator[Request]:
+        return self
+
+    def __next__(self) -> Request:
+        if not self.made:
+            self.prepare()
+        if not self.made:
+            raise StopIteration
+        return chat(str(self.made.pop(0)))
+
+
+def test_requests_are_made_ahead_while_the_server_thinks() -> None:
+    requests = _Ahead(20)
+    with FakeServer(latency=0.02) as server:
+        client = engine(server, max_concurrency=2)
+        replies = sorted(int(reply.request_id) for reply in client.stream(requests))
+        assert replies == list(range(20)) and requests.ahead == 3
+        assert len(list(client.stream(iter([chat("x")])))) == 1  # and an ordinary iterator is well after that
+        client.close()
+
+
+def test_a_request_that_cannot_be_made_ahead_ends_the_stream_with_its_error() -> None:
+    with FakeServer(latency=0.02) as server:
+        client = engine(server, max_concurrency=2)
+        with pytest.raises(ValueError, match="cannot be rendered"):
+            list(client.stream(_Ahead(20, broken=7)))
+        client.close()
+
+
 def test_an_abandoned_stream_leaves_nothing_behind_and_the_engine_usable() -> None:
     with FakeServer(latency=0.05) as server:
         client = engine(server)

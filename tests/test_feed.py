@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from finbench.feed import Choice, Feed
+from finbench.feed import AHEAD, Choice, Feed
 from finbench.records import Answer, Document, Gold, Grade, Request, Response, Sampling
 from finbench.store import Store
 
@@ -44,3 +44,63 @@ def test_answered_likelihoods_are_not_asked_again_and_a_gap_asks_all_of_them(tmp
                 store.append(
                     0, found.request, Response(found.request.id, "", "stop", logprob=-1.0), Grade(True, "equal")
                 )
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_likelihoods_that_a_kill_left_without_a_verdict_are_asked_again(tmp_path: Path, parts: int) -> None:
+    with Store(tmp_path, {}) as store:
+        for _ in range(2):
+            feed = Feed([likelihoods(parts)], store, {"t": None}, Choice())  # type: ignore[dict-item]
+            asked = [request for request in feed if request]
+            assert len(asked) == parts
+            for request in asked:
+                store.append(0, request, Response(request.id, "", "stop", logprob=-1.0), None)
+        store.set_grade("t", 0, 0, Grade(True, "equal"))
+        assert not list(Feed([likelihoods(parts)], store, {"t": None}, Choice()))  # type: ignore[dict-item]
+
+
+def generations(count: int) -> Any:
+    """A task of so many documents, one request each."""
+    documents = [Document(f"d{n}", "t", "?", Answer("number"), (Gold("1"),), row={"id": f"d{n}"}) for n in range(count)]
+
+    def requests(document: Document, *_: object) -> Iterator[Request]:
+        yield Request(document.id, document, (), Sampling(), prompt="?")
+
+    return SimpleNamespace(
+        name="t",
+        own_history=False,
+        output_type="generate_until",
+        documents=lambda limit, seed: enumerate(documents),
+        requests=requests,
+    )
+
+
+def test_requests_made_ahead_come_in_the_same_order_and_are_not_asked_after_a_stop(tmp_path: Path) -> None:
+    count = AHEAD + 5
+    names = [f"d{number}" for number in range(count)]
+    with Store(tmp_path, {}) as store:
+        feed = Feed([generations(count)], store, {"t": None}, Choice())  # type: ignore[dict-item]
+        assert feed.begin()
+        made = 1
+        while feed.prepare():
+            made += 1
+        assert made == AHEAD and feed.seen == {"t": AHEAD} and not feed.underway
+        assert next(feed).id == "d0"  # type: ignore[union-attr]
+        assert feed.prepare() and not feed.prepare()
+        assert [request.id for request in feed if request] == names[1:]
+        assert not feed.prepare()
+
+        stopped = Feed([generations(count)], store, {"t": None}, Choice())  # type: ignore[dict-item]
+        assert stopped.begin() and stopped.prepare()
+        stopped.stop()
+        assert not stopped.prepare() and list(stopped) == []
+
+
+def test_there_is_nothing_to_begin_where_all_is_answered(tmp_path: Path) -> None:
+    with Store(tmp_path, {}) as store:
+        feed = Feed([generations(3)], store, {"t": None}, Choice())  # type: ignore[dict-item]
+        for position, request in enumerate(feed):
+            assert request
+            store.append(position, request, Response(request.id, "1", "stop"), Grade(True, "equal"))
+        again = Feed([generations(3)], store, {"t": None}, Choice())  # type: ignore[dict-item]
+        assert not again.begin() and again.kept == 3

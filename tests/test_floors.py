@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "finbench"
 # From the ground up. What stands on one floor does not know its neighbours.
 FLOORS = [
     {"errors"},
-    {"records", "names"},
+    {"records", "names", "refusals"},
     {"characters", "closed_form", "numerals", "figures", "stats", "stated", "codec"},  # letters, numerals, sums
     {"units", "wording", "replies", "discourse", "recompute"},  # the words around a number, the parts of a reply
     {"statements", "equations", "digits"},

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -133,6 +135,21 @@ def test_a_large_run_finds_what_a_small_one_finds(tmp_path: Path, monkeypatch: p
     conductor.execute(conductor.plan(replace(settings, output=tmp_path / "beside")))
     assert len(started) == 1 and not _runs(started[0])
     assert verdicts(tmp_path / "beside") == verdicts(tmp_path / "here")
+
+
+def test_replies_that_a_killed_run_left_without_a_verdict_are_graded_when_it_goes_on(tmp_path: Path) -> None:
+    settings = Settings(model="baseline/heuristic", tasks=("finqa", "tfns"), data="sample", output=tmp_path)
+    before = conductor.execute(conductor.plan(settings)).document
+    with Store(tmp_path) as store:
+        verdicts = [stored.grade for stored in store.scan("finqa")]
+    with closing(sqlite3.connect(tmp_path / "responses.sqlite")) as db, db:
+        changed = db.execute("UPDATE replies SET grade = NULL WHERE task = 'finqa' AND position IN (0, 3, 4)")
+        assert changed.rowcount == 3
+    (tmp_path / "results.json").unlink()
+    outcome = conductor.execute(conductor.plan(settings))
+    assert outcome.status == "complete" and outcome.document["tasks"] == before["tasks"]
+    with Store(tmp_path) as store:
+        assert [stored.grade for stored in store.scan("finqa")] == verdicts
 
 
 @pytest.mark.parametrize("many", [1, 10**6])

@@ -84,6 +84,36 @@ def test_a_success_replaces_a_failure_and_never_the_other_way_round(tmp_path: Pa
     assert only.responses[0].text == "five" and only.grade.correct is True
 
 
+def test_a_reply_is_on_disk_before_its_verdict_where_that_takes_long(tmp_path: Path) -> None:
+    with Store(tmp_path, SETTINGS) as store:
+        store.add_document(0, document(), "{}", "h")
+        store.hold(0, request(), Response("r1", "five", "stop"))
+        deadline = time.monotonic() + 20
+        while _committed(tmp_path) < 1 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        (only,) = store.scan("finqa")
+        assert only.responses[0].text == "five" and only.grade is None
+        assert store.answered("finqa", 0, "h") == {(0, 0)}
+        store.append(0, request(), Response("r1", "five", "stop"), Grade(True, "equal"))
+        (only,) = store.scan("finqa")
+    assert only.grade == Grade(True, "equal")
+
+
+@pytest.mark.parametrize("verdict_first", [True, False])
+def test_a_verdict_that_comes_in_time_is_stored_once_with_its_reply(tmp_path: Path, verdict_first: bool) -> None:
+    with Store(tmp_path, SETTINGS) as store:
+        store.add_document(0, document(), "{}", "h")
+        acts = [
+            lambda: store.hold(0, request(), Response("r1", "five", "stop")),
+            lambda: store.append(0, request(), Response("r1", "five", "stop"), Grade(True, "equal")),
+        ]
+        for act in reversed(acts) if verdict_first else acts:
+            act()
+        store.flush()
+        (only,) = store.scan("finqa")
+    assert only.grade == Grade(True, "equal")
+
+
 def test_a_second_writer_is_refused_with_the_process_of_the_first(tmp_path: Path) -> None:
     with Store(tmp_path, SETTINGS), pytest.raises(StoreError, match=rf"process {os.getpid()}"):
         Store(tmp_path, SETTINGS)

@@ -19,14 +19,15 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import socket
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from finbench.engines import keys
 from finbench.engines import openai_wire as wire
 from finbench.engines.answers import GATEWAY, Refused, Retry, meaning
+from finbench.engines.client import Answer, Broken, Client, Unreachable
+from finbench.engines.deadlines import Deadlines
 from finbench.engines.endpoints import Endpoint, Endpoints, parse
 from finbench.engines.limits import Limits
 from finbench.errors import EngineError, UsageError
@@ -66,7 +67,6 @@ class OpenAIEngine:
         extra_body: Mapping[str, Any] | None = None,
         max_body: int = 16 << 20,
     ) -> None:
-        import aiohttp
         import uvloop
 
         urls = [base_urls] if isinstance(base_urls, str) else list(base_urls)
@@ -76,7 +76,7 @@ class OpenAIEngine:
             raise UsageError(f"--max-concurrency must be at least 1, got {max_concurrency}")
         self.model = model
         self.max_concurrency, self.timeout, self.retries, self.backoff = max_concurrency, timeout, retries, backoff
-        self._connect_wait, self._max_body = connect_wait, max_body
+        self._connect_wait = connect_wait
         self._extra = dict(extra_body or {})
         shared = keys.headers(api_key_env, headers or {})
         endpoints = [parse(url) for url in urls]
@@ -88,15 +88,15 @@ class OpenAIEngine:
         self._dialect = wire.Dialect()
         self._names: set[str] = set()  # model names that replies carried
         self._connected = False
-        self._aiohttp = aiohttp
         self._loop = uvloop.new_event_loop()  # a fifth less time per request than asyncio's own
-        self._session = self._loop.run_until_complete(self._open())
+        self._deadlines = Deadlines(self._loop, timeout)
+        self._client = self._run(self._open(max_body))
         self._requests: Iterator[Request | None] = iter(())
         self._exhausted = self._blocked = False
         self._slots: set[asyncio.Task[None]] = set()
         self._done: deque[Response] = deque()
         self._failure: BaseException | None = None
-        self._ahead: Any = None
+        self._ahead: Callable[[], bool] = _nothing  # has a request made before it is wanted
         self._preparing = False
         self._streaming = False  # the loop runs on behalf of `stream`, and stops at every reply
 
@@ -106,7 +106,7 @@ class OpenAIEngine:
         """Yields one Response per request, in order of completion; EngineError when no server can be used at all."""
         self.connect()
         self._requests, self._exhausted, self._blocked = requests, False, False
-        self._ahead = getattr(requests, "prepare", None)
+        self._ahead = getattr(requests, "prepare", _nothing)
         try:
             while True:
                 self._blocked = False  # what was done has been taken: the caller may have something to ask again
@@ -156,7 +156,7 @@ class OpenAIEngine:
             return
         self._abandon()
         self._run(self._endpoints.stop())
-        self._run(self._session.close())
+        self._run(self._client.close())
         self._loop.close()
 
     # one slot of the window, and one request
@@ -171,7 +171,7 @@ class OpenAIEngine:
             self._exhausted = True
             return None
         self._blocked = request is None
-        if self._ahead and not self._preparing:
+        if not self._preparing:
             self._preparing = True
             self._loop.call_soon(self._prepare)
         return request
@@ -213,8 +213,8 @@ class OpenAIEngine:
             waited += loop.time() - before
             attempts += 1
             try:
-                async with asyncio.timeout_at(started + waited + self.timeout):
-                    reply = await self._attempt(endpoint, request, payload)
+                deadline = started + waited + self.timeout
+                reply = await self._deadlines.keep(deadline, self._attempt(endpoint, request, payload))
             except TimeoutError:
                 message = f"no complete reply within {self.timeout:g} s"
                 self._endpoints.failed(endpoint, message)
@@ -255,37 +255,33 @@ class OpenAIEngine:
 
     async def _attempt(self, endpoint: Endpoint, request: Request, payload: bytes) -> wire.Reply:
         """One exchange with one server; Retry, Refused or EngineError when it brought no reply."""
-        aiohttp = self._aiohttp
         url = endpoint.chat if request.messages else endpoint.completions
         try:
-            async with self._session.post(
-                url, data=payload, headers=endpoint.headers, proxy=endpoint.proxy, allow_redirects=False
-            ) as answer:
-                raw = await self._body(answer)
+            answer = await self._client.send(endpoint, "POST", url, payload)
             if answer.status == 200:
-                return wire.read(request, raw)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            message = self._redact(f"cannot connect ({_words(error)})")
+                return wire.read(request, answer.raw)
+        except Unreachable as error:
+            message = f"cannot connect ({error})"
             self._endpoints.failed(endpoint, message, unreachable=True)
             raise Retry(message, counted=False) from None
-        except aiohttp.ClientError as error:
-            message = self._redact(f"broken reply ({_words(error)})")
+        except Broken as error:
+            message = f"broken reply ({error})"
             self._endpoints.failed(endpoint, message)
             raise Retry(message) from None
         except wire.BadReply as error:
             if error.final:
                 raise Refused(f"unusable reply: {error}") from None
             raise Retry(f"unusable reply: {error}") from None
-        raise self._meaning(endpoint, request, payload, answer, raw)
+        raise self._meaning(endpoint, request, payload, answer)
 
-    def _meaning(self, endpoint: Endpoint, request: Request, payload: bytes, answer: Any, raw: bytes) -> Exception:
+    def _meaning(self, endpoint: Endpoint, request: Request, payload: bytes, answer: Answer) -> Exception:
         """What an answer other than 200 means, noted down for its server and for requests to come."""
         if answer.status == 400:
-            message, _ = wire.error_of(raw)
+            message, _ = wire.error_of(answer.raw)
             self._dialect.learn(message)
             if wire.encode(request, self.model, self._dialect, self._extra) != payload:
                 return Retry(message, counted=False)
-        failure = meaning(answer.status, answer.headers, raw, endpoint, self.model, self._extra)
+        failure = meaning(*answer, endpoint, self.model, self._extra)
         if isinstance(failure, EngineError):
             return EngineError(self._redact(str(failure)))
         if isinstance(failure, Retry):
@@ -296,25 +292,6 @@ class OpenAIEngine:
             elif failure.after is not None:
                 self._endpoints.pause(endpoint, failure.after)
         return failure
-
-    async def _body(self, answer: Any) -> bytes:
-        """The body, unpacked and without secrets; at most `max_body` bytes are read or unpacked."""
-        chunks: list[bytes] = []
-        size = 0
-        while chunk := await answer.content.readany():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > self._max_body:
-                answer.close()
-                raise wire.BadReply(f"the body is larger than {self._max_body >> 20} MiB", final=True)
-        raw = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        encoding = answer.headers.get("Content-Encoding")
-        if encoding:
-            raw = wire.inflate(raw, encoding.strip().lower(), self._max_body)
-        for secret in self._secrets:  # here too, lest the head of a body shows half a key
-            if secret.encode() in raw:
-                raw = raw.replace(secret.encode(), b"[redacted]")
-        return raw
 
     # first contact, and servers that were left out
 
@@ -336,17 +313,12 @@ class OpenAIEngine:
     async def _answers(self, endpoint: Endpoint) -> bool:
         """Whether a server is up, by its model list (noted down); one that has no such list is up all the same."""
         try:
-            async with (
-                asyncio.timeout(10),
-                self._session.get(
-                    endpoint.models, headers=endpoint.headers, proxy=endpoint.proxy, allow_redirects=False
-                ) as answer,
-            ):
-                raw = await self._body(answer)
-        except (TimeoutError, self._aiohttp.ClientError, wire.BadReply) as error:
-            endpoint.last_error = self._redact(_words(error))
+            async with asyncio.timeout(10):
+                answer = await self._client.send(endpoint, "GET", endpoint.models)
+        except (TimeoutError, Unreachable, Broken, wire.BadReply) as error:
+            endpoint.last_error = self._redact(str(error) or "no answer within 10 s")
             return False
-        message, code = wire.error_of(raw) if answer.status != 200 else ("", "")
+        message, code = wire.error_of(answer.raw) if answer.status != 200 else ("", "")
         if answer.status >= 500:
             endpoint.last_error = self._redact(f"HTTP {answer.status}: {message}")
             return False
@@ -354,21 +326,13 @@ class OpenAIEngine:
             hint = wire.hint(401, message, code, succeeded=False, extra=())
             raise EngineError(self._redact(f"{endpoint.url} answers HTTP 401: {message}. {hint}"))
         if answer.status == 200:
-            endpoint.offers, endpoint.owner, endpoint.max_model_len = wire.models(raw, self.model)
+            endpoint.offers, endpoint.owner, endpoint.max_model_len = wire.models(answer.raw, self.model)
         return True
 
     # machinery
 
-    async def _open(self) -> Any:
-        aiohttp = self._aiohttp
-        # Idle connections are dropped before uvicorn drops them (5 s), which would look like a broken reply.
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4.0, socket_factory=_socket)
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=20.0),
-            auto_decompress=False,  # unpacked by hand, with a limit
-        )
+    async def _open(self, max_body: int) -> Client:
+        return Client(self._secrets, max_body)
 
     def _left(self, slot: asyncio.Task[None]) -> None:
         self._slots.discard(slot)
@@ -400,16 +364,5 @@ class OpenAIEngine:
         return keys.redact(text, self._secrets)
 
 
-def _words(error: BaseException) -> str:
-    """An exception in one line."""
-    return wire.head(f"{type(error).__name__}: {error}".encode("utf-8", "replace")).rstrip(": ")
-
-
-def _socket(address: tuple[Any, ...]) -> socket.socket:
-    """A socket that notices within about a minute that its peer is gone, and keeps a slow reply alive behind NAT."""
-    connection = socket.socket(*address[:3])
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, option):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    return connection
+def _nothing() -> bool:
+    return False
