@@ -46,6 +46,7 @@ _UP_AFTER = re.compile(
     r"上升|涨幅|增幅))\b",
     re.I,
 )
+_TURNS = (*_DOWN_STEMS, *_UP_STEMS, "less", "below")
 _BOUND_BEFORE = re.compile(
     r"(?:\b(?:more|less|greater|fewer|higher|lower|larger|smaller|bigger|better)\s+than|\bat\s+(?:least|most)|"
     r"\b(?:over|above|below|under|"
@@ -165,6 +166,12 @@ def is_date(text: str, head: str, match: re.Match[str], after: int, noun: str) -
         and _LINE_BEFORE.search(head, max(0, len(head) - 16))
         and re.match(r"[.)、:]\s*(?=[^\d\s])", text[match.end() : match.end() + 4])
     )
+
+
+def turns(text: str) -> bool:
+    """Can `direction_of` find anything anywhere in a text? Looking for the words takes a twentieth of the time."""
+    low = text.lower()
+    return any(map(low.__contains__, _TURNS))
 
 
 def direction_of(stem: str, tail: str) -> int:

@@ -19,18 +19,21 @@ from finbench.quantity import Quantity
 from finbench.records import Document, Gold, Grade
 from finbench.replies import Reply
 from finbench.statements import Statement
+from finbench.wording import turns
 
 
 def _direction_before(statement: Statement, quantity: Quantity) -> int:
     """The direction that the words before a box give: its own sentence, or the last one with the same number."""
     lead = plain(statement.lead[-260:])
+    joined = f"{lead} {quantity.shown}"
+    if not turns(joined):
+        return 0
     digits = quantity.shown.strip("$€£¥+-()% ").split(" ")[0]
     start = lead.rfind(digits)
     if start < 0:
         start = len(lead)
-    joined = f"{lead} {quantity.shown}"
-    for other in reversed(quantities.scan(joined[max(0, start - 100) :])):
-        at = joined[max(0, start - 100) :]
+    at = joined[max(0, start - 100) :]
+    for other in reversed(quantities.scan(at)):
         if other.number == quantity.number and (direction := quantities.directed(other, at).direction):
             return direction
     return 0
@@ -55,8 +58,9 @@ def grade_number(document: Document, reply: Reply, *, either: bool = False, home
 
 def judge(document: Document, quantity: Quantity, wanted: Asked, found: Found | None = None) -> Grade:
     """The verdict on one quantity: any gold may be hit; the reason tells how, or what is wrong with it."""
-    if found is not None and quantity.direction == 0 and quantity.number > 0 and wanted.direction:
-        quantity = replace(quantity, direction=_direction_before(found.statement, quantity))
+    undirected = quantity.direction == 0 and quantity.number > 0
+    if found and undirected and wanted.direction and (direction := _direction_before(found.statement, quantity)):
+        quantity = replace(quantity, direction=direction)
     golds = [(gold, q) for gold in document.golds if (q := gold_quantity(gold.text)) is not None]
     readings = answer_points(quantity, wanted)
     shown = str(quantity.shown)

@@ -19,10 +19,8 @@ class _Sign:
 
     def search(self, text: str) -> re.Match[str] | None:
         """The pattern's first match in a text, or None."""
-        for hint in self.hints:
-            if hint in text:
-                return self.pattern.search(text)
-        return None if text.isascii() else self.pattern.search(text)
+        hinted = any(map(text.__contains__, self.hints)) or not text.isascii()
+        return self.pattern.search(text) if hinted else None
 
 
 def _sign(hints: str, pattern: str) -> _Sign:
