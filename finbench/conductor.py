@@ -165,8 +165,8 @@ class _Desk:
             raise EngineError(f"the engine replied to {response.request_id!r}, which was not asked or already answered")
         together = self._feed.complete(found, response)
         document = found.request.document
-        aside = document.answer.kind != "lm_eval" and not found.task.own_history
-        if together and aside and self._grader and self._grader.ready():
+        alone = found.request.kind == "generate" and document.answer.kind != "lm_eval" and not found.task.own_history
+        if together and alone and self._grader and self._grader.ready():
             self._store.hold(found.position, found.request, response)
             self._grader.submit(found, document, found.row, together)
             for earlier, said, graded in self._grader.graded():
@@ -269,7 +269,7 @@ def _finish(
         "finished": wall_clock(),
         "status": status,
         "suite": list(suite),
-        "seen": feed.seen,
+        "counted": manifest.counted(summary),
         "data_hashes": feed.data_hashes,
         "ids": {task.name: store.ids(task.name) for task in planned.tasks if task.metadata.get("drawn")},
         "timings": {"seconds": seconds, "kept": feed.kept},

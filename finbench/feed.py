@@ -54,7 +54,6 @@ class Feed:
         self._stopped = False
         self.underway: dict[str, Underway] = {}
         self.kept = 0  # replies that the store already held
-        self.seen: dict[str, int] = {}  # documents met per task
         self._sums: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[Request | None]:
@@ -94,9 +93,7 @@ class Feed:
     def _walk(self, tasks: Sequence[Task]) -> Iterator[bool]:
         """Meet one document per step; its open requests go to the ready queue."""
         for task in tasks:
-            self.seen.setdefault(task.name, 0)
             for position, document in task.documents(self._choice.limit, self._choice.seed):
-                self.seen[task.name] += 1
                 before = document.row.get("depends_on") if task.own_history else None
                 if before is None or (task.name, before) in self._answered:
                     self._meet(task, position, document)

@@ -47,7 +47,7 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
                 "data": "sample" if task.name in sampled else "full",
                 "data_hash": facts["data_hashes"].get(task.name, ""),
                 "template_hash": task.template_hash,
-                "n": facts["seen"].get(task.name, 0),
+                "n": facts["counted"].get(task.name, 0),
                 "of": plan.sizes[task.name],
                 "judged": task.judged,
                 **({"ids": facts["ids"][task.name]} if task.name in facts["ids"] else {}),  # rows that were drawn
@@ -138,6 +138,14 @@ def finished(plan: Plan) -> dict[str, Any] | None:
         return None
     whole = all((plan.folder / f"samples_{slug(task.name)}.jsonl").is_file() for task in plan.tasks)
     return outcome if same and whole and not about["git_commit"].endswith("+") else None
+
+
+def counted(summary: Mapping[str, Any]) -> dict[str, int]:
+    """How many documents of each task were answered."""
+    entries = dict(summary["tasks"])
+    for entry in summary["tasks"].values():
+        entries |= entry.get("subtasks", {})
+    return {name: entry["n"] for name, entry in entries.items()}
 
 
 def token_totals(summary: Mapping[str, Any]) -> dict[str, int] | None:

@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from finbench.codec import LM_EVAL, compact, packed
 from finbench.names import slug
-from finbench.records import Document, Grade, Response, text_hash
+from finbench.records import Document, Grade, text_hash
 from finbench.score import Sample, Tally, grade, percent, stored_document
 from finbench.stats import Estimate, average_of
 from finbench.store import Store, Stored
@@ -93,30 +94,30 @@ def _average(estimates: Mapping[str, Estimate], suite: Sequence[str]) -> dict[st
 
 
 def _graded(store: Store, info: TaskInfo, out: IO[str], opened: bool) -> Iterator[tuple[Document, list[Sample]]]:
-    """The documents of a task with their graded repeats; each repeat is written to `out` on the way."""
-    document: Document | None = None
-    position, samples = -1, []  # type: int, list[Sample]
-    for stored in store.scan(info.name):
-        if stored.position != position:
-            if document is not None:
-                yield document, samples
-            document, position, samples = stored_document(info.name, stored), stored.position, []
-        assert document is not None
-        verdict = stored.grade or _late(store, document, stored, opened)
-        samples.append((stored.responses, verdict, stored.judgement))
-        out.write(sample_line(document, stored, verdict))
-    if document is not None:
-        yield document, samples
+    """The documents of a task with their graded repeats; each repeat is written to `out` on the way.
 
-
-def _late(store: Store, document: Document, stored: Stored, opened: bool) -> Grade:
-    """The verdict on a reply that is stored without one: the run was killed while it was being graded.
-
-    Replies to lm-eval's own scoring and to single choices are stored with their verdict or are not all there.
+    What an interrupted run has not asked is left out: missing is not wrong.
     """
-    whole = stored.responses and stored.responses[0].logprob is None and document.answer.kind != "lm_eval"
-    if not whole:
-        return Grade(correct=False, reason="error")
+    for _, together in groupby(store.scan(info.name), key=lambda stored: stored.position):
+        repeats = list(together)
+        document = stored_document(info.name, repeats[0])
+        samples: list[Sample] = []
+        for stored in repeats:
+            verdict = stored.grade or _late(store, document, stored, opened)
+            if verdict is not None:
+                samples.append((stored.responses, verdict, stored.judgement))
+                out.write(sample_line(document, stored, verdict))
+        if samples:
+            yield document, samples
+
+
+def _late(store: Store, document: Document, stored: Stored, opened: bool) -> Grade | None:
+    """The verdict on a reply that is stored without one, because the run was killed while it was being graded.
+
+    None where replies are missing: those to lm-eval's own scoring and to single choices are stored with their verdict.
+    """
+    if not stored.responses or stored.responses[0].logprob is not None or document.answer.kind == "lm_eval":
+        return None
     verdict = grade(document, stored.responses, opened=opened)
     store.set_grade(document.task, stored.position, stored.repeat, verdict)
     return verdict
@@ -125,7 +126,7 @@ def _late(store: Store, document: Document, stored: Stored, opened: bool) -> Gra
 def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:
     """One line of samples_<task>.jsonl: lm-eval's per-sample fields, and ours under `finbench`."""
     responses = stored.responses
-    first = responses[0] if responses else Response(stored.request_id, "", "error", error="not asked")
+    first = responses[0]
     texts = [[r.logprob, r.greedy] for r in responses] if first.logprob is not None else [first.text]
     target = document.golds[0].text
     line = {

@@ -214,9 +214,28 @@ def test_control_c_lets_replies_under_way_in_and_keeps_them(tmp_path: Path) -> N
         said = process.stderr.read()
         asked = sum(server.asked.values())
         assert "waiting for the replies under way" in said and "Traceback" not in said
-        assert json.loads((tmp_path / "run.json").read_text("utf-8"))["status"] == "interrupted"
+        manifest = json.loads((tmp_path / "run.json").read_text("utf-8"))
+        assert manifest["status"] == "interrupted"
+        # Only what was answered counts, not what was rendered ahead of its turn.
+        found = json.loads((tmp_path / "results.json").read_text("utf-8"))["finbench"]["tasks"]["finqa"]
+        assert manifest["tasks"]["finqa"]["n"] == found["n"] == len(samples(tmp_path)) == asked
+        assert found["errors"] == 0
         assert start(server.url, tmp_path).wait(timeout=60) == 0
     assert max(server.asked.values()) == 1 and sum(server.asked.values()) > asked
+
+
+def test_a_run_stopped_before_its_first_reply_ends_in_order_and_can_go_on(tmp_path: Path) -> None:
+    with FakeServer(latency=600.0) as server:
+        process = start(server.url, tmp_path)
+        while not server.asked:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert "Traceback" not in process.stderr.read()
+    with FakeServer() as server:
+        assert start(server.url, tmp_path).wait(timeout=60) == 0
 
 
 def test_json_prints_exactly_one_document(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_requests_made_ahead_come_in_the_same_order_and_are_not_asked_after_a_st
         made = 1
         while feed.prepare():
             made += 1
-        assert made == AHEAD and feed.seen == {"t": AHEAD} and not feed.underway
+        assert made == AHEAD and not feed.underway
         assert next(feed).id == "d0"  # type: ignore[union-attr]
         assert feed.prepare() and not feed.prepare()
         assert [request.id for request in feed if request] == names[1:]
