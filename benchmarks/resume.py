@@ -2,7 +2,8 @@
 
     python benchmarks/resume.py [--samples 2000] [--large 200000]
 
-First a served run is killed at half of its samples and continued; then a run of the large size is done with a built-in
+First a served run is killed when half of its samples are answered and continued, once with replies after 20 ms and once with
+replies after a second more or less, which is nearer to a model; then a run of the large size is done with a built-in
 model (so that only the harness counts), and started again when complete.
 """
 
@@ -24,14 +25,15 @@ sys.path.insert(0, str(ROOT / "tests"))
 from fake_server import FakeServer
 
 
-def killed(samples: int) -> None:
-    with tempfile.TemporaryDirectory() as name, FakeServer(latency=0.02) as server:
+def killed(samples: int, latency: float, sigma: float) -> None:
+    with tempfile.TemporaryDirectory() as name, FakeServer(latency=latency, sigma=sigma) as server:
         folder = Path(name)
         write_task(folder, samples)
         command = finbench_command(server.url, folder, 64)
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while server.total < samples // 2:
-            time.sleep(0.01)
+        while server.total - server.in_flight < samples // 2:
+            time.sleep(0.001)
+        answered = server.total - server.in_flight
         process.send_signal(signal.SIGKILL)
         process.wait()
         before = server.total
@@ -39,8 +41,10 @@ def killed(samples: int) -> None:
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         twice = server.total - samples
         print(
-            f"| killed at {before:,} of {samples:,} | {100 * (before - twice) / samples:.1f} % kept | "
-            f"{twice} asked twice | {time.monotonic() - started:.1f} s to finish |"
+            f"| {latency:g} s a reply, killed at {answered:,} answered of {samples:,} | "
+            f"{100 * (before - twice) / samples:.1f} % kept | {twice} asked twice | "
+            f"{time.monotonic() - started:.1f} s to finish |",
+            flush=True,
         )
 
 
@@ -121,7 +125,8 @@ def main() -> None:
     parser.add_argument("--large", type=int, nargs="+", default=[2000, 200000])
     parser.add_argument("--kills", type=int, default=0, help="also: so many kills at random moments")
     options = parser.parse_args()
-    killed(options.samples)
+    for latency, sigma in ((0.02, 0.0), (1.0, 0.5)):
+        killed(options.samples, latency, sigma)
     if options.kills:
         many_kills(options.samples, options.kills)
     for samples in options.large:
