@@ -25,7 +25,8 @@ from finbench.store import Store, Stored
 
 MANY = 1_000  # samples from which a process of its own repays its start
 MOST = 16  # processes: more than one that reads and writes the store can feed
-WINDOW = 1_024  # replies that may wait for their verdict, in memory
+WINDOW = 512  # replies of a run that may wait for their verdict, in memory
+SHARE = 64  # the same for each process of a crew
 CHUNK = 1 << 16  # bytes, what a pipe holds
 NICE = 10  # what asks, and what answers where that is this machine, go first: a late verdict holds nothing up
 
@@ -39,8 +40,8 @@ class Grader(Generic[Key]):
     brings along needs the task and stays where the task is.
     """
 
-    def __init__(self, opened: bool) -> None:
-        self._opened = opened
+    def __init__(self, opened: bool, window: int = WINDOW) -> None:
+        self._opened, self._window = opened, window
         self._owed: deque[tuple[Key, Document, Sequence[Response]]] = deque()
         self._out = bytearray()
         self._in = b""
@@ -59,12 +60,12 @@ class Grader(Generic[Key]):
         return self._ready
 
     def submit(self, key: Key, document: Document, row: str, responses: Sequence[Response]) -> None:
-        """Hand over the replies to a document with its row as JSON; waits while `WINDOW` verdicts are owed."""
+        """Hand over the replies to a document with its row as JSON; waits while more than `window` verdicts are owed."""
         self._owed.append((key, document, responses))
         said = "\t".join(map(response_json, responses))  # JSON texts: no tab, no line break
         self._out += f"{packed(document.task)}\t{row}\t{said}\n".encode()
         self._exchange(wait=False)
-        while self._alive and len(self._owed) - self._in.count(b"\n") > WINDOW:
+        while self._alive and len(self._owed) - self._in.count(b"\n") > self._window:
             self._exchange(wait=True)
 
     def graded(self) -> Iterator[tuple[Key, Sequence[Response], Grade]]:
@@ -129,7 +130,7 @@ def regrade(store: Store, task: str, *, opened: bool = False) -> int:
 
     crew: list[Grader[Stored]] = []
     if cores() > 1 and store.count().get(task, 0) >= MANY:
-        crew = [Grader(opened) for _ in range(min(MOST, cores()))]
+        crew = [Grader(opened, SHARE) for _ in range(min(MOST, cores()))]
     try:
         for number, stored in enumerate(store.scan(task)):
             document = score.stored_document(task, stored)

@@ -43,11 +43,13 @@ def here(opened: bool = False) -> list[tuple[int, Grade]]:
     return [(number, score.grade(document, said, opened=opened)) for number, document, _, said in asked()]
 
 
-def test_verdicts_come_back_in_order_and_are_those_of_this_process() -> None:
-    grader: Grader[int] = Grader(opened=False)
+@pytest.mark.parametrize("window", [1, graders.SHARE, graders.WINDOW])
+def test_verdicts_come_back_in_order_and_are_those_of_this_process(window: int) -> None:
+    grader: Grader[int] = Grader(opened=False, window=window)
     found = []
     for number, document, row, said in asked():
         grader.submit(number, document, row, said)
+        assert len(grader._owed) - grader._in.count(b"\n") <= window
         found += list(grader.graded())
     found += list(grader.rest())
     grader.close()
