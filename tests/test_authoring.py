@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finbench import authoring, cli, grading, scaffold, tables, tasks
@@ -285,7 +285,7 @@ CELL = (
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.fixed_dictionaries({"q": CELL, "a": CELL, "A": CELL, "B": CELL}), min_size=1, max_size=5),
        st.sampled_from([None, *authoring.KINDS]))  # fmt: skip
 def test_any_rows_make_a_task_that_renders_and_grades_or_one_of_our_errors(tmp_path, rows, kind):

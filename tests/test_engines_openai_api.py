@@ -58,10 +58,10 @@ def ask_one(server: FakeServer | str, request: Request | None = None, **settings
 
 
 def test_a_reply_carries_text_tokens_time_and_attempts() -> None:
-    with FakeServer(latency=0.01) as server:
+    with FakeServer(latency=0.1) as server:
         reply = ask_one(server)
     assert (reply.text, reply.finish, reply.error, reply.attempts) == ("The answer is \\boxed{42}.", "stop", "", 1)
-    assert reply.prompt_tokens == 3 and reply.output_tokens == 7 and reply.seconds >= 0.01
+    assert reply.prompt_tokens == 3 and reply.output_tokens == 7 and reply.seconds > 0.05
 
 
 def test_every_sampling_field_reaches_the_server() -> None:
@@ -325,9 +325,9 @@ def test_an_error_names_the_boundary_and_shows_the_head_of_the_body(mode: str, n
 
 
 def test_retry_after_is_honoured_by_all_requests_and_costs_no_deadline() -> None:
-    with FakeServer(mode="429-retry-after", faults=1, retry_after=0.3) as server:
-        reply = ask_one(server, timeout=0.2)
-    assert reply.finish == "stop" and reply.attempts == 2 and reply.seconds >= 0.3
+    with FakeServer(mode="429-retry-after", faults=1, retry_after=2) as server:
+        reply = ask_one(server, timeout=1.5)
+    assert reply.finish == "stop" and reply.attempts == 2 and reply.seconds > 1.5
 
 
 def test_a_retry_after_beyond_max_wait_ends_the_run_with_a_word_about_resuming() -> None:
@@ -412,11 +412,11 @@ def test_the_deadline_is_for_the_whole_request(mode: str) -> None:
     requests = [chat(str(i)) for i in range(12)]
     with FakeServer(mode=mode, every=3) as server:
         started = time.monotonic()
-        replies = ask(server, requests, timeout=0.3)
+        replies = ask(server, requests, timeout=1)
         assert time.monotonic() - started < 20
     failed = [reply for reply in replies.values() if reply.finish == "error"]
     assert 0 < len(failed) < 12
-    assert all("no complete reply within 0.3 s" in r.error or "broken reply" in r.error for r in failed)
+    assert all("no complete reply within 1 s" in r.error or "broken reply" in r.error for r in failed)
 
 
 def test_the_deadline_spans_all_attempts() -> None:
@@ -595,7 +595,7 @@ def test_requests_per_minute_are_kept() -> None:
     with FakeServer() as server:
         started = time.monotonic()
         ask(server, [chat(str(i)) for i in range(11)], rpm=1200)  # one every 50 ms
-        assert 0.5 <= time.monotonic() - started < 20
+        assert 0.4 < time.monotonic() - started < 20
 
 
 def test_tokens_per_minute_are_kept_by_what_was_really_used() -> None:

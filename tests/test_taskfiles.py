@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from finbench import taskfiles
@@ -144,7 +144,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(YAML)
 def test_any_text_is_a_task_file_or_a_reason(tmp_path, text):
     (tmp_path / "fuzz.yaml").write_bytes(text.encode("utf-8", "surrogatepass"))
@@ -152,7 +151,6 @@ def test_any_text_is_a_task_file_or_a_reason(tmp_path, text):
     assert len(folder.parts) + len(folder.broken) == 1
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=4))
 def test_any_mapping_is_a_task_file_or_a_reason(tmp_path, config):
     import yaml
