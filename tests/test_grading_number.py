@@ -95,6 +95,7 @@ def test_the_scale_is_read_from_the_question(question: str, scale: int | None) -
         ("Round to two decimal places.", 2),
         ("to 1 decimal place", 1),
         ("to the nearest hundredth", 2),
+        ("5 percent of sales, rounded to 2 decimals", 2),
         ("保留两位小数", 2),
         ("保留2位小数", 2),
         ("no word of it", None),
