@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from finbench.characters import last_match
+
 RETRACTION = re.compile(
     r"(?:^|[\n.!?。;,—(*\s])[\s*_\"'(—-]{0,5}(?P<strong>(?:wait|hold on|hmm+|no)[,.!—\s-]+(?:that|this|it|i|"
     r"let me|the (?:answer|correct|right)|actually|no)\b[^.\n]{0,50}?(?:wrong|incorrect|mistake|error|"
@@ -15,7 +17,7 @@ RETRACTION = re.compile(
     r"(?:that|this|the above|it|which)(?:'s| is| was) (?:wrong|incorrect|not right|not correct|a mistake|"
     r"an error)|my mistake|apologies|oops|let me (?:correct|fix|revise)|"
     r"revised|更正|纠正|修正|不对|算错|有误|搞错|写错|应更正为|应该是|我错了|错了)"
-    r"|[\s*_\"'(—-](?P<weak>wait\b|actually\b|hold on|hmm|let me (?:re-?(?:check|compute|calculate|do|think|"
+    r"|(?:^|[\s*_\"'(—。;!-])(?P<weak>wait\b|actually\b|hold on|hmm|let me (?:re-?(?:check|compute|calculate|do|think|"
     r"consider|evaluate|examine)|double[- ]check)|re-?(?:checking|calculating|reading|computing)|"
     r"等等|等一下|重新计算|再算|重新检查|让我再|实际上|其实)",
     re.I,
@@ -59,6 +61,7 @@ _HESITATION = re.compile(
     r"while|even though|if)\b|虽然|尽管|似乎|看似",
     re.I,
 )
+_BUT = re.compile(r"\b(?:but|however|yet|still|nevertheless|nonetheless)\b|但|不过|然而", re.I)
 _OVERCOME = re.compile(r"\b(?:but|however|yet|still|nevertheless|nonetheless|we can|can be)\b|但|不过|然而|可以", re.I)
 
 
@@ -70,7 +73,9 @@ def refuses(text: str) -> re.Match[str] | None:
     """
     match = _REFUSAL.search(text)
     if match and _OVERCOME.search(text, match.end()) and _HESITATION.search(text, 0, match.end()):
-        return None
+        last = last_match(_REFUSAL, text)
+        assert last is not None
+        return None if last.start() == match.start() or _BUT.search(text, last.end()) else last
     return match
 
 
@@ -121,7 +126,7 @@ CONTEXT = re.compile(
     r"comparison\b|[-$]?[\d,.]+%? (?:relates?|refers?|pertains?|belongs?) to\b|i (?:have )?(?:assumed|used|took|rounded)\b|"
     r"this is not|i hope|hope this|let me know|if you|feel free|"
     r"注|备注|数据来源|来源|资料来源|参考|说明|验算|检验|验证|免责|样本|以上数据|数据|上述数据|计算依据|依据|"
-    r"解释|理由|原因|解析|分析|其中|需要注意|请注意|但|不过|如有|希望|投资有风险|提示|风险)",
+    r"解释|理由|原因|解析|分析|其中|需要注意|请注意|但|不过|而(?!且|言|后)|如有|希望|投资有风险|提示|风险)",
     re.I,
 )
 CONTEXT_INSIDE = re.compile(

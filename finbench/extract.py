@@ -74,13 +74,13 @@ class Found:
 
 _ALTERNATIVE = re.compile(
     r"^[\s.,;:)*$\\\]]*(?:or\b|alternatively\b|or else\b|another (?:possible )?answer\b|it could also be\b|或者?|"
-    r"也可能|也可以是)",
+    r"也可能|也可以)",
     re.I,
 )
 _JOIN = re.compile(
     r"[\s$.,;&/*\\()、和与及或]{0,12}(?:or|and|alternatively|either|和|或者?|以及)?[\s$.,;:&/*\\()]{0,12}", re.I
 )
-_EITHER = re.compile(r"\b(?:or|alternatively|could also be|another possible)\b|或者?|也可能", re.I)
+_EITHER = re.compile(r"\b(?:or|alternatively|could also be|another possible)\b|或者?|也可能|也可以", re.I)
 
 
 def find(reply: Reply, reader: Reader, question: str = "") -> Found | None:
@@ -236,7 +236,11 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         return None
     last = text[spans[-1][0] : spans[-1][1]].strip()
     many = len(spans) > 1 or len(text) > 100
-    cut_off = many and bool(UNFINISHED.search(last.rstrip("$ *")) or STUB.fullmatch(last) or UNDONE.fullmatch(last))
+    cut_off = (
+        many
+        and last != "×"
+        and bool(UNFINISHED.search(last.rstrip("$ *")) or STUB.fullmatch(last) or UNDONE.fullmatch(last))
+    )
     offered = candidates(text, base, spans, plans=reader.plans)
     if refuses(text[spans[0][0] :]):
         refused, readable = _with_refusals(offered, reader)
@@ -244,11 +248,8 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
             return refused
     else:
         readable = _from_the_end(offered, reader, only_cued=only_cued)
-    if (
-        len(readable) > 1
-        and BOTH_OFFERED.search(last)
-        and not reader.same(readable[-1][1].reading.value, readable[-2][1].reading.value)
-    ):
+    offers = [found.reading.value for _, found in readable[-2:] if not found.reading.problem]
+    if len(offers) == 2 and BOTH_OFFERED.search(last) and not reader.same(*offers):
         return Found(Reading(problem="two_answers"), readable[-1][1].statement)
     cued_ones = [found for cued, found in readable if cued]
     if only_cued:
@@ -263,9 +264,10 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
     if not readable:
         return None
     chosen = _choose(readable, reader)
-    if chosen.reading.whole and chosen.statement.end < readable[-1][1].statement.end and not chosen.reading.problem:
-        strong = RETRACTION.search(text, max(0, chosen.statement.end - base))
-        if strong and strong.group("strong"):  # "4.83. Correction: the figure should be -4.6."
+    if chosen.statement.end < readable[-1][1].statement.end and not chosen.reading.problem:
+        taken = RETRACTION.search(text, max(0, chosen.statement.end - base - 1))
+        # "4.83. Correction: the figure should be -4.6.", "so it is 110.8 %. Hmm, that is the ratio. It rose by 10.8 %."
+        if taken and (taken.group("strong") or chosen.statement.rule == "conclusion"):
             revised = _revised(text, _moved(chosen, -base), reader)
             return _moved(revised, base) if revised else chosen
     return chosen
@@ -337,5 +339,7 @@ def _choose(readable: list[tuple[bool, Found]], reader: Reader) -> Found:
     if first.reading.whole:
         return first
     recent = readable[-3:]
+    if not any(found.reading.fit for _, found in recent):
+        recent = readable  # a breakdown in other units follows the answer
     fit = max(found.reading.fit for _, found in recent)
     return next(found for _, found in reversed(recent) if found.reading.fit == fit)

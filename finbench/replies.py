@@ -41,11 +41,13 @@ _CHAT = re.compile(
 )
 _NEXT = re.compile(
     r"(?:^|\n)[ \t]*(?:#{1,6}[ \t]*|\*\*|>[ \t]*)?(?:(?:next|new|another|follow-up|additional|similar)[ \t]+)?"
-    r"(?:question|q|user|human|instruction|exercise|tweet|headline|sentence|推文|新闻|问题|题目|问|用户|下一题|"
+    r"(?:question|q|user|human|instruction|input|exercise|tweet|headline|sentence|推文|新闻|问题|题目|问|用户|下一题|"
     r"下一个问题|新问题|例题|练习题?|追问)[ \t]*(?:#?\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*[:.、]"
+    # an exam question with its blank, and its first option in the next line
+    r"|\n[^\n]{4,300}\([ \t]{0,4}\)[^\n]{0,12}\n\s{0,4}A[.、:]"
     # a heading or a bold line of its own: "### Question 2"
-    r"|(?:^|\n)[ \t]*(?:#{1,6}|\*\*)[ \t]*(?:(?:next|new|another|follow-up)[ \t]+)?(?:question|problem|exercise|example|task|"
-    r"问题|题目|例题|练习题?)[ \t]*#?(?:\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*(?=\n)",
+    r"|(?:^|\n)[ \t]*(?:#{1,6}|\*\*)[ \t]*(?:(?:next|new|another|follow-up)[ \t]+)?(?:question|problem|exercise|"
+    r"example|task|instruction|问题|题目|例题|练习题?)[ \t]*#?(?:\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*(?=\n)",
     re.I,
 )
 _MARKS_IN_LONG_TEXT = ("oxed{", "</answer", "nswer", "答案", "####", "因此", "herefore")

@@ -47,7 +47,7 @@ _HASHES = re.compile(r"(?:^|\n|\s)####[ \t]*([^\n]{1,300})")
 _CUE = re.compile(
     r"(?P<name>(?:\b(?:final|correct|right|best|short|direct|my|our|the|so|thus)[ \t]+){0,4}\b(?P<noun>answers?|"
     r"ans|final[ \t]+(?:result|value|label|verdict|classification|choice|sentiment))"
-    r"(?:[ \t]+(?:choice|option|letter|label))?\b)(?P<middle>[^\n.:=?!]{0,70}?)(?P<link>[\"'*_ \t]{0,6}(?::|=|→|"
+    r"(?:[ \t]+(?:choice|option|letter|label))?\b)(?P<middle>[^\n.:=?!]{0,70}?)(?P<link>[\"'*_ \t]{0,6}(?::|=|→|—|"
     r"\b(?:is|are|was|would[ \t]+be|will[ \t]+be|should[ \t]+be|must[ \t]+be|comes[ \t]+(?:out[ \t]+)?to|"
     r"equals)\b)[\"'*_ \t:]{0,8}|[*_# \t]{0,8}\n)"
     r"|(?P<bare>\bfinal[ \t]+answer[ \t*]{1,4})(?=[-$€£¥(\d.]|\\)"
@@ -73,6 +73,11 @@ _CUE_HAN = re.compile(
     r"|答案(?:仍然?|还|依然|依旧)(?:应该?|应)?(?:是|为|选)[\s*\":]{0,6}"
     r"|(?:情感|情绪|标签|分类|类别|情感倾向|情感分类|判断)(?:结果)?(?:是|为|:)[\s*\"]{0,6}"
 )
+# "Many candidates choose A", "at first I wanted to choose C": somebody else's choice, or an earlier one.
+_OTHERS = re.compile(
+    r"(?:考生|同学|学生|学员|有人|不少人|很多人|容易|误|错|一开始|起初|原本|本来|最初|如果|若|假如|想)[^。;\n]{0,6}$"
+)
+_OTHERS_AFTER = re.compile(r"[A-H\s、和]{1,12}的(?:考生|同学|学生|学员|人)")
 _PLACEHOLDER = re.compile(
     r"[\s.…_?*<>\[\](){}\"'`|:-]{0,24}(?:(?:insert|put|write|enter|fill(?: in)?)?\s{0,3}(?:your|the|a|an|"
     r"my)?\s{0,3}(?:final|correct|numeric(?:al)?|chosen|option|single|exact|actual)?[\s_-]*"
@@ -235,7 +240,7 @@ def _cues(text: str) -> list[Statement]:
     found = []
     matches = _last(_cue_matches(text))
     if not text.isascii():
-        matches += _last(_CUE_HAN.finditer(text))
+        matches += [match for match in _last(_CUE_HAN.finditer(text)) if not _others(text, match)]
     for match in matches:
         start = match.end()
         if text[max(0, match.start() - 1) : match.start()] in ('"', "'") and text[start - 1] in "\"': ":
@@ -256,6 +261,13 @@ def _cues(text: str) -> list[Statement]:
         lead = (words.get("middle") or "").strip()
         found.append(Statement(content, match.start(), end, "cue", final=final, lead=lead))
     return found
+
+
+def _others(text: str, cue: re.Match[str]) -> bool:
+    """Does a Chinese "choose" tell what others choose, or what was dropped?"""
+    return "选" in cue.group() and bool(
+        _OTHERS.search(text, max(0, cue.start() - 14), cue.start()) or _OTHERS_AFTER.match(text, cue.end())
+    )
 
 
 def _next_text(text: str, start: int) -> int:

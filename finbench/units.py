@@ -225,7 +225,7 @@ def suffix(text: str, end: int, number: Fraction) -> tuple[Unit, int, str, str, 
     if match := UNIT_AFTER.match(text, end):
         word = re.sub(r"[\s-]+", " ", (match.group(1) or match.group(2)).lower()).strip()
         unit = UNITS.get(word) or UNITS[(match.group(1) or match.group(2)).lower()]
-        if not (unit == "times" and scale == 1 and re.match(r"\s*(?:×|x)\s*[\d(]", text[end : end + 8])):
+        if not (unit == "times" and scale == 1 and _MULTIPLIES.match(text, end)):
             end = match.end()
             if unit == "percent" and (points := _POINTS_AFTER.match(text, end)):
                 unit, end = "points", points.end()
@@ -238,6 +238,9 @@ def suffix(text: str, end: int, number: Fraction) -> tuple[Unit, int, str, str, 
         noun = _NOUNS[(match.group(1) or match.group(2)).lower()]
         end = match.end()
     return unit, scale, currency, noun, end
+
+
+_MULTIPLIES = re.compile(r"\s*[×x](?:\s*\d|\()|\s+[×x]\s*\(")  # but "3.5x (interest coverage is 4.0x)"
 
 
 def compound(text: str, end: int, number: Fraction) -> tuple[Fraction, Fraction, int, int]:

@@ -11,7 +11,19 @@ from cases import load
 from finbench.grade import grade_line
 from finbench.records import REASONS
 
-TABLES = ("extraction", "number", "chinese", "choice", "boolean", "label", "text", "mixed", "variants", "arranged")
+TABLES = (
+    "extraction",
+    "number",
+    "chinese",
+    "choice",
+    "boolean",
+    "label",
+    "text",
+    "mixed",
+    "variants",
+    "arranged",
+    "worded",
+)
 
 
 @pytest.mark.parametrize("table", TABLES)

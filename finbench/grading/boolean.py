@@ -75,11 +75,28 @@ _WORDS = {
 }
 _LEAD = re.compile(
     r"[\s\"'(*\[“]*(yes|no(?! (?:of|one|more|less|change|difference|significant|longer|matter|data|information|"
-    r"answer|doubt))|true|false|correct|incorrect|right|wrong|是的|不是的?|是|否|不对|不正确|不成立|不会|不能|"
-    r"不可以|没错|对的?|错误的?|错的?|正确的?|成立|√|×|✗)(?![a-z])(?=[\s\"',.;:!)*\]”。—-]|$|"
+    r"answer|doubt|problem|worries))|true|false|correct|incorrect|right|wrong|是的|不是的?|是|否|不对|不正确|"
+    r"不成立|不会|不能|不可以|没错|对的?|错误的?|错的?|正确的?|成立|√|×|✗)(?![a-z])(?=[\s\"',.;:!)*\]”。—-]|$|"
     r"[\u4e00-\u9fff]{0}(?:,|。))",
     re.I,
 )
+# "No doubt about it: ...", "Certainly not."
+_SURE = re.compile(
+    r"\W*(?:there is )?(?:no doubt|without (?:a |any )?doubt|undoubtedly|definitely|certainly|absolutely|of course|indeed|"
+    r"exactly|当然|毫无疑问|肯定)\b(?P<no> not\b|不)?",
+    re.I,
+)
+# "So in theory it does not.": the auxiliary alone at the end answers for the whole predicate.
+_ELLIPSIS = re.compile(
+    r"\b(?:it|they|that|this|he|she|one|there|we|you) (?:does|do|did|can|is|are|was|were|will|would|should|has|have|could|"
+    r"may)(?P<no>n't| not)?(?: indeed)?[\s.!\"')]*$",
+    re.I,
+)
+_POSSIBLE = re.compile(r"\b(?:is|are) (?:\w+ly |indeed |quite )?(?P<no>not |im)?possible\b", re.I)
+_ASKS_POSSIBLE = re.compile(r"(?:can|could|may|might)\b|is it possible|are there", re.I)
+# "Is it necessarily so?": "Not necessarily" is a no.
+_ASKS_ALWAYS = re.compile(r"\b(?:necessarily|always|guaranteed?)\b|一定|必然|必定|总是", re.I)
+_NOT_ALWAYS = re.compile(r"\W*(?:no, )?(?:not (?:necessarily|always)|不一定|未必)", re.I)
 _HEDGE = re.compile(
     r"\b(?:it )?depends\b|\bpartl?y\b|\bpartial(?:ly)?\b|\bin some (?:cases|ways|respects)\b|\bboth yes and no\b|"
     r"\byes and no\b|\bneither\b|\bmaybe\b|\bperhaps\b|\bmixed\b|\bsometimes\b|\bto some extent\b|"
@@ -88,8 +105,8 @@ _HEDGE = re.compile(
     re.I,
 )
 _JUDGED = re.compile(
-    r"(?:(?:statement|claim|assertion|sentence|proposition|it|this|that|answer)\s+(?:is|was)\s+(?:therefore\s+|"
-    r"thus\s+|indeed\s+|clearly\s+)?(not\s+|in)?(true|false|correct|right|wrong|accurate|valid))"
+    r"(?:(?:(?:statement|claim|assertion|proposition|idea|notion)(?:\s+that\b[^.;\n]{0,120})?|sentence|it|this|that|answer)"
+    r"\s+(?:is|was)\s+(?:therefore\s+|thus\s+|indeed\s+|clearly\s+)?(not\s+|in)?(true|false|correct|right|wrong|accurate|valid))"
     r"|(?:(?:说法|陈述|表述|判断|命题|观点|描述|论述|句子|结论|题目|这句话|本题|该题|此题|这)(?:应该|应当|"
     r"应)?(?:是|为|属于|算是)?(?:完全|基本|显然|明显)?(不是|并不是|不|并不|并非|不太|没有|没)?(正确|对|错误|错|成立|准确|"
     r"属实|合规|合理|真|假|不对))"
@@ -120,13 +137,14 @@ _ANTONYMS = (
         {"decr", "decl", "fall", "fell", "drop", "loss", "down", "reduc", "worsen", "lower", "shrank", "shrunk"},
     ),
 )
-_PREDICATE = re.compile(r"(不|并不|并非|未|没有|并未|不能)?(属于|符合|满足|构成|合规|合法|遵守)")
+_PREDICATE = re.compile(r"(不|并不|并非|未|没有|并未|不能|不应)?(属于|归入|归为|算作|符合|满足|构成|合规|合法|遵守)")
+_SAME_PREDICATE = {"归入": "属于", "归为": "属于", "算作": "属于"}
 _NEGATION = re.compile(
     r"\b(?:not|n't|never|no longer|failed to|did not|does not|doesn't|didn't|wasn't|isn't|weren't|aren't|hasn't|"
     r"neither)\b|n't\b|没有|未(?!来)|不(?!过|同|断|仅|但|良)|并非",
     re.I,
 )
-_YES_NO = re.compile(r"\b(yes|no)\b(?![\w ]{0,12}\b(?:matter|doubt)\b)", re.I)
+_YES_NO = re.compile(r"\b(yes|no)\b(?![\w ]{0,12}\b(?:matter|doubt|problem|worries)\b)", re.I)
 
 
 class BooleanReader:
@@ -149,6 +167,8 @@ class BooleanReader:
         if refuses(text) and not _LEAD.match(text):
             return Reading(problem="refusal")
         lead = _LEAD.match(text)
+        if _ASKS_ALWAYS.search(self.question) and (denied := _NOT_ALWAYS.match(text)):
+            return Reading(False, denied.group().strip(), fit=2)
         if _HEDGE.search(text[:200] if explicit else text) and (
             not lead or re.match(r"\s*(?:and|,? but|,? partly|/)", text[lead.end() :], re.I)
         ):
@@ -169,8 +189,13 @@ class BooleanReader:
             ):
                 value = judged
             return Reading(value, lead.group(1).rstrip("的") or lead.group(1), whole=len(bare) < 12, fit=2)
+        if sure := _SURE.match(text):
+            return Reading(not sure["no"], sure.group().strip(), fit=2)
         if judged is not None:
             return Reading(judged, _shown_judgement(text), fit=2)
+        possible = _POSSIBLE.search(text) if _ASKS_POSSIBLE.match(self.question) else None
+        if told := _ELLIPSIS.search(text) or possible:
+            return Reading(not told["no"], told.group().strip(" .!\"')"), fit=1)
         if predicate := self._by_predicate(text):
             return predicate
         if re.search(r"\bnot (?:yes|true|correct|right)\b", text, re.I):
@@ -194,7 +219,11 @@ class BooleanReader:
 
     def _by_predicate(self, text: str) -> Reading | None:
         """A sentence that affirms or denies the question's own predicate ("不属于金融领域", "不符合要求")."""
-        said = [match for match in _PREDICATE.finditer(text) if match.group(2) in self.question]
+        said = [
+            match
+            for match in _PREDICATE.finditer(text)
+            if _SAME_PREDICATE.get(match.group(2), match.group(2)) in self.question
+        ]
         if not said:
             return None
         negated = bool(said[0].group(1))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from finbench.characters import normalise, plain
+from finbench.characters import last_match, normalise, plain
 from finbench.discourse import refuses
 from finbench.extract import Reading, find
 from finbench.records import Document, Grade
@@ -33,7 +33,7 @@ _GROUP = re.compile(r"(?<![A-Za-z])([A-H]{2,8})(?![A-Za-z])")
 _REJECT_BEFORE = re.compile(
     r"(?:\b(?:not|rather than|instead of|excluding?|eliminat\w+|rul(?:e|ed|ing) out|unlike|except|reject\w*|"
     r"neither|nor)\s+(?:options?\s+|choices?\s+)?[\s(*\"']*|不是|不选|排除(?:了|选项|掉)?|而不是|而非|不能选|"
-    r"不应选|并非|不包括|除了|(?:错误|不正确|不对|不符合题意|有误|应排除)的(?:选项|说法)?(?:是|为|有|包括)?:?)\s*(?:选项)?[\s(*\"']*"
+    r"不应选|并非|不包括|除了?|(?:错误|不正确|不对|不符合题意|有误|应排除)的(?:选项|说法)?(?:是|为|有|包括)?:?)\s*(?:选项)?[\s(*\"']*"
     r"(?:[A-H](?:[\s,、和与及or]*|[\u4e00-\u9fff]{1,10}、\s*))*$",
     re.I,
 )
@@ -41,7 +41,7 @@ _REJECT_AFTER = re.compile(
     r"[\s)*\"'.项选]*(?:(?:are|is|was|were|can be|option|choice)\s+(?:therefore\s+|clearly\s+|also\s+|all\s+|"
     r"both\s+)?(?:not|in(?:correct|valid|accurate)|wrong|false|eliminated|excluded|ruled out|unlikely)|isn't|"
     r"aren't|doesn't|(?:选项|项)?[^,。;A-H]{0,14}?(?:不正确|错误|不对|不符|排除|有误|错(?!误)|不是|不属于|不选|"
-    r"不合)|(?:皆|均|都|虽)[^。;A-H]{0,24}?(?:错误|不正确|不对|不符|不选|不成立))",
+    r"不合|不行)|(?:皆|均|都|虽)[^。;A-H]{0,24}?(?:错误|不正确|不对|不符|不选|不成立))",
     re.I,
 )
 # Where the question asks for what is wrong, "B is wrong" chooses B, and "A, C and D are right" rejects them.
@@ -61,14 +61,21 @@ _ALL = re.compile(
     r"all(?: of (?:the above|them))?)[\s.。*]*",
     re.I,
 )
+# "A, B and D all qualify": what is said of the letters is the verdict on them.
+_FITS = re.compile(
+    r"[\s)*\"'.]*(?:选?项)?(?:的?(?:说法|表述|描述))?\s?(?:都|均|皆|全部?)?(?:是)?(?:正确|符合|入选|当选|成立|无误|对(?!应|于))|"
+    r"\s+(?:are|is) (?:both |all )?(?:correct|true|right)\b",
+    re.I,
+)
 _VERDICT = re.compile(
-    r"(?P<no>×|✗|不正确|错误?|不属于|不符合|\b(?:incorrect|wrong|false)\b)|(?P<yes>√|正确|对(?!应|于)|\b(?:correct|right|true)\b)",
+    r"(?P<no>×|✗|不正确|错误?|不对|有误|排除|不属于|不符合|\b(?:incorrect|wrong|false)\b)|(?P<yes>√|正确|对(?!应|于)|\b(?:correct|right|true)\b)",
     re.I,
 )
 _OPTION_LINE = re.compile(
-    r"(?:^|(?<=[\n\s;。]))[\s\-*]*\(?([A-H])(?:[).、:]|选?项|(?=[√×✗正错对不]))([^\n]{0,200}?)"
-    r"(?=\n|$|[\s;]\(?[A-H][).、:√×✗])"
+    r"(?:^|(?<=[\n\s;。]))[\s\-*|]*\(?([A-H])(?:[).、:]|\s?选?项|\s?\||\s?(?=[√×✗正错对不]))([^\n]{0,200}?)"
+    r"(?=\n|$|[\s;]\(?[A-H](?:[).、:]|\s?[√×✗]))"
 )
+_NEXT_OPTION = re.compile(r"[,;]\s?[A-H](?=[\"(选项])")
 _LISTED = re.compile(r"(?:选?项?\s?(?:[,、和与及]|and|or|以及)\s?(?:选项)?[A-H](?![A-Za-z]))+")
 
 
@@ -106,9 +113,10 @@ class ChoiceReader:
 
     plans = False
 
-    def __init__(self, options: Mapping[str, str], *, asks_wrong: bool = False) -> None:
+    def __init__(self, options: Mapping[str, str], *, asks_wrong: bool = False, question: str = "") -> None:
         self.options = {letter: _bare(text) for letter, text in options.items()}
         self.asks_wrong = asks_wrong
+        self.question = _bare(question[-4000:])
 
     def read(self, statement: Statement) -> Reading | None:
         """The sorted letters a statement gives."""
@@ -124,9 +132,9 @@ class ChoiceReader:
         small = re.fullmatch(r"\W*([a-h]{1,8})\W*", text)
         if small and "".join(sorted(set(small.group(1)))) == small.group(1):
             return self._letters(small.group(1).upper(), whole=True)
-        by_text = self._by_text(text, explicit and statement.rule != "bare")
+        by_text, filled = self._by_text(text, explicit and statement.rule != "bare")
         if by_text and not _LEADING.match(text):
-            return Reading(by_text, by_text, whole=True)
+            return Reading(by_text, by_text, whole=explicit or filled, fit=2 if filled else 1)
         if explicit and self.options and _ALL.fullmatch(text):
             return self._letters(list(self.options), whole=True)
         refusal = refuses(text)
@@ -137,12 +145,14 @@ class ChoiceReader:
             and not _REJECT_AFTER.match(text, head.end(1))
         ):
             # "B. Liquidity risk", "B 流动性风险"; "A, C and D" goes on below
-            rest = text[head.end(1) :]
+            letter, rest = head.group(1).upper(), text[head.end(1) :]
+            if not explicit and self._judged_out(letter, rest):
+                return None
             more = re.match(
                 r"[\s)\]\"'项,、/&+和与及;.]{0,6}(?:and |以及|or |或者?|或是|还是)?[\s(\"']?[A-H](?![A-Za-z])", rest
             )
             if not more and not _GROUP.match(text, head.start(1)):
-                return self._letters([head.group(1).upper()], whole=True)
+                return self._letters([letter], whole=True)
         if refusal:
             return Reading(problem="refusal")
         return self._in_prose(text, statement, explicit)
@@ -164,29 +174,52 @@ class ChoiceReader:
             kept = [letter for letter in kept if letter in self.options]
         return Reading("".join(kept), "".join(kept), whole=whole, fit=fit) if kept else None
 
-    def _by_text(self, text: str, explicit: bool) -> str:
+    def _judged_out(self, letter: str, rest: str) -> bool:
+        """Does a sentence that begins with an option end by calling it wrong (or right, where the wrong one is asked), or go
+        through several options?"""
+        if len(_NEXT_OPTION.findall(rest)) > 1:
+            return True
+        verdict = last_match(_VERDICT, rest)
+        if verdict is None or _bare(rest) in self.options.values():
+            return False
+        return bool(verdict["yes"]) == self.asks_wrong
+
+    def _by_text(self, text: str, explicit: bool) -> tuple[str, bool]:
+        """The letters of the options whose text this is, and whether it is nothing else but the question's words."""
         bare = _bare(text)
-        exact = [letter for letter, option in self.options.items() if option and bare == option]
+        short = _bare(re.sub(r"\([^()]*\)", "", text))
+        exact = [letter for letter, option in self.options.items() if option and option in (bare, short)]
         if len(exact) == 1:
-            return exact[0]
-        parts = [_bare(part) for part in re.split(r"[、,;\n]|\band\b|以及", text)] if len(text) <= 400 else []
+            return exact[0], True
+        listed = text.rpartition(":")[2]
+        parts = (
+            [_bare(part) for part in re.split(r"[、,;\n]|\band\b|以及", listed.strip(" ,;。"))]
+            if len(text) <= 400
+            else []
+        )
         named = [letter for part in parts for letter, option in self.options.items() if option and part == option]
         if len(parts) > 1 and len(set(named)) == len(parts):
-            return "".join(sorted(named))
+            return "".join(sorted(named)), True
         if not explicit:
             text = re.split(r"[,;—]", text.rstrip(" .。,;"))[-1]  # the clause that the sentence ends on
             bare = _bare(text)
         if len(text) > 160:
-            return ""
+            return "", False
         inside = [letter for letter, option in self.options.items() if len(option) >= 2 and option in bare]
         inside = [a for a in inside if not any(a != b and self.options[a] in self.options[b] for b in inside)]
         if len(inside) != 1 or _GROUP.search(text) or _LETTER.search(text):
-            return ""
-        at = bare.find(self.options[inside[0]])
-        return "" if re.search(r"(?:不是|并非|不属于|not|isn't)$", bare[max(0, at - 6) : at]) else inside[0]
+            return "", False
+        before, _, after = bare.partition(self.options[inside[0]])
+        if re.search(r"(?:不是|并非|不属于|not|isn't)$", before[-6:]):
+            return "", False
+        filled = before + after in self.question or (before in self.question and after in self.question)
+        return inside[0], filled and len(before) > 1
 
     def _in_prose(self, text: str, statement: Statement, explicit: bool) -> Reading | None:
+        clauses = [clause for clause in text.split(";") if self._fits(clause)]
+        text = clauses[0] if len(clauses) == 1 else text  # "A, B and D qualify; C and E do not belong there"
         found: list[tuple[int, str]] = []
+        rejected: dict[str, int] = {}
         grouped = False
         for match in _GROUP.finditer(text):
             group = match.group(1)
@@ -206,18 +239,24 @@ class ChoiceReader:
                 continue  # the article
             listed = _LISTED.match(text, match.end())  # "A、C、D都不正确" rejects all three
             if self._rejected(text, match.start(), listed.end() if listed else match.end()):
+                rejected[letter] = match.start()
                 continue
             found.append((match.start(), letter))
+        found = [(at, letter) for at, letter in found if rejected.get(letter, -1) < at]  # "I wanted C, but C fails"
         if not found:
             return None
         letters = [letter for _, letter in sorted(found)]
         if len(set(letters)) > 1:
             first, last = min(found)[0], max(found)[0]
-            if re.search(r"\bor\b|或者?|要么", text[first:last]):
+            if re.search(r"\bor\b|或者?|要么|也可以", text[first:last]):
                 return Reading(problem="two_answers")
             if not explicit and not grouped and not re.search(r"(?:[,、和与及&]|and|都|均)", text[first:last]):
                 return None
-        return self._letters(letters, fit=2 if statement.rule == "conclusion" else 1)
+        return self._letters(letters, fit=2 if statement.rule == "conclusion" or self._fits(text) else 1)
+
+    def _fits(self, text: str) -> bool:
+        """Are letters called right, where the right ones are asked?"""
+        return not self.asks_wrong and any(_FITS.match(text, match.end()) for match in _LETTER.finditer(text))
 
     def _rejected(self, text: str, start: int, end: int) -> bool:
         after, before = _REJECT_AFTER.match(text, end), _REJECT_BEFORE.search(text[max(0, start - 40) : start])
@@ -250,7 +289,8 @@ def grade_choice(document: Document, reply: Reply) -> Grade:
     """Right when the letters given are a gold's, as a set."""
     options = document.answer.choices or options_of(document.question)
     golds = [(letters, g.source) for g in document.golds if (letters := letters_in(g.text))]
-    reader = ChoiceReader(options, asks_wrong=bool(_ASKS_WRONG.search(normalise(document.question[-4000:]))))
+    asks_wrong = bool(_ASKS_WRONG.search(normalise(document.question[-4000:])))
+    reader = ChoiceReader(options, asks_wrong=asks_wrong, question=document.question)
     found = find(reply, reader, document.question)
     given, rule = "", "options"
     if found is None or found.reading.problem or found.statement.rule in ("conclusion", "sentence", "bare"):

@@ -143,7 +143,7 @@ def gold_points(gold: Quantity, asked: Asked, others: Sequence[Quantity]) -> lis
             return [shown.times(_PER_UNIT[asked.points])]
         if asked.points == "bp" and not _is_fraction(gold, asked, others):
             return [shown.times(_PER_UNIT["bp"])]
-        if asked.either:
+        if asked.either and not any(other.unit in _PER_UNIT for other in others):
             return [shown, shown.times(Fraction(1, 100))]
         return [shown if _is_fraction(gold, asked, others) else shown.times(Fraction(1, 100))]
     if asked.either and not gold.currency and asked.unit not in ("amount", "count") and gold.scale == 1:

@@ -64,8 +64,8 @@ _CODE = re.compile(
 )
 # "Class 1, because ...", "I would assign 0 to this tweet"
 _CODE_NAMED = re.compile(
-    r"(?:^|\b(?:assign|choose|pick|give(?: it)?|go with|code|label|class|category|标签|类别|选择?|为|是|so|therefore|"
-    r"hence|thus)(?: (?:it|this|is|as))?\s*:?\s*)[\"'(]?(\d)[\"')]?"
+    r"(?:^|(?:=>|→|->)\s*|\b(?:assign|choose|pick|give(?: it)?|go with|code|label|class|category|标签|类别|选择?|"
+    r"为|是|so|therefore|hence|thus)(?: (?:it|this|is|as))?\s*:?\s*)[\"'(]?(\d)[\"')]?"
     r"(?=\s*(?:\.?$|[.:(—–-]\s|[,;]\s*[A-Za-z\u4e00-\u9fff]|(?:to|for) (?:this|the|it)\b|because\b|since\b|as\b|。))",
     re.I,
 )
@@ -78,6 +78,10 @@ _SHARES = re.compile(
 _LEGEND = re.compile(r"[^():]{0,60}\(?[^()]{0,120}\)\s*[:=]\s*(?=\S)")
 _FROM = re.compile(r"\bfrom\s+(?:an?\s+)?[\"'(]?$|从[\"'(]?$", re.I)
 _TO = re.compile(r"[\"')]?\s*(?:(?:rating|stance|outlook)\s+)?(?:to\b|下?调?(?:至|到|为))", re.I)
+# What a class is given in a list of all of them: "Bearish: 0.91", "| Negative | 64% |", "Bullish √"
+_GIVEN = re.compile(
+    r"[\s\"'*:|=()—-]{0,8}(?:(?P<share>\d{1,3}(?:\.\d{1,4})?)\s?(?P<percent>%)?(?![\d.])|(?P<mark>[√✗×]))"
+)
 _COLON = re.compile(r"\w\s?(?::|—|–| - |→)[\s\"'*(]*$")
 _FOREIGN_WORD = re.compile(r"\W*([\u4e00-\u9fff]{2})\s*\(([0-9])\)\W*")
 _LIST_LINK = re.compile(r"[\s\"'*()]*(?:,|/|、)?\s*(?:or|nor|and|或|和)?[\s\"'*()]*", re.I)
@@ -136,6 +140,18 @@ class LabelReader:
         bare = re.sub(r"\W+", "", text).lower()
         shown = next(m.group() for m in self.pattern.finditer(text) if self._class(m.group()) == classes[0])
         return Reading(classes[0], shown, whole=bare in self.words, fit=1)
+
+    def listed(self, text: str) -> str:
+        """The class that is ticked, or has the largest share, where every class is given one of its own; "" elsewhere."""
+        given: dict[str, float] = {}
+        for match in self.pattern.finditer(text):
+            name, said = self._class(match.group()), _GIVEN.match(text, match.end())
+            if said and name in given:
+                return ""
+            if said:
+                given[name] = float(said["share"]) if said["share"] else float(said["mark"] == "√")
+        largest = [name for name, share in given.items() if share == max(given.values())]
+        return largest[0] if set(given) == set(self.words.values()) and len(largest) == 1 else ""
 
     def same(self, one: Any, other: Any) -> bool:
         """Classes are the same or not."""
@@ -211,16 +227,20 @@ def vocabulary(document: Document) -> tuple[dict[str, str], dict[str, str]]:
 def grade_label(document: Document, reply: Reply) -> Grade:
     """Right when exactly one class is named as the conclusion and it is the gold's."""
     words, codes = vocabulary(document)
-    found = find(reply, LabelReader(words, codes), document.question)
-    if found is None:
+    reader = LabelReader(words, codes)
+    found = find(reply, reader, document.question)
+    stated = found is not None and not found.reading.problem and found.statement.rule not in ("sentence", "bare")
+    if not stated and (given := reader.listed(reply.text)):
+        rule, shown = "options", given
+    elif found is None:
         return Grade(False, "no_answer")
-    rule = found.statement.rule
-    if found.reading.problem:
-        return Grade(False, found.reading.problem, rule=rule)
-    given = str(found.reading.value)
+    elif found.reading.problem:
+        return Grade(False, found.reading.problem, rule=found.statement.rule)
+    else:
+        rule, shown, given = found.statement.rule, str(found.reading.shown), str(found.reading.value)
     for gold in document.golds:
         name = normalise(gold.text.strip()).lower()
         name = codes.get(name) or words.get(name) or name
         if given == name:
-            return Grade(True, "equal", found.reading.shown, given, rule, gold=gold.source, lenient=True)
-    return Grade(False, "different", found.reading.shown, given, rule)
+            return Grade(True, "equal", shown, given, rule, gold=gold.source, lenient=True)
+    return Grade(False, "different", shown, given, rule)

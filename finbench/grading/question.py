@@ -91,6 +91,12 @@ _WEAK_PERCENT = _sign(
     r"expected )*(?:shareholder |investment )?returns?(?! of capital)(?!s? on plan assets were)|market share|"
     r"growth)\b",
 )
+# "What is the five-year total return on ...?", but not "if $100,000 are invested" nor "the ratio of the returns".
+_TOTAL_RETURN = _sign(
+    "return",
+    r"(?:\b(?:two|three|five|ten|\d{1,4})(?:[- ]years?)?|\bcumulative) total (?:(?:share|stock)holder )?returns?\b"
+    r"(?!.*\binvested\b)",
+)
 _NOT_PERCENT = re.compile(
     r"\bexchange rate|\bper share\b|\bshares?\b.{0,20}\b(?:repurchas|issu|outstanding|grant|vest)|"
     r"\bgrowth (?:in dollars|amount)"
@@ -201,11 +207,12 @@ _POINTS: tuple[tuple[_Sign, Literal["points", "bp"]], ...] = (
     ),
 )
 _PER_SHARE = _sign(
-    "share|eps",
+    "share|eps|price",
     r"\b(?:(?:earnings|dividends?|income|loss|book value|cash flow|price|sales|revenue)\s+per\s+(?:\w+\s+){0,3}?share|"
-    r"eps)\b",
+    r"eps|(?:stock|share|sale|closing|exercise|strike)\s+price)\b",
     r"每股(?:收益|股利|盈利|净资产|价格|现金流)",
 )
+_IN_YUAN = _sign("", _NEVER, r"(?:多少|几)(?:个)?(?:元|美元|港元|块钱)")  # not in 万元
 _TOTAL = _sign("total|aggregate|million", r"\b(?:total|aggregate|millions?(?=[^.]*\?))\b", "总")
 _LIMIT = _sign(
     "max|min|at least|at most|limit|cap|threshold|ceiling|floor|up to",
@@ -256,7 +263,8 @@ def words(question: str) -> Words:
         if match := pattern.search(text):
             scale = SCALE_WORDS[next(group for group in match.groups() if group).lower().rstrip("s")]
             break
-    if scale is None and _PER_SHARE.search(text) and not _TOTAL.search(text):
+    each = _PER_SHARE.search(text) and not _TOTAL.search(text) and not _COUNT.search(text)
+    if scale is None and (each or _IN_YUAN.search(text)):
         scale = 1
     either_way = bool(_UP_OR_DOWN.search(text))
     down = bool(_DOWN.search(text)) and not either_way and not _ASKED_CHANGE.search(text)
@@ -270,7 +278,7 @@ def words(question: str) -> Words:
         word = next(group for group in time.groups() if group).lower()
         noun = _TIMES.get(word) or word.rstrip("s")
     return Words(
-        percent=bool(_PERCENT.search(text)),
+        percent=bool(_PERCENT.search(text) or (_TOTAL_RETURN.search(text) and not _RATIO.search(text))),
         weak_percent=bool(_WEAK_PERCENT.search(text)) and not _NOT_PERCENT.search(text),
         ratio=bool(_RATIO.search(text)),
         count=bool(_COUNT.search(text)),

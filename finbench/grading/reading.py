@@ -77,6 +77,7 @@ _MOVED_BY = re.compile(
     r"down|up|cut)\w* by[\s$€£¥*]*$",
     re.I,
 )
+_SO = re.compile(r"\b(?:which (?:is|equals|means|gives)|that is|or)\b|也就是|即", re.I)
 _GIVES = re.compile(r"[^\d]{0,3}\b(?:gives|yields|equals|makes|leaves|comes to)\b\s+(?=[a-z])", re.I)
 # The other part of a whole, after the part that was asked for.
 _REMAINDER = re.compile(
@@ -140,8 +141,10 @@ class NumberReader:
         if len(head) > 3 and _EXPLAINED.search(head) and (said := quantities.words(head)):
             return said[-1:]
         gives = _GIVES.match(text, found[-1].end)
-        if not gives:
-            return []
+        if not gives:  # "500 / 125, which is four years"
+            so = None if found[-1].unit else _SO.search(text, found[-1].end)
+            said = quantities.words(" " * so.end() + text[so.end() :]) if so else []
+            return [q for q in said[-1:] if q.unit or (q.noun and q.noun == self.wanted.noun)]
         blank = " " * gives.end() + text[gives.end() :]
         return quantities.words(blank)[:1]
 
@@ -297,6 +300,8 @@ class NumberReader:
                 suited = moved if len(moved) == 1 else suited
             named = [q for q in suited if self._measured(text[max(0, q.start - 40) : q.start])]
             chosen = named[0] if len(named) == 1 else _after_copula(text, suited, statement.rule == "cue", self.wanted)
+            if _bare(chosen):  # "500 / 125 = 4, so it pays back in 4 months"
+                chosen = next((q for q in suited if q.number == chosen.number and not _bare(q)), chosen)
         if (
             statement.rule in ("sentence", "conclusion")
             and quantities.whole(text) is None
@@ -336,6 +341,10 @@ class NumberReader:
             ):
                 return Reading(problem="two_answers")
         return None
+
+
+def _bare(quantity: Quantity) -> bool:
+    return not quantity.unit and not quantity.currency and not quantity.noun and quantity.scale == 1
 
 
 _MEASURE = {

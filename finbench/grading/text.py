@@ -12,38 +12,15 @@ from finbench.discourse import RETRACTION, refuses
 from finbench.extract import Reading, find
 from finbench.grading.asked import Asked
 from finbench.grading.compare import answer_points, equal, point
+from finbench.grading.contrast import CONTRASTED, IDLE, stem, without_contrast
+from finbench.grading.names import abbreviated, also_called, alternatives, spelt_out
 from finbench.records import Document, Grade
 from finbench.replies import Reply, cuts
 from finbench.statements import Statement
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u4e00-\u9fff]|\d[\d.,]*%?")
-_IDLE = {
-    "the",
-    "a",
-    "an",
-    "of",
-    "to",
-    "in",
-    "on",
-    "for",
-    "and",
-    "is",
-    "are",
-    "was",
-    "be",
-    "by",
-    "it",
-    "its",
-    "that",
-    "this",
-    "as",
-    "with",
-    "or",
-    "at",
-    "的",
-    "了",
-    "是",
-}
+SHORT = 60  # characters of a gold that is a name or a term
+_SPELLING = re.compile(r"iz(?=e|ing|ation)")  # amortization, amortisation
 _NEGATED = re.compile(
     r"(?:\b(?:not|n't|never|no|neither|nor|rather than|instead of|isn't|wasn't|unlike|incorrect(?:ly)?|except|"
     r"other than|as opposed to)\s+(?:(?:a|an|the|be|is|called|known as|considered|simply|just|actually|"
@@ -94,16 +71,29 @@ def grade_text(document: Document, reply: Reply) -> Grade:
     whole = reply.text[: next(iter(cuts(reply.text, document.question)), None)]
     taken_back = [match for match in RETRACTION.finditer(whole) if match.group("strong")]
     whole = whole[taken_back[-1].start() :] if taken_back else whole
-    for text in [stated] if final else [stated, plain(whole)]:
+    aside = not final and CONTRASTED.search(stated)  # makes sense after what stands before it only
+    for text in [stated] if final else [plain(whole)] if aside else [stated, plain(whole)]:
         for gold, source in golds:
-            verdict = states(text, gold)
+            verdict = _told(text, gold, document.question)
             if verdict:
-                shown = _shown(text, gold) or stated[:200]
+                names = [gold, *also_called(text, gold, document.question)]
+                shown = next(filter(None, (_shown(text, name) for name in names)), stated[:200])
                 return Grade(
                     True, "alias" if source == "alias" else "equal", shown, shown, rule, gold=source, lenient=True
                 )
             denied = denied or verdict is False
     return Grade(False, "contradicted" if denied else "different", stated[:200] if final else None, None, rule)
+
+
+def _told(text: str, gold: str, question: str) -> bool | None:
+    """`states`, less what the text only sets against its answer, and by whatever short name it calls the gold."""
+    if len(gold) > SHORT:
+        return states(text, gold)
+    text = without_contrast(text, question)
+    verdict = states(text, gold)
+    if verdict is None and any(states(text, name) for name in also_called(text, gold, question)):
+        return True
+    return verdict
 
 
 def _shown(text: str, gold: str) -> str | None:
@@ -119,30 +109,31 @@ def states(text: str, gold: str) -> bool | None:
     >>> states("This is liquidity risk.", "Liquidity risk"), states("It is not liquidity risk.", "Liquidity risk")
     (True, False)
     """
-    formula = re.search(r"[-+*/^()=]", gold) and not re.search(r"[A-Za-z]{3}", gold.replace("sqrt", ""))
+    formula = (
+        re.search(r"[-+*/^()=]", gold)
+        and not re.search(r"[A-Za-z]{3}", gold.replace("sqrt", ""))
+        and not re.fullmatch(r"[A-Z][+-]\d", gold.strip())  # T+1 is a name
+    )
     tree = closed_form.parse(gold, symbols=True) if formula else None
     if tree is not None and closed_form.symbols_of(tree):
         return _same_formula(text, tree)
-    named, short = _abbreviated(plain(normalise(gold)).strip(" .。"))
+    if acronym := re.fullmatch(r"[A-Z]{4,6}", gold.strip()):
+        spelt = spelt_out(acronym.group())
+        text = spelt.sub(acronym.group(), text)
+    named, short = abbreviated(plain(normalise(gold)).strip(" .。"))
     if short:
         said = plain(normalise(text))
         verdicts = [_says(re.sub(rf"\s*\({re.escape(short)}\)", "", said, flags=re.I), named), _says(said, short)]
         return False if False in verdicts else True in verdicts or None
-    either = [_says(text, part) for part in _alternatives(gold)]
+    either = [_says(text, part) for part in alternatives(gold)]
     if True in either:
         return False not in either
     return _says(text, gold)
 
 
-def _alternatives(gold: str) -> list[str]:
-    """The two names of a gold such as "Buying on margin (margin trading)"; [] where there is one."""
-    match = re.fullmatch(r"([^()]{4,60}?)\s*\(([^()\d]{4,60})\)", gold.strip(" .。"))
-    return [match[1], match[2]] if match else []
-
-
 def _says(text: str, gold: str) -> bool | None:
-    folded = _operators(plain(normalise(text)).lower())
-    wanted = _operators(plain(normalise(gold)).lower().strip(" .。"))
+    folded = _SPELLING.sub("is", _operators(plain(normalise(text)).lower()))
+    wanted = _SPELLING.sub("is", _operators(plain(normalise(gold)).lower().strip(" .。")))
     if not wanted:
         return None
     if year := re.fullmatch(r"((?:19|20)\d\d)\s*年?", wanted):
@@ -193,20 +184,6 @@ def _operators(text: str) -> str:
 
 _SIGN = re.compile(r"(?<= )[-+*/](?= )")
 _INITIAL = re.compile(r"(?<=[a-z]) [a-z]\.(?= [a-z]{2})")  # Jerome H. Powell
-_SHORT = re.compile(r"(?P<before>\S.*?)\s*\((?P<short>[A-Za-z][A-Za-z&/.-]{1,9})\)(?P<after>.*)")
-_ARTICLE = re.compile(r"(?:the|an?)\s+", re.I)
-
-
-def _abbreviated(gold: str) -> tuple[str, str]:
-    """The name and its abbreviation of a gold such as "Return on equity (ROE)"; the gold and "" where there is none.
-
-    >>> _abbreviated("The Federal Open Market Committee (FOMC)"), _abbreviated("duration (modified)")
-    (('Federal Open Market Committee', 'FOMC'), ('duration (modified)', ''))
-    """
-    match = _SHORT.fullmatch(gold)
-    if match is None or sum(map(str.isupper, match["short"])) < 2:
-        return gold, ""
-    return _ARTICLE.sub("", match["before"] + match["after"], count=1), match["short"]
 
 
 def _figures_stated(text: str, figures: Sequence[quantity.Quantity]) -> bool:
@@ -229,23 +206,19 @@ def _figures_stated(text: str, figures: Sequence[quantity.Quantity]) -> bool:
 
 def _words_stated(text: str, wanted: str, figures: bool) -> bool | None:
     """Every telling word of the gold close together in one sentence."""
-    words = [w for w in _WORD.findall(wanted) if w not in _IDLE and not w[0].isdigit()]
+    words = [w for w in _WORD.findall(wanted) if w not in IDLE and not w[0].isdigit()]
     if not words:
         return True if figures else None
     if all(len(w) == 1 and w.isascii() for w in words):
         return None  # the letters of "P/E" are no words
     for sentence in re.split(r"[.!?。!?\n;]+\s*", text):
-        said = {_stem(w) for w in _WORD.findall(sentence)}
-        signs = set(_SIGN.findall(sentence))
-        if signs and signs != set(_SIGN.findall(wanted)):
+        said = {stem(w) for w in _WORD.findall(sentence)}
+        signs, others = set(_SIGN.findall(wanted)), set(_SIGN.findall(sentence))
+        if signs and others and signs != others:
             continue  # another formula of the same parts
-        if all(_stem(w) in said for w in words):
+        if all(stem(w) in said for w in words):
             return not re.search(r"\bnot\b|n't\b|\bnever\b|不是|并非", sentence) or None
     return None
-
-
-def _stem(word: str) -> str:
-    return re.sub(r"(?:ies|es|s|ing|ed|ly)$", "", word) if len(word) > 4 else word
 
 
 def _same_formula(text: str, gold: closed_form.Tree) -> bool | None:
