@@ -293,7 +293,7 @@ def _from_the_end(
 def _sentence(statement: Statement, reader: Reader) -> Reading | None:
     """What a sentence says: its core, where that says something, or all of it."""
     reading = reader.read(replace(statement, text=statement.core)) if statement.core else None
-    if reading is not None and not reading.problem:
+    if reading is not None and reading.problem in ("", "refusal"):  # "it might be 5 %, so no answer can be given"
         return replace(reading, whole=False)
     return reader.read(statement)
 

@@ -27,7 +27,7 @@ def _reader(document: Document) -> Reader:
         case "number":
             return NumberReader(asked(document.question, document.answer, ()))
         case "choice":
-            return ChoiceReader(document.answer.choices or options_of(document.question))
+            return ChoiceReader(document.answer.choices or options_of(document.question), question=document.question)
         case "label":
             return LabelReader(*vocabulary(document))
         case "boolean":

@@ -175,8 +175,7 @@ class ChoiceReader:
         return Reading("".join(kept), "".join(kept), whole=whole, fit=fit) if kept else None
 
     def _judged_out(self, letter: str, rest: str) -> bool:
-        """Does a sentence that begins with an option end by calling it wrong (or right, where the wrong one is asked), or go
-        through several options?"""
+        """Does a sentence that begins with an option go through several, or end by judging this one out?"""
         if len(_NEXT_OPTION.findall(rest)) > 1:
             return True
         verdict = last_match(_VERDICT, rest)
@@ -191,12 +190,8 @@ class ChoiceReader:
         exact = [letter for letter, option in self.options.items() if option and option in (bare, short)]
         if len(exact) == 1:
             return exact[0], True
-        listed = text.rpartition(":")[2]
-        parts = (
-            [_bare(part) for part in re.split(r"[、,;\n]|\band\b|以及", listed.strip(" ,;。"))]
-            if len(text) <= 400
-            else []
-        )
+        listed = text.rpartition(":")[2].strip(" ,;。") if len(text) <= 400 else ""
+        parts = [_bare(part) for part in re.split(r"[、,;\n]|\band\b|以及", listed)]
         named = [letter for part in parts for letter, option in self.options.items() if option and part == option]
         if len(parts) > 1 and len(set(named)) == len(parts):
             return "".join(sorted(named)), True

@@ -79,9 +79,7 @@ _LEGEND = re.compile(r"[^():]{0,60}\(?[^()]{0,120}\)\s*[:=]\s*(?=\S)")
 _FROM = re.compile(r"\bfrom\s+(?:an?\s+)?[\"'(]?$|从[\"'(]?$", re.I)
 _TO = re.compile(r"[\"')]?\s*(?:(?:rating|stance|outlook)\s+)?(?:to\b|下?调?(?:至|到|为))", re.I)
 # What a class is given in a list of all of them: "Bearish: 0.91", "| Negative | 64% |", "Bullish √"
-_GIVEN = re.compile(
-    r"[\s\"'*:|=()—-]{0,8}(?:(?P<share>\d{1,3}(?:\.\d{1,4})?)\s?(?P<percent>%)?(?![\d.])|(?P<mark>[√✗×]))"
-)
+_GIVEN = re.compile(r"[\s\"'*:|=()—-]{0,8}(?:(?P<share>\d?\.\d{1,4}|\d{1,3}(?:\.\d{1,4})?(?=\s?%))|(?P<mark>[√✗×]))")
 _COLON = re.compile(r"\w\s?(?::|—|–| - |→)[\s\"'*(]*$")
 _FOREIGN_WORD = re.compile(r"\W*([\u4e00-\u9fff]{2})\s*\(([0-9])\)\W*")
 _LIST_LINK = re.compile(r"[\s\"'*()]*(?:,|/|、)?\s*(?:or|nor|and|或|和)?[\s\"'*()]*", re.I)
