@@ -1,6 +1,6 @@
 """Grading in a process of its own, so that the one that talks to the engine keeps talking.
 
-Grading costs about a third of a millisecond a reply, as much as asking for it. The process beside reads documents and
+Grading costs a fifth of a millisecond a reply and more, nearly as much as asking for it. The process beside reads documents and
 replies as lines of JSON, answers with one verdict a line in the same order, and ends when its input ends, however the run
 dies. Should it die first, what it owes is graded here, and everything after it too.
 """
