@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from finbench.against import column
 from finbench.drill import lines, verdict_of
 from finbench.errors import StoreError
-from finbench.names import shown, slug
+from finbench.sanitize import shown, slug
 
 
 @dataclass(frozen=True, slots=True)

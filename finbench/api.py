@@ -39,7 +39,7 @@ class Run:
         """
         import pandas
 
-        from finbench.names import slug
+        from finbench.sanitize import slug
 
         path = self.folder / f"samples_{slug(task)}.jsonl"
         if not path.is_file():

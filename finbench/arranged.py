@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from finbench.characters import plain
 from finbench.statements import Statement
+from finbench.text.normalize import plain
 
 _BOLD = re.compile(r"\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*|__(?!\s)([^_\n]{1,80}?)(?<!\s)__")
 _LABEL = re.compile(r".*[:：]\s*|\s*\d{1,2}[.)]?\s*")  # "**Step 2:**", "**3.**"

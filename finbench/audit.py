@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from finbench import origins, recovery
 from finbench.calculations import calculations
-from finbench.characters import normalise
 from finbench.records import Document, Grade, fields_of
-from finbench.stated import Number, numbers
+from finbench.text.normalize import normalise
+from finbench.text.stated import Number, numbers
 from finbench.tracing import COUNTED, Trace, Tracing
 
 MAX_TEXT = 64_000  # characters; of a longer reply the end is audited

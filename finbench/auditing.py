@@ -179,7 +179,7 @@ _QUESTION = Document("quality", "quality", "", Answer(kind="text"), (Gold(""),))
 
 def as_text(found: Sequence[Findings]) -> str:
     """The findings as a table and a list of samples."""
-    from finbench.names import shown
+    from finbench.sanitize import shown
 
     lines = []
     for findings in found:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finbench import quantity, tables
+from finbench import tables
 from finbench.errors import DataError, UsageError
-from finbench.names import shown
+from finbench.sanitize import shown
 from finbench.sources import Row
+from finbench.text import quantities
 
 KINDS = tables.KINDS
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -222,7 +223,7 @@ class _Seen:
         self._chinese += bool(_CHINESE.search(question))
         for name, seen in self._ids.items():
             seen.add(tables.cell_text(cells.get(name)))
-        number = quantity.whole(answer)
+        number = quantities.whole(answer)
         if number is None:
             return
         self._parsed += 1

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
-from finbench.closed_form import Tree
 from finbench.equations import HEDGE, RELATION, Token, runs, side_of, statements
 from finbench.recompute import Outcome, Side, Verdict, judged
-from finbench.stated import Number
+from finbench.text.arithmetic import Tree
+from finbench.text.stated import Number
 
 MAX_CALCULATIONS = 400
 
@@ -61,7 +61,7 @@ class Found:
 def calculations(text: str, numbers: Sequence[Number]) -> list[Calculation]:
     """The calculations that a (normalised) text states, in order; `numbers` are `stated.numbers(text)`.
 
-    >>> from finbench.stated import numbers
+    >>> from finbench.text.stated import numbers
     >>> text = "(5,829 - 5,735) / 5,735 = 94 / 5,735 = 1.64%, and 2 x 3 = 7"
     >>> [(str(c.exact), c.verdict) for c in calculations(text, numbers(text))]
     [('94/5735', 'right'), ('94/5735', 'rounding'), ('6', 'wrong')]

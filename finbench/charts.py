@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from finbench import pages, plots
-from finbench.names import slug
 from finbench.records import RIGHT_REASONS
+from finbench.sanitize import slug
 from finbench.stats import Estimate, estimate
 
 if TYPE_CHECKING:

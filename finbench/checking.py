@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finbench import grading, linting, quantity, sources, tables, taskfiles, tasks
+from finbench import grading, linting, sources, tables, taskfiles, tasks
 from finbench.errors import DataError, FinbenchError, TaskError
 from finbench.findings import CODES, Finding, Report
 from finbench.linting import Setting
 from finbench.records import UNREADABLE_REASONS, Document, Request, Response, text_hash
 from finbench.task import Asking, Task
+from finbench.text import quantities
 
 SENTINEL = "FINBENCHGOLD"
 SENTINEL_DOCUMENTS = 50  # a template that shows the gold shows it on any row
@@ -340,7 +341,7 @@ def _fits(document: Document, gold: str) -> bool:
     """Whether a gold is written as its kind of answer demands."""
     answer = document.answer
     if answer.kind == "number":
-        return quantity.whole(gold) is not None
+        return quantities.whole(gold) is not None
     if answer.kind == "choice":
         return all(letter in answer.choices for letter in gold if letter.isalpha())
     if answer.kind == "label":

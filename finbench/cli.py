@@ -126,6 +126,6 @@ def _subparser(top: argparse.ArgumentParser, words: Sequence[str]) -> argparse.A
 
 
 def _say(text: str) -> None:
-    from finbench.names import shown
+    from finbench.sanitize import shown
 
     print("\n".join(shown(line) for line in text.split("\n")), file=sys.stderr)

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from finbench.names import shown
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS, Grade, Response
+from finbench.sanitize import shown
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,7 +13,7 @@ from typing import Any
 from finbench import drill, marking, pages
 from finbench.audit import METRICS
 from finbench.errors import StoreError
-from finbench.names import slug
+from finbench.sanitize import slug
 from finbench.stats import Accumulator
 
 EXAMPLES = 3  # wrong samples shown per reason and task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from finbench.characters import last_match
+from finbench.text.normalize import last_match
 
 RETRACTION = re.compile(
     r"(?:^|[\n.!?。;,—(*\s])[\s*_\"'(—-]{0,5}(?P<strong>(?:wait|hold on|hmm+|no)[,.!—\s-]+(?:that|this|it|i|"

@@ -9,10 +9,10 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
-from finbench import closed_form
-from finbench.closed_form import Tree
 from finbench.recompute import Side
-from finbench.stated import NUMBER, Number
+from finbench.text import arithmetic
+from finbench.text.arithmetic import Tree
+from finbench.text.stated import NUMBER, Number
 
 MAX_TOKENS = 120
 
@@ -158,7 +158,7 @@ def side_of(text: str, tokens: list[Token], numbers: Sequence[Number], *, first:
     if kinds == "non":
         tree: Tree | None = (tokens[1][1], ("sym", tokens[0][1]), ("sym", tokens[2][1]))
     else:
-        tree = closed_form.tree_of(_spelled(tokens))
+        tree = arithmetic.tree_of(_spelled(tokens))
     if tree is None:
         return None
     return Side(tree, leaves, len(leaves) > 1, start, end, bracketed, kinds[-1])

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from typing import Any
 
 from finbench.leaderboard import Cell, Row, Table
-from finbench.names import shown
 from finbench.pages import markdown_text, task_title
+from finbench.sanitize import shown
 
 COLUMNS = (
     *("model", "params", "kind", "protocol", "rank", "group", "task", "score", "low", "high", "n", "n_assumed"),

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from finbench.arranged import in_table
-from finbench.characters import plain
 from finbench.discourse import (
     AFFIRMATION,
     BOTH_OFFERED,
@@ -29,6 +28,7 @@ from finbench.discourse import (
 from finbench.replies import Reply, cuts, without_thinking
 from finbench.sentences import candidates, sentences
 from finbench.statements import Statement, sentence_end, statements
+from finbench.text.normalize import plain
 
 __all__ = ["Found", "Reader", "Reading", "find", "without_thinking"]
 

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from finbench.codec import compact
 from finbench.errors import TaskError
 from finbench.records import Document, Request, Response, text_hash
+from finbench.serialize import compact
 from finbench.store import Store
 from finbench.task import Asking, Task
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finbench.names import shown
+from finbench.sanitize import shown
 
 # Every check by its code, as --allow, JUnit and JSON name it.
 CODES = {

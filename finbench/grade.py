@@ -11,15 +11,15 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
-from finbench.characters import normalise, plain
 from finbench.grading import grade
 from finbench.grading.asked import gold_quantity
 from finbench.grading.boolean import polarity
 from finbench.grading.choice import letters_in, options_of
 from finbench.grading.label import TFNS_CLASSES, TFNS_CODES
 from finbench.grading.number import several
-from finbench.quantity import whole
 from finbench.records import Answer, Document, Gold, Grade
+from finbench.text.normalize import normalise, plain
+from finbench.text.quantities import whole
 
 TASKS = ("finqa", "convfinqa", "ant_finance", "tfns", "finance_instruct", "custom")
 MAX_FIELD = 4_000_000

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
 from finbench import score
-from finbench.codec import grade_from, grade_json, packed, response_from, response_json, value_from
 from finbench.records import Document, Grade, Response
 from finbench.rows import document_from_row
+from finbench.serialize import grade_from, grade_json, packed, response_from, response_json, value_from
 from finbench.store import Store, Stored
 
 MANY = 1_000  # samples from which a process of its own repays its start

@@ -16,8 +16,8 @@ from finbench import reported as published
 from finbench.against import LEVEL, Outcome, column, outcome
 from finbench.against import reported_for as reported_for  # for the conductor, which writes results.json
 from finbench.errors import StoreError, UsageError
-from finbench.names import shown
 from finbench.reported import BENCHMARKS, ReportedRow, ReportedScore, model_key
+from finbench.sanitize import shown
 from finbench.significance import Difference, average_difference, holm, tie_groups, unpaired
 from finbench.stats import Z95, Estimate
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from finbench import leaderboard, prices, results, score
-from finbench.names import slug
 from finbench.planning import Plan, Settings
+from finbench.sanitize import slug
 from finbench.task import Task
 
 

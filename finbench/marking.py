@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 from finbench import origins
 from finbench.audit import Audit, Step, applies, audit, audited
-from finbench.characters import normalise
 from finbench.errors import TaskError
 from finbench.filings import clean_cell
 from finbench.records import Document, Grade
 from finbench.rows import document_from_row
-from finbench.stated import numbers
+from finbench.text.normalize import normalise
+from finbench.text.stated import numbers
 from finbench.tracing import Trace
 
 REASONING_SHOWN, ANSWER_SHOWN = 16_000, 8_000  # characters: the beginning of the reasoning, the end of the answer

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from finbench.characters import normalise
-from finbench.stated import Number, numbers
+from finbench.text.normalize import normalise
+from finbench.text.stated import Number, numbers
 
 Kind = Literal["cell", "sentence", "question", "computed", "implied", "constant", "count", "year", "label", "nothing"]
 

@@ -12,8 +12,8 @@ from finbench import profiles, tasks
 from finbench.engines import create as engines
 from finbench.engines import weights
 from finbench.errors import UsageError
-from finbench.names import slug
 from finbench.records import content_hash
+from finbench.sanitize import slug
 from finbench.store import held
 from finbench.task import Asking, Task
 from finbench.tasks import Selection

@@ -16,7 +16,7 @@ from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from finbench.names import shown
+from finbench.sanitize import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from finbench.characters import normalise
 from finbench.extract import without_thinking
 from finbench.records import Document, Message, Sampling
-from finbench.stated import numbers
+from finbench.text.normalize import normalise
+from finbench.text.stated import numbers
 
 CRITERIA = (
     "internal_consistency",

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
-from finbench import closed_form
-from finbench.closed_form import Tree
-from finbench.stated import TENS, Number
+from finbench.text import arithmetic
+from finbench.text.arithmetic import Tree
+from finbench.text.stated import TENS, Number
 
 Verdict = Literal["right", "rounding", "wrong"]
 Rounded = Mapping[tuple[int, int], Fraction]  # a rounded result's `key` -> its exact value, without sign
@@ -61,7 +61,7 @@ def _ratio(tree: Tree, values: Mapping[str, Ratio]) -> Ratio | None:
     if kind == "num":
         return tree[1].numerator, tree[1].denominator
     if kind in ("^", "sqrt"):
-        exact = closed_form.evaluate(tree, {name: Fraction(*value) for name, value in values.items()})
+        exact = arithmetic.evaluate(tree, {name: Fraction(*value) for name, value in values.items()})
         return None if exact is None else (exact.numerator, exact.denominator)
     left, right = _ratio(tree[1], values), _ratio(tree[2], values)
     if left is None or right is None:

@@ -8,12 +8,13 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
-from finbench import closed_form, programs
-from finbench.closed_form import Tree
+from finbench import programs
 from finbench.origins import CONSTANTS, MAX_COUNT
 from finbench.programs import ProgramError
 from finbench.records import Document
-from finbench.stated import TENS, Number
+from finbench.text import arithmetic
+from finbench.text.arithmetic import Tree
+from finbench.text.stated import TENS, Number
 from finbench.tracing import Source, Tracing
 
 Match = Literal["exact", "equivalent", "different", "none"]
@@ -64,7 +65,7 @@ def _gold(program: str, table: tuple[tuple[str, ...], ...]) -> Gold | None:
         return None
     keys = frozenset(_digits(value) for value in _leaves(tree) if not _constant(value))
     tree = _stripped(tree)
-    return Gold(tree, _ordered(tree), closed_form.evaluate(tree), _numbers(tree), keys, bool(steps))
+    return Gold(tree, _ordered(tree), arithmetic.evaluate(tree), _numbers(tree), keys, bool(steps))
 
 
 def _step(step: programs.Step, trees: Sequence[Tree], table: programs.Table) -> Tree:
@@ -187,13 +188,13 @@ def compare(tree: Tree, gold: Gold, correct: bool) -> Match:
     ratio = None
     for point in range(POINTS):  # first the numbers as they are: most differing programs differ there
         if point == 0:
-            ours, theirs = closed_form.evaluate(tree), gold.value
+            ours, theirs = arithmetic.evaluate(tree), gold.value
         else:
             digits = digits or _replaced(tree, gold.tree)
             factors = {
                 key: 1 + point * Fraction((37 * place + 11 * point) % 101 + 1, 211) for place, key in enumerate(digits)
             }
-            ours, theirs = (closed_form.evaluate(_moved(part, factors)) for part in (tree, gold.tree))
+            ours, theirs = (arithmetic.evaluate(_moved(part, factors)) for part in (tree, gold.tree))
         if ours is None or not theirs:
             return "different"
         here = ours / theirs

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from finbench.characters import INVISIBLE, last_match, normalise
+from finbench.text.normalize import INVISIBLE, last_match, normalise
 
 MAX_TEXT = 24_000  # characters of answer that are read; a longer reply keeps head, tail and what surrounds its cues
 _HEAD, _TAIL, _WINDOW = 4_000, 14_000, 800

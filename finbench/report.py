@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from finbench import charts, digest, marking, pages, plots, resample
 from finbench.audit import METRICS
 from finbench.errors import DataError, run_files
-from finbench.names import slug
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS
+from finbench.sanitize import slug
 from finbench.stats import Estimate
 
 if TYPE_CHECKING:

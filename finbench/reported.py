@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from finbench.errors import DataError
-from finbench.names import shown
+from finbench.sanitize import shown
 from finbench.significance import half_unit
 from finbench.stats import Z95, Estimate, average_of, wilson
 

@@ -11,10 +11,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from finbench.codec import LM_EVAL, compact, packed
-from finbench.names import slug
 from finbench.records import Document, Grade, text_hash
+from finbench.sanitize import slug
 from finbench.score import Sample, Tally, grade, percent, stored_document
+from finbench.serialize import LM_EVAL, compact, packed
 from finbench.stats import Estimate, average_of
 from finbench.store import Store, Stored
 

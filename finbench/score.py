@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from finbench import audit, grading
-from finbench.codec import value_from
 from finbench.extract import without_thinking
 from finbench.grading.reference import with_reference
 from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response
 from finbench.rows import document_from_row, gold_class
+from finbench.serialize import value_from
 from finbench.stats import Accumulator, Estimate, macro_f1_estimate, majority
 from finbench.store import Stored
 

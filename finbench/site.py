@@ -15,7 +15,7 @@ from pathlib import Path
 from finbench import drill, leaderboard, marking, packing, pages
 from finbench.errors import StoreError, UsageError, run_files
 from finbench.layout import Place, layout, row_data
-from finbench.names import shown, slug
+from finbench.sanitize import shown, slug
 from finbench.significance import Difference
 
 SCRIPTS = ("core.js", "paired.js", "board.js", "marks.js", "samples.js", "versus.js", "main.js")

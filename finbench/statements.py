@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from finbench.characters import group_end, plain
+from finbench.text.normalize import group_end, plain
 
 MAX_STATEMENTS = 40
 

@@ -21,9 +21,9 @@ from typing import Any
 from urllib.parse import quote
 
 from finbench import refusals
-from finbench.codec import compact, grade_from, grade_json, packed, response_from, response_json
 from finbench.errors import StoreError
 from finbench.records import Document, Grade, Request, Response, Sampling, fields_of
+from finbench.serialize import compact, grade_from, grade_json, packed, response_from, response_json
 
 MOST = 256  # statements that may wait while the disk is busy
 PAGE = 500  # documents read at once

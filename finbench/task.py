@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from finbench import sandbox, taskfiles
-from finbench.codec import LM_EVAL
 from finbench.errors import TaskError
 from finbench.records import (
     Answer,
@@ -28,6 +27,7 @@ from finbench.records import (
     text_hash,
 )
 from finbench.rows import document_from_row
+from finbench.serialize import LM_EVAL
 
 SUPPORTED = ("generate_until", "loglikelihood", "multiple_choice")
 DEFAULT_MAX_TOKENS = 4096

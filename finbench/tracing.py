@@ -12,11 +12,12 @@ from collections.abc import Container
 from fractions import Fraction
 from typing import NamedTuple
 
-from finbench import closed_form, origins
+from finbench import origins
 from finbench.calculations import Calculation
-from finbench.closed_form import Tree
 from finbench.origins import Kind
-from finbench.stated import Number
+from finbench.text import arithmetic
+from finbench.text.arithmetic import Tree
+from finbench.text.stated import Number
 
 COUNTED = frozenset(("cell", "sentence", "question", "computed", "implied", "nothing"))
 NEAR = 4  # how many numbers back an unstated step may look in its sentence
@@ -119,7 +120,7 @@ class Tracing:
             values = {str(leaf): self.numbers[leaf].value for leaf in calculation.operands}
             while parts and len(self.values) < MAX_VALUES:
                 part = parts.pop()
-                value = closed_form.evaluate(part, values)
+                value = arithmetic.evaluate(part, values)
                 if value is not None:
                     self._remember(value, index, part)
                 parts += [inner for inner in part[1:] if isinstance(inner, tuple) and len(inner) == 3]

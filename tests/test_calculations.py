@@ -8,8 +8,8 @@ from fractions import Fraction
 import pytest
 
 from finbench.calculations import Calculation, calculations
-from finbench.characters import normalise
-from finbench.stated import numbers
+from finbench.text.normalize import normalise
+from finbench.text.stated import numbers
 
 
 def stated(text: str) -> list[Calculation]:

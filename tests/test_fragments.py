@@ -9,10 +9,10 @@ import pytest
 
 from finbench import grading
 from finbench.audit import applies, audit
-from finbench.quantity import directed, scan, words
 from finbench.records import REASONS, Document
 from finbench.rows import document_from_row
-from finbench.units import CURRENCIES, SCALES, UNITS
+from finbench.text.quantities import directed, scan, words
+from finbench.text.units import CURRENCIES, SCALES, UNITS
 
 PHRASES = """
 more than|at least|up to|less than|between|from|to|and|or|±|≈|~|约|超过|至少|不足|approximately

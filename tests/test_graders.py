@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 
 from finbench import conductor, graders, score
-from finbench.codec import grade_from, grade_json
 from finbench.conductor import Settings
 from finbench.graders import Grader
 from finbench.records import Document, Grade, Response
 from finbench.rows import document_from_row
+from finbench.serialize import grade_from, grade_json
 from finbench.store import Store
 
 ROOT = Path(__file__).parent.parent

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from finbench.characters import normalise, plain
 from finbench.grading import question
 from finbench.grading.question import _Sign
+from finbench.text.normalize import normalise, plain
 
 ROOT = Path(__file__).parent.parent
 SIGNS = {

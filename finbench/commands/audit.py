@@ -106,7 +106,7 @@ def overlap(args: argparse.Namespace) -> int:
 
 def show_overlap(found: list[Overlap], n: int, *, subtasks: bool) -> None:
     """A table on standard output; a group is one line, its sub-tasks stand indented below it when they are wanted."""
-    from finbench.names import shown
+    from finbench.sanitize import shown
 
     lines = []
     for item in found:

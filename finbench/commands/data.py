@@ -106,14 +106,14 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _say(text: str) -> None:
-    from finbench.names import shown
+    from finbench.sanitize import shown
 
     print(shown(text), file=sys.stderr)
 
 
 def _list(args: argparse.Namespace) -> int:
     from finbench import packs
-    from finbench.names import shown
+    from finbench.sanitize import shown
 
     holdings = packs.inventory(args.data)
     if args.json:
@@ -160,7 +160,7 @@ def _verify(args: argparse.Namespace) -> int:
     import os
 
     from finbench import packs, sources
-    from finbench.names import shown
+    from finbench.sanitize import shown
 
     chosen = os.environ.get("FINBENCH_DATA")
     path = args.path or (Path(chosen) if chosen and chosen != sources.SAMPLE else sources.cache_dir())

@@ -71,7 +71,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Look around; the exit code."""
-    from finbench.names import shown
+    from finbench.sanitize import shown
 
     findings = list(examine(network=args.network))
     if args.json:

@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
     """Build; the exit code."""
     from finbench import site
     from finbench.errors import NothingSelected
-    from finbench.names import shown
+    from finbench.sanitize import shown
 
     runs = list(dict.fromkeys(run for path in args.paths or [Path("reports")] for run in find_runs(path)))
     if not runs and args.paths:

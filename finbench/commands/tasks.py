@@ -164,7 +164,7 @@ def main(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     from finbench import catalogue
-    from finbench.names import shown
+    from finbench.sanitize import shown
 
     entries, broken = catalogue.entries([Path(folder) for folder in args.include], args.data)
     if not args.all:
@@ -194,7 +194,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     from finbench import catalogue
-    from finbench.names import shown
+    from finbench.sanitize import shown
 
     described = catalogue.describe(args.name, [Path(folder) for folder in args.include])
     if args.doc is not None:

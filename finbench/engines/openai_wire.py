@@ -21,9 +21,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from finbench.codec import packed
 from finbench.errors import EngineError
 from finbench.records import Finish, Request
+from finbench.serialize import packed
 
 STOPS = {"stop", "eos", "end_turn", "tool_calls", "function_call", None}
 LENGTHS = {"length", "max_tokens"}

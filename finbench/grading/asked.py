@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from finbench.characters import normalise, plain
 from finbench.grading.question import SCALE_WORDS, Words, words
-from finbench.quantity import Quantity, directed, scan, whole
 from finbench.records import Answer, Gold
+from finbench.text.normalize import normalise, plain
+from finbench.text.quantities import Quantity, directed, scan, whole
 
 
 @dataclass(frozen=True, slots=True)

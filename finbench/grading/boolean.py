@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from finbench.characters import last_match, normalise
 from finbench.discourse import refuses
 from finbench.extract import Reading, find
 from finbench.records import Document, Grade
 from finbench.replies import Reply
 from finbench.statements import Statement
+from finbench.text.normalize import last_match, normalise
 
 _WORDS = {
     "yes": True,

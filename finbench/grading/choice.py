@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from finbench.characters import last_match, normalise, plain
 from finbench.discourse import refuses
 from finbench.extract import Reading, find
 from finbench.records import Document, Grade
 from finbench.replies import Reply
 from finbench.statements import Statement
+from finbench.text.normalize import last_match, normalise, plain
 
 _OPTION = re.compile(
     r"(?:^|\n|[\s,;。(?])\(?([A-H])\s?(?:[.、:)]|\)\s?[.:]?)\s*([^\n]*?)(?=\s*(?:\n|$|[\s,;。]\(?[A-H]\s?[.、:)]))"

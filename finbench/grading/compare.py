@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from finbench.grading.asked import Asked
-from finbench.quantity import Quantity
+from finbench.text.quantities import Quantity
 
 # Gold shown with fewer significant digits than this is too coarse to round the other side to.
 MIN_DIGITS = 2

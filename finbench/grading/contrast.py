@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from finbench.characters import normalise
+from finbench.text.normalize import normalise
 
 # Words that tell nothing.
 IDLE = frozenset("the a an of to in on for and is are was be by it its that this as with or at 的 了 是".split())

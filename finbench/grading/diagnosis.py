@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from finbench import quantity as quantities
-from finbench.characters import normalise
 from finbench.grading.asked import Asked
 from finbench.grading.compare import Point, equal, gold_points, point
-from finbench.quantity import Quantity
 from finbench.records import Document, Gold
+from finbench.text import quantities
+from finbench.text.normalize import normalise
+from finbench.text.quantities import Quantity
 
 _POWERS: list[Fraction] = [Fraction(10) ** k for k in (0, 2, -2, 3, -3, 6, -6, 9, -9, 4, -4, 8, -8)]
 _SIZE = {power: float(power) for power in _POWERS}

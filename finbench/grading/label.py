@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finbench.characters import normalise
 from finbench.discourse import refuses
 from finbench.extract import Reading, find
 from finbench.records import Document, Grade
 from finbench.replies import Reply
 from finbench.statements import Statement
+from finbench.text.normalize import normalise
 
 TFNS_CLASSES = ("bearish", "bullish", "neutral")
 TFNS_CODES = {"0": "bearish", "1": "bullish", "2": "neutral"}

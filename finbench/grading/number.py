@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from finbench import quantity as quantities
-from finbench.characters import normalise, plain
 from finbench.extract import Found, find
 from finbench.grading.asked import Asked, asked, gold_quantity
 from finbench.grading.compare import MIN_DIGITS, Point, answer_points, equal, gold_points
 from finbench.grading.diagnosis import diagnosis, lenient_match
 from finbench.grading.reading import NumberReader
 from finbench.grading.text import grade_text
-from finbench.quantity import Quantity
 from finbench.records import Document, Gold, Grade
 from finbench.replies import Reply
 from finbench.statements import Statement
-from finbench.wording import turns
+from finbench.text import quantities
+from finbench.text.normalize import normalise, plain
+from finbench.text.quantities import Quantity
+from finbench.text.wording import turns
 
 
 def _direction_before(statement: Statement, quantity: Quantity) -> int:

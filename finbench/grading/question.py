@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from finbench.characters import normalise, plain
+from finbench.text.normalize import normalise, plain
 
 
 @dataclass(frozen=True, slots=True)

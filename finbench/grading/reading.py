@@ -9,15 +9,15 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from finbench import quantity as quantities
-from finbench.characters import last_match
 from finbench.discourse import refuses
 from finbench.extract import Reading
 from finbench.grading.asked import Asked
 from finbench.grading.between import levels, ranges
 from finbench.grading.compare import answer_points, equal, point
-from finbench.quantity import Quantity
 from finbench.statements import Statement
+from finbench.text import quantities
+from finbench.text.normalize import last_match
+from finbench.text.quantities import Quantity
 
 _NOT_A_NUMBER = re.compile(r"^[\s$+-]*(?:nan|inf(?:inity)?|∞|undefined|[+-]?∞)[\s$%.]*$", re.I)
 _ASIDE = re.compile(r"\([^()]{0,200}\)")

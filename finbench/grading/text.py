@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from finbench import closed_form, quantity
-from finbench.characters import normalise, plain
 from finbench.discourse import RETRACTION, refuses
 from finbench.extract import Reading, find
 from finbench.grading.asked import Asked
@@ -17,6 +15,8 @@ from finbench.grading.names import abbreviated, also_called, alternatives, spelt
 from finbench.records import Document, Grade
 from finbench.replies import Reply, cuts
 from finbench.statements import Statement
+from finbench.text import arithmetic, quantities
+from finbench.text.normalize import normalise, plain
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u4e00-\u9fff]|\d[\d.,]*%?")
 SHORT = 60  # characters of a gold that is a name or a term
@@ -114,8 +114,8 @@ def states(text: str, gold: str) -> bool | None:
         and not re.search(r"[A-Za-z]{3}", gold.replace("sqrt", ""))
         and not re.fullmatch(r"[A-Z][+-]\d", gold.strip())  # T+1 is a name
     )
-    tree = closed_form.parse(gold, symbols=True) if formula else None
-    if tree is not None and closed_form.symbols_of(tree):
+    tree = arithmetic.parse(gold, symbols=True) if formula else None
+    if tree is not None and arithmetic.symbols_of(tree):
         return _same_formula(text, tree)
     if acronym := re.fullmatch(r"[A-Z]{4,6}", gold.strip()):
         spelt = spelt_out(acronym.group())
@@ -139,7 +139,7 @@ def _says(text: str, gold: str) -> bool | None:
     if year := re.fullmatch(r"((?:19|20)\d\d)\s*年?", wanted):
         return bool(re.search(rf"(?<![\d.,]){year[1]}(?!\d|[.,]\d)", folded)) or None
     folded = _INITIAL.sub("", folded)
-    figures = [q for q in quantity.scan(wanted) if not q.reference]
+    figures = [q for q in quantities.scan(wanted) if not q.reference]
     if figures and not _figures_stated(folded, figures):
         return None
     pattern = (
@@ -186,9 +186,9 @@ _SIGN = re.compile(r"(?<= )[-+*/](?= )")
 _INITIAL = re.compile(r"(?<=[a-z]) [a-z]\.(?= [a-z]{2})")  # Jerome H. Powell
 
 
-def _figures_stated(text: str, figures: Sequence[quantity.Quantity]) -> bool:
+def _figures_stated(text: str, figures: Sequence[quantities.Quantity]) -> bool:
     asked = Asked(either=True)
-    said = quantity.scan(text)
+    said = quantities.scan(text)
     for figure in figures:
         target = answer_points(figure, asked)
         if isinstance(target, str):
@@ -221,8 +221,8 @@ def _words_stated(text: str, wanted: str, figures: bool) -> bool | None:
     return None
 
 
-def _same_formula(text: str, gold: closed_form.Tree) -> bool | None:
+def _same_formula(text: str, gold: arithmetic.Tree) -> bool | None:
     body = plain(normalise(text)).strip(" .$")
     body = body.rpartition("=")[2] if "=" in body else body
-    tree = closed_form.parse(body, symbols=True)
-    return (closed_form.equivalent(gold, tree) or None) if tree is not None else None
+    tree = arithmetic.parse(body, symbols=True)
+    return (arithmetic.equivalent(gold, tree) or None) if tree is not None else None

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finbench import closed_form, numerals, wording
-from finbench.characters import normalise, plain
-from finbench.quantity import Quantity, directed, scan, whole
+from finbench.text import arithmetic, numerals, wording
+from finbench.text.normalize import normalise, plain
+from finbench.text.quantities import Quantity, directed, scan, whole
 
 
 def one(text: str) -> Quantity:
@@ -263,32 +263,32 @@ def test_no_text_raises(text: str) -> None:
 @settings(max_examples=300)
 @given(st.text(alphabet="0123456789+-*/^().,% sqrt\\frac{}$×", max_size=120))
 def test_no_sum_raises(text: str) -> None:
-    tree = closed_form.parse(plain(text))
+    tree = arithmetic.parse(plain(text))
     if tree is not None:
-        closed_form.evaluate(tree)
+        arithmetic.evaluate(tree)
 
 
 @pytest.mark.parametrize("text", ["9^9^9^9", "9**9**9", "1/0", "0^-1", "(-1)^0.5", "(" * 300, "2^" * 60 + "2", "1e5"])
 def test_sums_beyond_the_limits_have_no_value(text: str) -> None:
-    tree = closed_form.parse(text)
-    assert tree is None or closed_form.evaluate(tree) is None
+    tree = arithmetic.parse(text)
+    assert tree is None or arithmetic.evaluate(tree) is None
 
 
 @pytest.mark.parametrize("text", ["__import__('os')", "open(chr(47))", "x+1", "1;2", "lambda:0", "[1]", "1_000"])
 def test_what_is_no_arithmetic_is_not_parsed(text: str) -> None:
-    assert closed_form.parse(text) is None
+    assert arithmetic.parse(text) is None
 
 
 def test_formulas_are_compared_as_functions() -> None:
-    def tree(text: str) -> closed_form.Tree:
-        parsed = closed_form.parse(text, symbols=True)
+    def tree(text: str) -> arithmetic.Tree:
+        parsed = arithmetic.parse(text, symbols=True)
         assert parsed is not None
         return parsed
 
-    assert closed_form.equivalent(tree("P(1+r)^n"), tree("P*(r+1)^n"))
-    assert closed_form.equivalent(tree("(a+b)^2"), tree("a^2 + 2 a b + b^2"))
-    assert not closed_form.equivalent(tree("P(1+r)^n"), tree("P(1+r n)"))
-    assert not closed_form.equivalent(tree("x"), tree("y"))
+    assert arithmetic.equivalent(tree("P(1+r)^n"), tree("P*(r+1)^n"))
+    assert arithmetic.equivalent(tree("(a+b)^2"), tree("a^2 + 2 a b + b^2"))
+    assert not arithmetic.equivalent(tree("P(1+r)^n"), tree("P(1+r n)"))
+    assert not arithmetic.equivalent(tree("x"), tree("y"))
 
 
 def test_no_match_is_lost_by_looking_at_endings_and_stems_first() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from finbench.characters import THIN
+from finbench.text.normalize import THIN
 
 _MINUS_WORD = re.compile(r"(?:\b(?:negative|minus)|负)[\s\"'$]{0,3}$", re.I)
 _FILLER = (

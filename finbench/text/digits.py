@@ -10,9 +10,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from finbench.characters import THIN
-from finbench.units import CURRENCIES, GAP, MONEY_BEFORE, MONEY_TAIL, Unit, compound, suffix
-from finbench.wording import BOUND_AFTER, DATE_AFTER, ORDINAL, bound_before, is_date, negative_from, reference_before
+from finbench.text.normalize import THIN
+from finbench.text.units import CURRENCIES, GAP, MONEY_BEFORE, MONEY_TAIL, Unit, compound, suffix
+from finbench.text.wording import (
+    BOUND_AFTER,
+    DATE_AFTER,
+    ORDINAL,
+    bound_before,
+    is_date,
+    negative_from,
+    reference_before,
+)
 
 MAX_DIGITS = 60
 MAX_EXPONENT = 60

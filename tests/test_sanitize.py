@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finbench.names import shown, slug
+from finbench.sanitize import shown, slug
 
 NAMES = [
     "SUFE-AIFLM-Lab/Fin-R1",

@@ -10,11 +10,11 @@ import re
 from dataclasses import replace
 from fractions import Fraction
 
-from finbench import closed_form, numerals
-from finbench.characters import THIN
-from finbench.digits import NUMBER, PER, Quantity, read
-from finbench.units import SCALES, UNIT_AFTER, UNITS, Unit, suffix
-from finbench.wording import bound_before, direction_of
+from finbench.text import arithmetic, numerals
+from finbench.text.digits import NUMBER, PER, Quantity, read
+from finbench.text.normalize import THIN
+from finbench.text.units import SCALES, UNIT_AFTER, UNITS, Unit, suffix
+from finbench.text.wording import bound_before, direction_of
 
 __all__ = ["Quantity", "directed", "scan", "whole", "words"]
 
@@ -139,8 +139,8 @@ def _closed(text: str) -> Quantity | None:
         body = body[: tail.start()]
     if re.fullmatch(r"[-+\s]*\(?[-+\s]*[\d.,]+\)?%?", body):
         return None
-    tree = closed_form.parse(body)
-    value = closed_form.evaluate(tree) if tree else None
+    tree = arithmetic.parse(body)
+    value = arithmetic.evaluate(tree) if tree else None
     if value is None:
         return None
     if re.fullmatch(r"\s*\d+(?:\.\d+)?%?\s*-\s*\d+(?:\.\d+)?%?\s*", body) and value < 0:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finbench.codec import compact, grade_from, grade_json, packed, response_from, response_json, value_from
 from finbench.records import Grade, Message, Response
+from finbench.serialize import compact, grade_from, grade_json, packed, response_from, response_json, value_from
 
 ANY_TEXT = st.text(st.characters(), max_size=60)  # lone surrogates too
 HOSTILE = ["", "\0", "\ud800", "\udfff\ud800", "a\nb\r\u2028\u2029\x85\x0b\x1c", "é中文\U0001f4b6", '"\\', "\x7f"]

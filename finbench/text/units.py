@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Literal
 
-from finbench.characters import THIN
+from finbench.text.normalize import THIN
 
 Unit = Literal["", "percent", "points", "bp", "mille", "times"]
 CURRENCIES = {
