@@ -20,8 +20,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from finbench.significance import paired
-from finbench.stats import estimate, macro_f1_estimate, wilson
+from finbench.scores.intervals import estimate, macro_f1_estimate, wilson
+from finbench.scores.significance import paired
 
 # Turns of ConvFinQA's test conversations, counted: 124 of two turns, 113 of three, ...
 SIZES = np.repeat([2, 3, 4, 5, 6, 7], [124, 113, 86, 79, 29, 3])

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finbench import digest, drill, quality
+from finbench import digest, quality
 from finbench.audit import METRICS, Audit, applies, audit, audited
 from finbench.errors import EngineError
 from finbench.marking import Sample, sample_of
 from finbench.quality import COMPUTED, CRITERIA, Quality
 from finbench.records import Answer, Document, Gold, Request, content_hash
-from finbench.stats import Accumulator, Estimate
+from finbench.scores import samples
+from finbench.scores.intervals import Accumulator, Estimate
 
 LISTED = 200  # samples listed per task
 
@@ -70,7 +71,7 @@ def _estimate(found: Estimate) -> dict[str, Any]:
 
 def samples(path: Path, task: str) -> Iterator[Sample]:
     """The generated, graded replies of a samples file."""
-    for _, raw in drill.lines(path):
+    for _, raw in samples.lines(path):
         sample = sample_of(json.loads(raw), task)
         if sample is not None:
             yield sample

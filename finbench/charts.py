@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from finbench import pages, plots
 from finbench.records import RIGHT_REASONS
 from finbench.sanitize import slug
-from finbench.stats import Estimate, estimate
+from finbench.scores.intervals import Estimate, estimate
 
 if TYPE_CHECKING:
     from finbench import digest

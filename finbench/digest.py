@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finbench import drill, marking, pages
+from finbench import marking, pages
 from finbench.audit import METRICS
 from finbench.errors import StoreError
 from finbench.sanitize import slug
-from finbench.stats import Accumulator
+from finbench.scores import samples
+from finbench.scores.intervals import Accumulator
 
 EXAMPLES = 3  # wrong samples shown per reason and task
 DISAGREEMENTS = 20  # samples listed where judge and grader differ
@@ -70,9 +71,9 @@ def gather(run_dir: Path, name: str, entry: Mapping[str, Any], costly: list[dict
     out = Gathered()
     judged = entry.get("verdict_by") == "judge"
     for path in samples_files(run_dir, name, entry):
-        for _, line in drill.lines(path):
-            sample = drill.graded(line)
-            right = drill.verdict_of(sample, judged)
+        for _, line in samples.lines(path):
+            sample = samples.graded(line)
+            right = samples.verdict_of(sample, judged)
             _count(out, sample, right)
             costly.append(_cost(name, sample, right))
             if len(costly) > 4096:
@@ -82,7 +83,7 @@ def gather(run_dir: Path, name: str, entry: Mapping[str, Any], costly: list[dict
                 marked = sum(one["marking"] is not None for some in out.examples.values() for one in some)
                 wanted.append(_example(sample, line, marked=marked < MARKED))
             _audited(out, sample, right, line)
-            disputed = drill.code(sample) & drill.JUDGE_DISAGREES
+            disputed = samples.code(sample) & samples.JUDGE_DISAGREES
             if disputed and len(out.disputed) < DISAGREEMENTS:
                 out.disputed.append(_example(sample, line) | {"judge": sample["judge"]["verdict"]})
     costly[:] = dearest(costly)
@@ -145,7 +146,7 @@ def dearest(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _example(sample: Mapping[str, Any], line: bytes, *, marked: bool = False) -> dict[str, Any]:
     whole = json.loads(line)
-    text = drill.first_reply(whole)
+    text = samples.first_reply(whole)
     answer = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
     answer = answer.strip()
     return {

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from finbench.leaderboard import Cell, Row, Table
 from finbench.pages import markdown_text, task_title
 from finbench.sanitize import shown
+from finbench.scores.leaderboard import Cell, Row, Table
 
 COLUMNS = (
     *("model", "params", "kind", "protocol", "rank", "group", "task", "score", "low", "high", "n", "n_assumed"),

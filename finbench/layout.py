@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finbench import pages
-from finbench.reported import FLAGS
+from finbench.scores.published import FLAGS
 
 if TYPE_CHECKING:
-    from finbench.leaderboard import Cell, Row, Table
+    from finbench.scores.leaderboard import Cell, Row, Table
 
 ROW_FLAGS = {
     "partial": "the run was not finished",

@@ -66,7 +66,7 @@ def label(row: Mapping[str, Any], replies: Sequence[str]) -> dict[str, Any]:
 
 def macro_f1(pairs: Sequence[tuple[str, str]]) -> float:
     """The unweighted mean of the classes' F1 over the gold classes; an unreadable answer counts against its class."""
-    from finbench.stats import macro_f1 as score
+    from finbench.scores.intervals import macro_f1 as score
 
     golds, named = zip(*pairs, strict=True)
     return float(score(golds, named))

@@ -13,9 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from finbench import leaderboard, prices, results, score
+from finbench import prices, results, score
 from finbench.planning import Plan, Settings
 from finbench.sanitize import slug
+from finbench.scores import leaderboard
 from finbench.task import Task
 
 

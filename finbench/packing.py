@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from finbench import marking
-from finbench.drill import CORRECT, JUDGE_DISAGREES, Cell, Samples, Task, first_reply
 from finbench.pages import packed
+from finbench.scores.samples import CORRECT, JUDGE_DISAGREES, Cell, Samples, Task, first_reply
 
 TEXT_LIMIT = 200_000  # characters of one reply on the page; a model in a loop can write megabytes
 BATCH = 10  # replies read at a time

@@ -16,10 +16,10 @@ from finbench.audit import METRICS
 from finbench.errors import DataError, run_files
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS
 from finbench.sanitize import slug
-from finbench.stats import Estimate
+from finbench.scores.intervals import Estimate
 
 if TYPE_CHECKING:
-    from finbench.compare import Comparison
+    from finbench.scores.compare import Comparison
 
 
 def write(run_dir: Path, *, plots_dir: Path | None = None) -> list[Path]:

@@ -24,9 +24,9 @@ from finbench.figures import figures, is_constant, is_year, rewrite, written
 from finbench.mentions import Values
 from finbench.programs import Value
 from finbench.questions import Gold, Question, arguments, asking, magnitude, places, questions
-from finbench.significance import Difference, paired
+from finbench.scores.intervals import Estimate, estimate
+from finbench.scores.significance import Difference, paired
 from finbench.sources import read_jsonl
-from finbench.stats import Estimate, estimate
 
 DRAWS = 400
 STRICT = 300  # draws that also keep the order among a row's numbers that do not change

@@ -14,8 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 from finbench.records import Document, Grade, text_hash
 from finbench.sanitize import slug
 from finbench.score import Sample, Tally, grade, percent, stored_document
+from finbench.scores.intervals import Estimate, average_of
 from finbench.serialize import LM_EVAL, compact, packed
-from finbench.stats import Estimate, average_of
 from finbench.store import Store, Stored
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from finbench.extract import without_thinking
 from finbench.grading.reference import with_reference
 from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response
 from finbench.rows import document_from_row, gold_class
+from finbench.scores.intervals import Accumulator, Estimate, macro_f1_estimate, majority
 from finbench.serialize import value_from
-from finbench.stats import Accumulator, Estimate, macro_f1_estimate, majority
 from finbench.store import Stored
 
 if TYPE_CHECKING:

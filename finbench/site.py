@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finbench import drill, leaderboard, marking, packing, pages
+from finbench import marking, packing, pages
 from finbench.errors import StoreError, UsageError, run_files
 from finbench.layout import Place, layout, row_data
 from finbench.sanitize import shown, slug
-from finbench.significance import Difference
+from finbench.scores import leaderboard
+from finbench.scores.samples import Source, read
+from finbench.scores.significance import Difference
 
 SCRIPTS = ("core.js", "paired.js", "board.js", "marks.js", "samples.js", "versus.js", "main.js")
 STYLES = ("base.css", "site.css", "marks.css")
@@ -49,7 +51,7 @@ class Run:
     folder: Path
     name: str
     order: tuple[str, ...]
-    sources: Mapping[str, drill.Source]
+    sources: Mapping[str, Source]
     version: str
     config: str
 
@@ -67,7 +69,7 @@ def _build(runs: Sequence[Path], output: Path, reported: bool, max_mb: float) ->
     folders = sorted({path.resolve(): read_run(path) for path in runs}.values(), key=lambda run: run.order)
     columns = sorted({name for run in folders for name in run.sources})
     numbers = {str(run.folder): number for number, run in enumerate(folders)}
-    samples = drill.read(
+    samples = read(
         {
             (number, columns.index(name)): source
             for number, run in enumerate(folders)
@@ -104,7 +106,7 @@ def read_run(folder: Path) -> Run:
         for name, entry in entries.items():
             parts = tuple(folder / f"samples_{slug(part)}.jsonl" for part in entry.get("subtasks") or [name])
             if all(path.exists() for path in parts):
-                sources[name.removesuffix("_paper")] = drill.Source(parts, entry.get("verdict_by", "grader"))
+                sources[name.removesuffix("_paper")] = Source(parts, entry.get("verdict_by", "grader"))
         config = json.dumps(manifest.get("settings"), sort_keys=True).encode()
         return Run(
             folder,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from finbench.stats import Estimate, average_of, estimate
+from finbench.scores.intervals import Estimate, average_of, estimate
 
 TASKS = ("finqa", "convfinqa", "ant_finance", "tfns", "finance_instruct")
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from fake_runs import make_runs
 
-from finbench import compare, imports, leaderboard, report, site
+from finbench import imports, report, site
 from finbench.errors import FinbenchError
 from finbench.imports import Columns
+from finbench.scores import compare, leaderboard
 
 JUNK = [b"", b"null", b"[]", b"{}", b"{", b"\xff\xfe", b'{"tasks": 3}', b'{"finbench": []}', b"\x00" * 40]
 

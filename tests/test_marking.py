@@ -15,12 +15,13 @@ import traces
 from fake_runs import write_run
 from marked_samples import HOSTILE, ROW, TABLE, graded, hostile_row
 
-from finbench import drill, marking, packing, report
+from finbench import marking, packing, report
 from finbench.audit import audit, audited, marked
 from finbench.grading import grade
 from finbench.marking import LEGEND, VERDICTS, Marking, Piece, Sample, should
 from finbench.records import Grade
 from finbench.rows import document_from_row
+from finbench.scores.samples import Source, read
 
 
 def drawn(text: str, *, reasoning: str = "", row: dict[str, Any] | None = None) -> Marking:
@@ -223,7 +224,7 @@ def test_the_drill_down_ships_marks_for_a_bounded_number_of_replies(
     samples.append(graded("3,140 - 3,075 = 66 " + "word " * 5000, {**ROW, "id": "long"}))
     run = write_run(tmp_path / "run", tasks={"finqa": samples})
     monkeypatch.setattr(packing, "MARKED", 6)
-    made = packing.pack(drill.read({(0, 0): drill.Source((run / "samples_finqa.jsonl",))}), 10**6)
+    made = packing.pack(read({(0, 0): Source((run / "samples_finqa.jsonl",))}), 10**6)
     items = dict(unpacked(made.chunks["replies:0:0"])["items"])
     with_marks = sorted(place for place, entry in items.items() if "m" in entry)
     assert with_marks == [0, 1, 2, 3, 12, 13]  # two right by luck, the rest of the six wrong
@@ -235,7 +236,7 @@ def test_the_drill_down_ships_marks_for_a_bounded_number_of_replies(
 def test_a_long_reply_in_the_drill_down_is_whole_and_plain(tmp_path: Path) -> None:
     text = "3,140 - 3,075 = 66 " + "word " * 5000
     run = write_run(tmp_path / "run", tasks={"finqa": [graded(text)]})
-    made = packing.pack(drill.read({(0, 0): drill.Source((run / "samples_finqa.jsonl",))}), 10**6)
+    made = packing.pack(read({(0, 0): Source((run / "samples_finqa.jsonl",))}), 10**6)
     ((_, entry),) = unpacked(made.chunks["replies:0:0"])["items"]
     assert entry["t"] == text
     assert "m" not in entry

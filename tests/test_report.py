@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from fake_runs import make_samples, write_run
 
-from finbench import compare, pages, plots, report
+from finbench import pages, plots, report
 from finbench.errors import StoreError
+from finbench.scores import compare
 
 
 def edit_results(run: Path, **changes: Any) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from fake_runs import make_runs, make_samples, write_run
 
-from finbench import drill, packing, pages, site
+from finbench import packing, pages, site
 from finbench.errors import StoreError, UsageError
+from finbench.scores.samples import CORRECT, FAILED, JUDGE_DISAGREES, LENIENT, TRUNCATED, UNREADABLE, graded
 
 HOSTILE = (
     "<script>window.fired=1</script>",
@@ -171,11 +172,11 @@ def test_verdicts_and_answers_are_those_of_the_samples(tmp_path: Path) -> None:
     found = chunks_of(site.build([folder], tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
     codes = [ord(letter) - 0x40 for letter in found["verdicts"]["cells"]["0:0"]]
     assert codes == [
-        drill.CORRECT | drill.LENIENT,
-        drill.TRUNCATED | drill.UNREADABLE,
-        drill.LENIENT,
-        drill.FAILED,
-        drill.CORRECT | drill.LENIENT | drill.JUDGE_DISAGREES,
+        CORRECT | LENIENT,
+        TRUNCATED | UNREADABLE,
+        LENIENT,
+        FAILED,
+        CORRECT | LENIENT | JUDGE_DISAGREES,
     ]
     answers = found["answers:0:0"]
     assert [answers["reasons"][number] for number in answers["reason"]] == [
@@ -226,9 +227,9 @@ def test_questions_are_the_same_by_content_not_by_place(tmp_path: Path) -> None:
 def test_the_short_way_to_a_verdict_is_not_fooled_by_text(separators: tuple[str, str]) -> None:
     inner = {"id": "q", "extracted": '"finbench": {"id": "evil"}}', "nested": {"finbench": {"id": "deep"}}}
     line = {"doc": {"finbench": {"id": "row"}}, "resps": [['x "finbench":{"id":"evil"}}']], "finbench": inner}
-    assert drill.graded(json.dumps(line, separators=separators).encode()) == inner
+    assert graded(json.dumps(line, separators=separators).encode()) == inner
     moved = {"finbench": inner, "doc": {"finbench": {"id": "row"}}}
-    assert drill.graded(json.dumps(moved, separators=separators).encode()) == inner
+    assert graded(json.dumps(moved, separators=separators).encode()) == inner
 
 
 def test_prompts_that_differ_between_models_are_kept_apart(tmp_path: Path) -> None:

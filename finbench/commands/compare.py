@@ -32,8 +32,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Compare; the exit code."""
-    from finbench import compare
     from finbench.errors import UsageError
+    from finbench.scores import compare
 
     if len(args.runs) < 2:
         raise UsageError("compare takes two run folders or more; the first is the reference")

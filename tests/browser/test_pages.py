@@ -13,7 +13,7 @@ from fake_runs import make_samples, write_run
 from marked_samples import HOSTILE, ROW, graded, hostile_row
 
 from finbench import report, site
-from finbench.significance import paired
+from finbench.scores.significance import paired
 
 pytestmark = pytest.mark.browser
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from fake_runs import make_runs, make_samples, write_run
 
-from finbench import compare
-from finbench.compare import Gap, Pair, TaskComparison
 from finbench.errors import NothingSelected, StoreError, UsageError
-from finbench.significance import mcnemar, paired
+from finbench.scores import compare
+from finbench.scores.compare import Gap, Pair, TaskComparison
+from finbench.scores.significance import mcnemar, paired
 
 Samples = list[dict[str, Any]]
 

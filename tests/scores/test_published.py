@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from finbench.errors import DataError
-from finbench.reported import BENCHMARKS, COLUMNS, FLAGS, ReportedRow, load, model_key
+from finbench.scores.published import BENCHMARKS, COLUMNS, FLAGS, ReportedRow, load, model_key
 
-SHIPPED = Path(__file__).parent.parent / "leaderboards" / "reported"
+SHIPPED = Path(__file__).parents[2] / "leaderboards" / "reported"
 YAML = "house:\n  title: House\n  source: report 12\n  assumed_n: {finqa: 100}\n"
 HEAD = ",".join(COLUMNS)
 

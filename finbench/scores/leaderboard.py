@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from finbench import reported as published
-from finbench.against import LEVEL, Outcome, column, outcome
-from finbench.against import reported_for as reported_for  # for the conductor, which writes results.json
 from finbench.errors import StoreError, UsageError
-from finbench.reported import BENCHMARKS, ReportedRow, ReportedScore, model_key
 from finbench.sanitize import shown
-from finbench.significance import Difference, average_difference, holm, tie_groups, unpaired
-from finbench.stats import Z95, Estimate
+from finbench.scores import published
+from finbench.scores.agreement import LEVEL, Outcome, column, outcome
+from finbench.scores.agreement import reported_for as reported_for  # for the conductor, which writes results.json
+from finbench.scores.intervals import Z95, Estimate
+from finbench.scores.published import BENCHMARKS, ReportedRow, ReportedScore, model_key
+from finbench.scores.significance import Difference, average_difference, holm, tie_groups, unpaired
 
 DIFFERENT_PROTOCOL = "another protocol: prompts, decoding and grading differ as well"
 

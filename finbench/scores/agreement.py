@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from finbench import reported
-from finbench.reported import BENCHMARKS, ReportedRow, ReportedScore, model_key
-from finbench.significance import Versus, unpaired, versus_average, versus_reported
-from finbench.stats import Z95, Estimate, average_of
+from finbench.scores import published
+from finbench.scores.intervals import Z95, Estimate, average_of
+from finbench.scores.published import BENCHMARKS, ReportedRow, ReportedScore, model_key
+from finbench.scores.significance import Versus, unpaired, versus_average, versus_reported
 
 LEVEL = 0.05
 Outcome = Literal["better", "worse", "not distinguishable", "agrees", "differs", "cannot tell"]
@@ -90,7 +90,7 @@ def against_reported(
     by_column = {column(name): estimate for name, estimate in ours.items()}
     whole = average_of([by_column[name] for name in BENCHMARKS]) if set(BENCHMARKS) <= set(by_column) else None
     found = []
-    for row in reported.load() if rows is None else rows:
+    for row in published.load() if rows is None else rows:
         same = model_key(row.model) == model_key(model)
         if not same and row.protocol.name != "fin-r1":
             continue

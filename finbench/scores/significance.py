@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from finbench.stats import Z95, Estimate, cluster_codes, t_quantile, wilson
+from finbench.scores.intervals import Z95, Estimate, cluster_codes, t_quantile, wilson
 
 if TYPE_CHECKING:
     import numpy as np

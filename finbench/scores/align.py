@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from finbench.against import column
-from finbench.drill import lines, verdict_of
 from finbench.errors import StoreError
 from finbench.sanitize import shown, slug
+from finbench.scores.agreement import column
+from finbench.scores.samples import lines, verdict_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from finbench.against import Outcome, column, outcome
-from finbench.aligned import Question, Run, TaskFiles, Unaligned, align, open_run, read_questions, read_sample
 from finbench.errors import NothingSelected, UsageError
 from finbench.pages import markdown_text, reason_words, task_title
 from finbench.sanitize import shown
-from finbench.significance import Difference, average_difference, holm, paired
+from finbench.scores.agreement import Outcome, column, outcome
+from finbench.scores.align import Question, Run, TaskFiles, Unaligned, align, open_run, read_questions, read_sample
+from finbench.scores.significance import Difference, average_difference, holm, paired
 
 FLIPS = 200  # listed per task and direction; the counts are always complete
 

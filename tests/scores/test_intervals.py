@@ -12,7 +12,7 @@ import pytest
 from statsmodels.api import OLS
 from statsmodels.stats.proportion import proportion_confint
 
-from finbench.stats import (
+from finbench.scores.intervals import (
     Accumulator,
     Estimate,
     average_of,

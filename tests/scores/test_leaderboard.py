@@ -11,11 +11,11 @@ import pytest
 from fake_runs import make_runs, make_samples, write_run
 
 from finbench import exports
-from finbench.against import against_reported, reported_for
-from finbench.compare import pairing
 from finbench.errors import StoreError, UsageError
-from finbench.leaderboard import Row, Table, build
-from finbench.reported import BENCHMARKS, Protocol, ReportedRow, ReportedScore
+from finbench.scores.agreement import against_reported, reported_for
+from finbench.scores.compare import pairing
+from finbench.scores.leaderboard import Row, Table, build
+from finbench.scores.published import BENCHMARKS, Protocol, ReportedRow, ReportedScore
 
 
 def entry(score: float, n: int, half: float, **more: object) -> dict[str, object]:

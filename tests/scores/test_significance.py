@@ -10,7 +10,8 @@ from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from finbench.significance import (
+from finbench.scores.intervals import Estimate, estimate
+from finbench.scores.significance import (
     average_difference,
     benjamini_hochberg,
     detectable,
@@ -23,7 +24,6 @@ from finbench.significance import (
     versus_average,
     versus_reported,
 )
-from finbench.stats import Estimate, estimate
 
 
 def from_counts(both: int, wins: int, losses: int, neither: int) -> tuple[list[int], list[int]]:

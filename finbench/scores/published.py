@@ -15,8 +15,8 @@ from typing import Any
 
 from finbench.errors import DataError
 from finbench.sanitize import shown
-from finbench.significance import half_unit
-from finbench.stats import Z95, Estimate, average_of, wilson
+from finbench.scores.intervals import Z95, Estimate, average_of, wilson
+from finbench.scores.significance import half_unit
 
 BENCHMARKS = ("finqa", "convfinqa", "ant_finance", "tfns", "finance_instruct")
 COLUMNS = ("protocol", "model", "params", "benchmark", "score", "n", "flags", "source", "notes")
@@ -115,8 +115,8 @@ def model_key(name: str) -> str:
 
 def folders() -> list[Path]:
     """Where published scores lie: what finbench ships, then ./leaderboards/reported."""
-    inside = Path(__file__).parent / "shipped" / "leaderboards" / "reported"
-    shipped = inside if inside.is_dir() else Path(__file__).parent.parent / "leaderboards" / "reported"
+    inside = Path(__file__).parents[1] / "shipped" / "leaderboards" / "reported"
+    shipped = inside if inside.is_dir() else Path(__file__).parents[2] / "leaderboards" / "reported"
     own = Path("leaderboards", "reported")
     return [shipped, *([own] if own.is_dir() and own.resolve() != shipped.resolve() else [])]
 

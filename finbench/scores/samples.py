@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from finbench.errors import StoreError
 from finbench.records import UNREADABLE_REASONS
-from finbench.significance import Difference, paired
+from finbench.scores.significance import Difference, paired
 
 if TYPE_CHECKING:
     import numpy as np
