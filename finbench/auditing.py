@@ -69,7 +69,7 @@ def _estimate(found: Estimate) -> dict[str, Any]:
     return {"mean": round(found.mean, 6), "ci": [round(found.low, 6), round(found.high, 6)], "n": found.n}
 
 
-def samples(path: Path, task: str) -> Iterator[Sample]:
+def graded_samples(path: Path, task: str) -> Iterator[Sample]:
     """The generated, graded replies of a samples file."""
     for _, raw in samples.lines(path):
         sample = sample_of(json.loads(raw), task)
@@ -90,7 +90,7 @@ def _all(run_dir: Path) -> Iterator[tuple[str, Sample]]:
     _, results = digest.read(run_dir)
     for name, entry in results["tasks"].items():
         for path in digest.samples_files(run_dir, name, entry):
-            for sample in samples(path, name):
+            for sample in graded_samples(path, name):
                 yield name, sample
 
 

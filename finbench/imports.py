@@ -11,7 +11,7 @@ from typing import Any
 
 from finbench import graders, manifest, results, score, sources
 from finbench.errors import DataError, StoreError, run_files
-from finbench.grade import document_of
+from finbench.grading.lines import document_of
 from finbench.records import Document, Finish, Grade, Response
 from finbench.rows import document_from_row
 from finbench.store import Store

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from finbench.extract import without_thinking
+from finbench.grading.decide import without_thinking
 from finbench.records import Answer, Document, Gold, Message, Request, Response, Sampling, content_hash
 from finbench.score import stored_document
 from finbench.store import Store, Stored

@@ -17,8 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finbench.grading import grade
-from finbench.grading.answer import stated_answer
+from finbench.grading import grade, stated_answer
 from finbench.grading.reference import with_reference
 from finbench.records import Document, Kind
 from finbench.rows import document_from_row, gold_class

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from finbench import audit, grading
-from finbench.extract import without_thinking
+from finbench.grading.decide import without_thinking
 from finbench.grading.reference import with_reference
 from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response
 from finbench.rows import document_from_row, gold_class

@@ -1,80 +1,16 @@
-"""Right or wrong, and why: one grader per kind of answer.
+"""From a reply to a verdict.
 
-`grade` is pure and never raises on any text; its rules are docs/grading.md.
+In go a document (question, golds, what its task declares of the answer) and the text of a reply; out comes a `Grade`:
+right or wrong, the reason, what was read as the answer and where it stands. Pure: no engine, no run, no file, and no
+text makes it raise.
+
+Read first: verdict.py (which grader a document gets), then decide.py (which place of a reply is its answer), then one
+of kinds/ (what that place says and when it is right). reply.py takes thinking and chat marks off; statements.py,
+arranged.py, sentences.py and discourse.py say where an answer can stand and what a sentence does; question.py and
+asked.py what the question wants; equality.py when two numbers are one; lines.py is the line protocol.
+The rules in words: docs/grading.md.
 """
 
-from __future__ import annotations
+from finbench.grading.verdict import grade, stated_answer
 
-from collections.abc import Callable
-from dataclasses import replace
-
-from finbench.grading.boolean import grade_boolean, polarity
-from finbench.grading.choice import grade_choice
-from finbench.grading.label import grade_label
-from finbench.grading.number import grade_number
-from finbench.grading.text import grade_text
-from finbench.records import Document, Finish, Grade
-from finbench.replies import Reply, open_reply
-
-KINDS: dict[str, Callable[[Document, Reply], Grade]] = {
-    "number": grade_number,
-    "choice": grade_choice,
-    "label": grade_label,
-    "boolean": grade_boolean,
-    "text": grade_text,
-}
-
-# Filings of listed US companies: a question that names no currency means dollars.
-_HOME = {"finqa": "USD", "finqa_paper": "USD", "convfinqa": "USD", "convfinqa_paper": "USD"}
-
-
-def grade(document: Document, text: str, *, finish: Finish = "stop", reasoning: str = "") -> Grade:
-    """The verdict on one reply.
-
-    `finish="length"` and `reasoning` (where a server keeps the thinking apart) only serve to tell a truncated reply from
-    one that never states an answer.
-    """
-    if finish == "error":
-        return Grade(False, "error")
-    reply = open_reply(text)
-    result = _graded(document, reply)
-    if (result.reason in ("no_answer", "truncated") and (finish == "length" or reply.unclosed)) or (
-        result.reason == "no_answer" and not text.strip() and reasoning and finish != "stop"
-    ):
-        result = replace(result, reason="truncated")
-    return replace(result, span=_span(text, reply, result)) if result.extracted else result
-
-
-def _graded(document: Document, reply: Reply) -> Grade:
-    if not reply.text.strip():
-        return Grade(False, "no_answer")
-    kind = document.answer.kind
-    if kind == "number":
-        # FinQA and ConvFinQA mix yes/no questions with numbers: the gold tells.
-        yes_no = [gold for gold in document.golds if polarity(gold.text) is not None]
-        if yes_no:
-            result = grade_boolean(replace(document, golds=tuple(yes_no)), reply)
-            numbers = tuple(gold for gold in document.golds if gold not in yes_no)
-            if result.correct or not numbers:
-                return result
-            other = _number(replace(document, golds=numbers), reply)
-            return other if other.correct or result.reason == "no_answer" else result
-        return _number(document, reply)
-    grader = KINDS.get(kind)
-    return grader(document, reply) if grader else Grade(False, "unparsed")
-
-
-def _number(document: Document, reply: Reply) -> Grade:
-    home = _HOME.get(document.task, "")
-    # A task that declares neither unit nor form allows both percent readings of its gold.
-    either = not home and document.answer.unit is None and document.answer.gold_form is None
-    return grade_number(document, reply, either=either, home=home)
-
-
-def _span(text: str, reply: Reply, result: Grade) -> tuple[int, int] | None:
-    """Where the extracted form stands in the reply: its last occurrence in the answer part."""
-    at = reply.text.rfind(result.extracted or "")
-    if at < 0:
-        return None
-    start = reply.origin(at)
-    return start, min(len(text), reply.origin(at + len(result.extracted or "") - 1) + 1)
+__all__ = ["equality", "grade", "kinds", "lines", "question", "reference", "reply", "stated_answer"]

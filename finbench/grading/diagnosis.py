@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from finbench.grading.asked import Asked
-from finbench.grading.compare import Point, equal, gold_points, point
+from finbench.grading.equality import Point, equal, gold_points, point
 from finbench.records import Document, Gold
 from finbench.text import quantities
 from finbench.text.normalize import normalise

@@ -6,15 +6,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from finbench.discourse import RETRACTION, refuses
-from finbench.extract import Reading, find
 from finbench.grading.asked import Asked
-from finbench.grading.compare import answer_points, equal, point
 from finbench.grading.contrast import CONTRASTED, IDLE, stem, without_contrast
-from finbench.grading.names import abbreviated, also_called, alternatives, spelt_out
+from finbench.grading.decide import Reading, find
+from finbench.grading.discourse import RETRACTION, refuses
+from finbench.grading.equality import answer_points, equal, point
+from finbench.grading.kinds.aliases import abbreviated, also_called, alternatives, spelt_out
+from finbench.grading.reply import Reply, cuts
+from finbench.grading.statements import Statement
 from finbench.records import Document, Grade
-from finbench.replies import Reply, cuts
-from finbench.statements import Statement
 from finbench.text import arithmetic, quantities
 from finbench.text.normalize import normalise, plain
 

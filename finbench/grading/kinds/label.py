@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finbench.discourse import refuses
-from finbench.extract import Reading, find
+from finbench.grading.decide import Reading, find
+from finbench.grading.discourse import refuses
+from finbench.grading.reply import Reply
+from finbench.grading.statements import Statement
 from finbench.records import Document, Grade
-from finbench.replies import Reply
-from finbench.statements import Statement
 from finbench.text.normalize import normalise
 
 TFNS_CLASSES = ("bearish", "bullish", "neutral")

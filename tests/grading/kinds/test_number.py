@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from finbench.grading import grade
 from finbench.grading.asked import asked, gold_quantity
-from finbench.grading.compare import Point, equal, point, rounds_to
+from finbench.grading.equality import Point, equal, point, rounds_to
 from finbench.records import REASONS, Answer, Document, Gold, Grade
 
 

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 
-from finbench.arranged import emphasised
-from finbench.discourse import CHECK, CONCLUSION, CONCLUSION_INSIDE, CONTEXT, CONTEXT_INSIDE, PLAN, RESULT, refuses
-from finbench.statements import FORMAT, SENTENCE_END, Statement
+from finbench.grading.arranged import emphasised
+from finbench.grading.discourse import (
+    CHECK,
+    CONCLUSION,
+    CONCLUSION_INSIDE,
+    CONTEXT,
+    CONTEXT_INSIDE,
+    PLAN,
+    RESULT,
+    refuses,
+)
+from finbench.grading.statements import FORMAT, SENTENCE_END, Statement
 from finbench.text.normalize import plain
 
 _LIST_NUMBER = re.compile(r"\s*[*_#(]{0,4}\d{1,2}[.)]\s*")

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finbench.grading import KINDS, grade
-from finbench.grading.choice import letters_in, options_of
-from finbench.grading.text import states
+from finbench.grading import grade
+from finbench.grading.kinds.choice import letters_in, options_of
+from finbench.grading.kinds.text import states
+from finbench.grading.verdict import KINDS
 from finbench.records import REASONS, Answer, Document, Gold
 
 OPTIONS = {"A": "股票", "B": "国库券", "C": "公司债券", "D": "房地产"}

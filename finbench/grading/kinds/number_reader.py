@@ -9,12 +9,12 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from finbench.discourse import refuses
-from finbench.extract import Reading
 from finbench.grading.asked import Asked
-from finbench.grading.between import levels, ranges
-from finbench.grading.compare import answer_points, equal, point
-from finbench.statements import Statement
+from finbench.grading.decide import Reading
+from finbench.grading.discourse import refuses
+from finbench.grading.equality import answer_points, equal, point
+from finbench.grading.kinds.between import levels, ranges
+from finbench.grading.statements import Statement
 from finbench.text import quantities
 from finbench.text.normalize import last_match
 from finbench.text.quantities import Quantity

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from finbench.extract import Found, find
 from finbench.grading.asked import Asked, asked, gold_quantity
-from finbench.grading.compare import MIN_DIGITS, Point, answer_points, equal, gold_points
+from finbench.grading.decide import Found, find
 from finbench.grading.diagnosis import diagnosis, lenient_match
-from finbench.grading.reading import NumberReader
-from finbench.grading.text import grade_text
+from finbench.grading.equality import MIN_DIGITS, Point, answer_points, equal, gold_points
+from finbench.grading.kinds.number_reader import NumberReader
+from finbench.grading.kinds.text import grade_text
+from finbench.grading.reply import Reply
+from finbench.grading.statements import Statement
 from finbench.records import Document, Gold, Grade
-from finbench.replies import Reply
-from finbench.statements import Statement
 from finbench.text import quantities
 from finbench.text.normalize import normalise, plain
 from finbench.text.quantities import Quantity

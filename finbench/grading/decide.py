@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from finbench.arranged import in_table
-from finbench.discourse import (
+from finbench.grading.arranged import in_table
+from finbench.grading.discourse import (
     AFFIRMATION,
     BOTH_OFFERED,
     CONCLUSION,
@@ -25,9 +25,9 @@ from finbench.discourse import (
     UNFINISHED,
     refuses,
 )
-from finbench.replies import Reply, cuts, without_thinking
-from finbench.sentences import candidates, sentences
-from finbench.statements import Statement, sentence_end, statements
+from finbench.grading.reply import Reply, cuts, without_thinking
+from finbench.grading.sentences import candidates, sentences
+from finbench.grading.statements import Statement, sentence_end, statements
 from finbench.text.normalize import plain
 
 __all__ = ["Found", "Reader", "Reading", "find", "without_thinking"]

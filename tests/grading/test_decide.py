@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finbench.discourse import refuses
-from finbench.replies import open_reply
-from finbench.statements import statements
+from finbench.grading.discourse import refuses
+from finbench.grading.reply import open_reply
+from finbench.grading.statements import statements
 
 THINKING = [
     ("<think>7</think>5", "5", False, "a pair"),

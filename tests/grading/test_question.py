@@ -13,7 +13,7 @@ from finbench.grading import question
 from finbench.grading.question import _Sign
 from finbench.text.normalize import normalise, plain
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SIGNS = {
     f"{name}{index}": sign
     for name, value in vars(question).items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from finbench.statements import Statement
+from finbench.grading.statements import Statement
 from finbench.text.normalize import plain
 
 _BOLD = re.compile(r"\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*|__(?!\s)([^_\n]{1,80}?)(?<!\s)__")

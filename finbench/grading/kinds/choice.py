@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from finbench.discourse import refuses
-from finbench.extract import Reading, find
+from finbench.grading.decide import Reading, find
+from finbench.grading.discourse import refuses
+from finbench.grading.reply import Reply
+from finbench.grading.statements import Statement
 from finbench.records import Document, Grade
-from finbench.replies import Reply
-from finbench.statements import Statement
 from finbench.text.normalize import last_match, normalise, plain
 
 _OPTION = re.compile(

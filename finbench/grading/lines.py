@@ -1,0 +1,109 @@
+"""The line protocol: a JSON line with question, gold and output becomes a verdict.
+
+In: {"id", "task", "question", "gold", "gold_display", "output"}; out: {"id", "extracted", "correct", "reason"}.
+A bad line gives `correct: false` and an `error` field. Stable: outside scorers read it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from finbench.grading.asked import gold_quantity
+from finbench.grading.kinds.boolean import polarity
+from finbench.grading.kinds.choice import letters_in, options_of
+from finbench.grading.kinds.label import TFNS_CLASSES, TFNS_CODES
+from finbench.grading.kinds.number import several
+from finbench.grading.verdict import grade
+from finbench.records import Answer, Document, Gold, Grade
+from finbench.text.normalize import normalise, plain
+from finbench.text.quantities import whole
+
+TASKS = ("finqa", "convfinqa", "ant_finance", "tfns", "finance_instruct", "custom")
+
+
+def grade_line(line: str) -> dict[str, Any]:
+    """The verdict on one line of the protocol, ready for JSON.
+
+    >>> grade_line('{"id": 1, "task": "finqa", "question": "growth rate?", "gold": 0.142, "output": "14.2%"}')
+    {'id': 1, 'extracted': '14.2%', 'correct': True, 'reason': 'percent_form'}
+    """
+    identity: Any = None
+    try:
+        row = json.loads(line, parse_int=_bounded, parse_float=str)
+        if not isinstance(row, dict):
+            raise ValueError("a line must hold a JSON object")
+        identity = row.get("id")
+        result = grade_row(row)
+    except (ValueError, RecursionError) as problem:
+        return {"id": identity, "extracted": None, "correct": False, "reason": "unparsed", "error": str(problem)[:300]}
+    return {"id": identity, "extracted": result.extracted, "correct": result.correct, "reason": result.reason}
+
+
+def _bounded(digits: str) -> int | str:
+    return int(digits) if len(digits) < 20 else digits
+
+
+def grade_row(row: Mapping[str, Any]) -> Grade:
+    """The verdict on one decoded row; ValueError names what is missing or unknown."""
+    document = document_of(row)
+    output = row.get("output")
+    if output is None:
+        output = ""
+    if not isinstance(output, str):
+        raise ValueError(f"output must be a string, found {type(output).__name__}")
+    return grade(document, output)
+
+
+def document_of(row: Mapping[str, Any]) -> Document:
+    """The document that a row of the protocol describes; ValueError names what is missing or unknown."""
+    task = row.get("task")
+    if task not in TASKS:
+        raise ValueError(f"task {task!r} is none of {', '.join(TASKS)}")
+    golds = [Gold(_text(row.get("gold")), "executed")]
+    display = _text(row.get("gold_display"))
+    if display and display != golds[0].text:
+        golds.append(Gold(display, "display"))
+    golds = [gold for gold in golds if gold.text]
+    if not golds:
+        raise ValueError("gold is missing")
+    question = _text(row.get("question"))
+    kind = _kind(str(task), golds, question)
+    answer = Answer(kind, classes=TFNS_CLASSES if kind == "label" else ())  # type: ignore[arg-type]
+    return Document(id=_text(row.get("id")), task=str(task), question=question, answer=answer, golds=tuple(golds))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_text(item) for item in value)
+    return str(value).strip()
+
+
+def _kind(task: str, golds: list[Gold], question: str) -> str:
+    """The kind of answer a gold makes: the protocol's lines do not declare it."""
+    gold = golds[0].text
+    if task == "tfns":
+        return "label"
+    if task == "ant_finance":
+        return "choice" if letters_in(gold) else "boolean" if polarity(gold) is not None else "text"
+    if polarity(gold) is not None:
+        return "boolean"
+    if gold_quantity(gold) is not None and (task != "finance_instruct" or _is_number(gold)):
+        return "number"
+    if task == "custom" or task == "finance_instruct":
+        if letters_in(gold) and gold == gold.upper() and (len(gold) == 1 or options_of(question)):
+            return "choice"
+        if gold.lower() in TFNS_CLASSES or (gold in TFNS_CODES and "bullish" in question.lower()):
+            return "label"
+    if task in ("finqa", "convfinqa") or _is_number(gold):
+        return "number"
+    return "text"
+
+
+def _is_number(gold: str) -> bool:
+    return whole(plain(normalise(gold))) is not None or bool(several(gold))
