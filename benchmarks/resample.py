@@ -17,9 +17,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from finbench import programs, resample, sources
+from finbench import sources
+from finbench.finqa import programs, resample
+from finbench.finqa.questions import places, questions
 from finbench.grading import grade
-from finbench.questions import places, questions
 from finbench.rows import document_from_row
 
 TASKS = Path(__file__).parents[1] / "tasks"

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from finbench import origins
 from finbench.audit import Audit, Step, applies, audit, audited
 from finbench.errors import TaskError
-from finbench.filings import clean_cell
+from finbench.finqa.page import clean_cell
 from finbench.records import Document, Grade
 from finbench.rows import document_from_row
 from finbench.text.normalize import normalise

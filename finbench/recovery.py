@@ -8,9 +8,9 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
-from finbench import programs
+from finbench.finqa import programs
+from finbench.finqa.programs import ProgramError
 from finbench.origins import CONSTANTS, MAX_COUNT
-from finbench.programs import ProgramError
 from finbench.records import Document
 from finbench.text import arithmetic
 from finbench.text.arithmetic import Tree

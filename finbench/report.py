@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finbench import charts, digest, marking, pages, plots, resample
+from finbench import charts, digest, marking, pages, plots
 from finbench.audit import METRICS
 from finbench.errors import DataError, run_files
+from finbench.finqa import resample
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS
 from finbench.sanitize import slug
 from finbench.scores.intervals import Estimate

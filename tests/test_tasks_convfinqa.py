@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from finbench import filings, programs, sandbox, sources, taskfiles
+from finbench import sandbox, sources, taskfiles
 from finbench.errors import DataError
+from finbench.finqa import page, programs
 from finbench.rows import document_from_row
 
 TASK = Path(__file__).parents[1] / "tasks" / "convfinqa"
@@ -73,7 +74,7 @@ def test_sample_programs_execute_to_their_golds():
             notes["turn_program"], notes["exe_ans_list"], notes["answer_list"], strict=True
         ):
             assert programs.run(program, row["table"]).value == executed, row["id"]
-            assert filings.relation(executed, display).startswith("agree"), row["id"]
+            assert page.relation(executed, display).startswith("agree"), row["id"]
             turns += 1
     assert turns >= 40
     assert any(row["id"].startswith("Double_") and 1 in row["annotation"]["qa_split"] for row in rows)

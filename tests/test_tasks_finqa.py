@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from finbench import filings, programs, sandbox, sources, taskfiles
+from finbench import sandbox, sources, taskfiles
 from finbench.errors import DataError
+from finbench.finqa import page, programs
 from finbench.rows import document_from_row
 
 TASK = Path(__file__).parents[1] / "tasks" / "finqa"
@@ -68,7 +69,7 @@ def test_sample_programs_execute_to_their_golds():
         assert row["sample"] is True
         assert row["id"].startswith("SAMPLE/")
         assert programs.run(qa["program"], row["table"]).value == qa["exe_ans"], row["id"]
-        assert filings.relation(qa["exe_ans"], qa["answer"]).startswith("agree"), row["id"]
+        assert page.relation(qa["exe_ans"], qa["answer"]).startswith("agree"), row["id"]
 
 
 def test_the_sample_covers_what_the_benchmark_has():
@@ -157,7 +158,7 @@ def test_the_paper_protocol_takes_the_displayed_gold_alone_where_there_is_one():
     ],
 )
 def test_how_the_displayed_gold_stands_to_the_executed_one(executed, display, expected):
-    assert filings.relation(executed, display) == expected
+    assert page.relation(executed, display) == expected
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_how_the_displayed_gold_stands_to_the_executed_one(executed, display, ex
     ],
 )
 def test_typography_is_mended_only_where_it_cannot_be_a_year(text, mended):
-    assert filings.mend(text) == mended
+    assert page.mend(text) == mended
 
 
 def test_a_ratio_in_percent_is_not_declared_a_percentage():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from finbench import programs
+from finbench.finqa import programs
 
 WORDS = {"add": "plus", "subtract": "minus", "multiply": "multiplied by", "divide": "divided by"}
 SIGNS = {"add": "+", "subtract": "-", "multiply": "×", "divide": "/"}

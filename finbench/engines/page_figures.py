@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
-from finbench import filings
+from finbench.finqa import page
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -122,7 +122,7 @@ class Page:
     """The series of a page, with the weight of each word (rare words say more)."""
 
     def __init__(self, row: Mapping[str, Any]) -> None:
-        table = [[filings.clean_cell(cell) for cell in cells] for cells in row.get("table") or []]
+        table = [[page.clean_cell(cell) for cell in cells] for cells in row.get("table") or []]
         self.cells = list(islice(_cells(table), MOST_CELLS))
         self.rows = _series_of(self.cells)
         sentences = [*(row.get("pre_text") or []), *(row.get("post_text") or [])]
@@ -206,7 +206,7 @@ def _series_of(cells: Iterable[Cell]) -> list[Series]:
 def _sentence(text: str) -> Series | None:
     """The figures of a sentence; "3.1 and 2.4 in 2014 and 2013, respectively" gives each its year by position."""
     figures, years = [], []
-    text = filings.clean_cell(text.lower())
+    text = page.clean_cell(text.lower())
     for found in re.finditer(r"\$? ?(-?\d[\d,]*(?:\.\d+)?|\.\d+) ?(%|percent|million|billion|thousand)?", text):
         if _YEAR.fullmatch(found[1]):
             years.append((found[1], found.start()))

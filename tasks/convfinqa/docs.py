@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from finbench import filings, programs, sources
+from finbench import sources
 from finbench.errors import DataError
-from finbench.programs import Value
+from finbench.finqa import page as filings
+from finbench.finqa import programs
+from finbench.finqa.programs import Value
 
 HERE = Path(__file__).parent
 FILES = ("convfinqa/dev.json", "convfinqa/dev.reconstructed.jsonl")

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from finbench import resample, sources
+from finbench import sources
 from finbench.errors import DataError
+from finbench.finqa import resample
 
 HERE = Path(__file__).parent
 SEED = 1

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from finbench import filings, programs, sources
+from finbench import sources
 from finbench.errors import DataError
+from finbench.finqa import page, programs
 
 HERE = Path(__file__).parent
 FILES = ("finqa/test.json", "finqa/test.reconstructed.jsonl")
@@ -54,9 +55,9 @@ def document(row: Mapping[str, Any], *, display_only: bool = False) -> sources.R
     qa = row["qa"]
     executed, display = qa["exe_ans"], qa["answer"] or ""
     # One question holds a backslash and an n where a line ended.
-    question = filings.mend(qa["question"].replace("\\n", " ")).strip()
-    related = filings.relation(executed, display)
-    golds = filings.golds(executed, display)
+    question = page.mend(qa["question"].replace("\\n", " ")).strip()
+    related = page.relation(executed, display)
+    golds = page.golds(executed, display)
     if display_only:
         golds = golds[-1:]
     ran = programs.run(qa["program"], row["table"])
@@ -65,23 +66,23 @@ def document(row: Mapping[str, Any], *, display_only: bool = False) -> sources.R
         "question": question,
         "gold": golds[0]["text"],
         "golds": golds,
-        "answer": filings.answer(question, executed, display, related),
+        "answer": page.answer(question, executed, display, related),
         "cluster": row["filename"],
         "flags": _flags(row, related),
         "facets": {
-            "question_type": filings.question_type(question, executed, display),
+            "question_type": page.question_type(question, executed, display),
             "steps": str(len(ran.steps)),
             "gold_relation": related,
         },
         "steps": [programs.text(step.value) for step in ran.steps[:-1]],
         "program": qa["program"],
-        **filings.page(row),
+        **page.page(row),
     }
 
 
 def _flags(row: Mapping[str, Any], related: str) -> list[str]:
     flags = {
-        "known_conflict": filings.contradictory(related),
+        "known_conflict": page.contradictory(related),
         "disputed_gold": row["id"] in DISPUTED,
         "context_incomplete": not row.get("provenance", {}).get("context_complete", True),
         "sample": bool(row.get("sample")),

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from finbench.figures import figures
-from finbench.mentions import Reader, words
+from finbench.finqa.figures import figures
+from finbench.finqa.text_relations import Reader, words
 
 PLACE = ("pre_text", 0, 0)
 ROWS = [(words("net sales"), (Decimal("8630.9"), Decimal("7630.0"))), (words("interest expense"), (Decimal(412),))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from finbench.footing import Relation, holds, relations
+from finbench.finqa.table_relations import Relation, holds, relations
 
 STATEMENT = (
     ("", "2019", "2018"),

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from finbench import programs
-from finbench.programs import Table, Value
+from finbench.finqa import programs
+from finbench.finqa.programs import Table, Value
 
 YES_NO = ("yes", "no")
 # The executed number has five decimals: nothing finer can be compared with it.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations
 
-from finbench.figures import Figure, rounded
+from finbench.finqa.figures import Figure, rounded
 
 Place = tuple[str, int, int]  # "table", row, column; "pre_text" or "post_text" or "question", sentence, 0
 Values = dict[Decimal, Decimal]  # old number -> new number, both without sign

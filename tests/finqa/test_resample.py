@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from finbench import programs, resample, sources
+from finbench import sources
 from finbench.errors import DataError
+from finbench.finqa import programs, resample
+from finbench.finqa.resample import Excluded, Variant, faults, variant
 from finbench.grading import grade
-from finbench.resample import Excluded, Variant, faults, variant
 from finbench.rows import document_from_row
 
-TASKS = Path(__file__).parents[1] / "tasks"
+TASKS = Path(__file__).parents[2] / "tasks"
 TASK = TASKS / "finqa"
 SAMPLE = list(sources.read(TASK / "sample.jsonl"))
 

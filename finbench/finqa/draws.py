@@ -7,9 +7,9 @@ import random
 from decimal import Decimal, DivisionByZero, InvalidOperation
 from itertools import combinations
 
-from finbench.coherence import PASSES, Page
-from finbench.figures import is_constant, is_year, rounded
-from finbench.mentions import Values
+from finbench.finqa.figures import is_constant, is_year, rounded
+from finbench.finqa.page_relations import PASSES, Page
+from finbench.finqa.text_relations import Values
 
 LEAST_CHANGE = Decimal("0.03")  # of every number that a program uses
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import combinations, permutations
 from typing import Literal
 
-from finbench.figures import cell
+from finbench.finqa.figures import cell
 
 Cell = tuple[int, int]  # row, column
 Kind = Literal["sum", "ratio", "percent", "change"]

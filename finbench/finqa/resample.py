@@ -16,14 +16,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from finbench import filings, footing, programs
-from finbench.coherence import UNSHOWN, NoVariant, Page
-from finbench.draws import drawn
 from finbench.errors import DataError
-from finbench.figures import figures, is_constant, is_year, rewrite, written
-from finbench.mentions import Values
-from finbench.programs import Value
-from finbench.questions import Gold, Question, arguments, asking, magnitude, places, questions
+from finbench.finqa import page as filings
+from finbench.finqa import programs, table_relations
+from finbench.finqa.draws import drawn
+from finbench.finqa.figures import figures, is_constant, is_year, rewrite, written
+from finbench.finqa.page_relations import UNSHOWN, NoVariant, Page
+from finbench.finqa.programs import Value
+from finbench.finqa.questions import Gold, Question, arguments, asking, magnitude, places, questions
+from finbench.finqa.text_relations import Values
 from finbench.scores.intervals import Estimate, estimate
 from finbench.scores.significance import Difference, paired
 from finbench.sources import read_jsonl
@@ -290,8 +291,8 @@ def faults(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             found.append(f"the argument {b} is not on the page")
         elif magnitude(a) == magnitude(b) and not (is_constant(magnitude(a)) or is_year(a) or magnitude(a) in UNSHOWN):
             found.append(f"the argument {a} did not change")
-    for relation in footing.relations(tuple(map(tuple, old["table"]))):
-        if not footing.holds(relation, new["table"]):
+    for relation in table_relations.relations(tuple(map(tuple, old["table"]))):
+        if not table_relations.holds(relation, new["table"]):
             found.append(f"table: {relation.kind} in {relation.output} does not hold any more")
     return found
 

@@ -13,11 +13,21 @@ from decimal import Decimal
 from itertools import permutations
 from typing import Any
 
-from finbench import footing, mentions
-from finbench.figures import Figure, cell, figures, is_constant, is_year, rewrite, rounded, written
-from finbench.footing import Cell, Relation
-from finbench.mentions import Place, Values
-from finbench.questions import Gold, Question, arguments, asking, magnitude, places, questions, rewritten, rows_named
+from finbench.finqa import table_relations, text_relations
+from finbench.finqa.figures import Figure, cell, figures, is_constant, is_year, rewrite, rounded, written
+from finbench.finqa.questions import (
+    Gold,
+    Question,
+    arguments,
+    asking,
+    magnitude,
+    places,
+    questions,
+    rewritten,
+    rows_named,
+)
+from finbench.finqa.table_relations import Cell, Relation
+from finbench.finqa.text_relations import Place, Values
 
 PASSES = 8
 # Whole numbers that programs use as constants when the page does not show them: counts of years, months, days.
@@ -52,7 +62,7 @@ class Rule:
             )
             return rounded(self.output + by, self.decimals)
         (_, top), (_, bottom) = moved
-        return rounded(footing.QUOTIENTS[self.relation.kind](top, bottom), self.decimals) if bottom else None
+        return rounded(table_relations.QUOTIENTS[self.relation.kind](top, bottom), self.decimals) if bottom else None
 
 
 class Page:
@@ -75,7 +85,7 @@ class Page:
             if j and (read := cell(text))
         }
         self.used = self._used()
-        self.relations = self._oriented(footing.relations(tuple(map(tuple, row["table"]))))
+        self.relations = self._oriented(table_relations.relations(tuple(map(tuple, row["table"]))))
         self.leaves = sorted({self._leaf(key, frozenset()) for key in self.used})
         self.changed = self._closure()
         self.rules = [self._rule(relation) for relation in self.relations if self._touched(relation)]
@@ -197,8 +207,10 @@ class Page:
             for line in self._lines(i, j, everywhere=figure.digits > 2):
                 for a, b in permutations(line, 2):
                     if (a in self.changed or b in self.changed) and any(
-                        rounded(abs(mentions.RULES[rule](a, b)), figure.decimals) == abs(value)
-                        for rule in (mentions.IN_PERCENT if figure.percent else ("difference", *mentions.IN_PERCENT))
+                        rounded(abs(text_relations.RULES[rule](a, b)), figure.decimals) == abs(value)
+                        for rule in (
+                            text_relations.IN_PERCENT if figure.percent else ("difference", *text_relations.IN_PERCENT)
+                        )
                     ):
                         raise NoVariant("a cell may follow from changed numbers in a way that is not proven")
 
@@ -210,18 +222,18 @@ class Page:
         for line in (*rows.values(), [at for at in self.cells if at[1] == j]):
             yield list(dict.fromkeys(abs(self.cells[at]) for at in line if not self._is_fixed(at) and at != (i, j)))
 
-    def _reader(self) -> mentions.Reader:
+    def _reader(self) -> text_relations.Reader:
         """What the texts can speak of: the numbers of table rows with their names, and the program's numbers."""
         rows = []
         for i, cells in enumerate(self.old["table"]):
             listed = [abs(self.cells[i, j]) for j in range(len(cells)) if not self._is_fixed((i, j))]
-            rows.append((mentions.words(cells[0] if cells else ""), tuple(dict.fromkeys(listed))))
+            rows.append((text_relations.words(cells[0] if cells else ""), tuple(dict.fromkeys(listed))))
         texts = {
             place: (text, self.found[place])
             for place, text in self.texts.items()
             if place[0] != "table" or (place[1], place[2]) not in self.cells
         }
-        return mentions.Reader(texts, rows, frozenset(self.changed), sorted(self.used))
+        return text_relations.Reader(texts, rows, frozenset(self.changed), sorted(self.used))
 
     def _neighbours(self) -> list[list[tuple[Decimal, int]]]:
         """The (number, sign) of the cells of every table row that changes."""

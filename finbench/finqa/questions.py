@@ -12,9 +12,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from finbench.errors import DataError
-from finbench.figures import is_constant, rounded
-from finbench.mentions import Place
-from finbench.programs import Value
+from finbench.finqa.figures import is_constant, rounded
+from finbench.finqa.programs import Value
+from finbench.finqa.text_relations import Place
 
 Gold = tuple[Value, str]  # executed: the program's result; displayed: the printed answer, or empty
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from finbench import programs, sources
-from finbench.programs import ProgramError
+from finbench import sources
+from finbench.finqa import programs
+from finbench.finqa.programs import ProgramError
 
 TABLE = [
     ["", "2019", "2018"],
@@ -115,7 +116,7 @@ def test_values_are_written_without_an_exponent(value, shown):
 
 
 def test_official_nested_programs_equal_their_flat_form():
-    data = Path(os.environ.get("FINBENCH_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    data = Path(os.environ.get("FINBENCH_DATA") or Path(__file__).parents[3] / "shared" / "data")
     path = data / "finqa" / "test.sample100.json"
     if not path.is_file():
         pytest.skip(f"no official FinQA records at {path}: set FINBENCH_DATA to try them")

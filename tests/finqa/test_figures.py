@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from finbench.figures import cell, figures, rewrite, rounded, written
+from finbench.finqa.figures import cell, figures, rewrite, rounded, written
 
 
 @pytest.mark.parametrize(
