@@ -20,7 +20,7 @@ import traces  # noqa: E402
 
 import docs  # noqa: E402
 from finbench import sources  # noqa: E402
-from finbench.audit import Audit, audit  # noqa: E402
+from finbench.audit.reply import Audit, audit  # noqa: E402
 from finbench.records import Grade  # noqa: E402
 from finbench.rows import document_from_row  # noqa: E402
 

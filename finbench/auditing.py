@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finbench import digest, quality
-from finbench.audit import METRICS, Audit, applies, audit, audited
+from finbench import digest
+from finbench.audit import quality
+from finbench.audit.quality import COMPUTED, CRITERIA, Quality
+from finbench.audit.reply import METRICS, Audit, applies, audit, audited
 from finbench.errors import EngineError
 from finbench.marking import Sample, sample_of
-from finbench.quality import COMPUTED, CRITERIA, Quality
 from finbench.records import Answer, Document, Gold, Request, content_hash
 from finbench.scores import samples
 from finbench.scores.intervals import Accumulator, Estimate

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finbench import marking, pages
-from finbench.audit import METRICS
+from finbench.audit.reply import METRICS
 from finbench.errors import StoreError
 from finbench.sanitize import slug
 from finbench.scores import samples

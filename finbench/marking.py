@@ -14,15 +14,15 @@ from itertools import pairwise
 from string import ascii_letters
 from typing import Any, NamedTuple
 
-from finbench import origins
-from finbench.audit import Audit, Step, applies, audit, audited
+from finbench.audit import page_index
+from finbench.audit.provenance import Trace
+from finbench.audit.reply import Audit, Step, applies, audit, audited
 from finbench.errors import TaskError
 from finbench.finqa.page import clean_cell
 from finbench.records import Document, Grade
 from finbench.rows import document_from_row
 from finbench.text.normalize import normalise
 from finbench.text.stated import numbers
-from finbench.tracing import Trace
 
 REASONING_SHOWN, ANSWER_SHOWN = 16_000, 8_000  # characters: the beginning of the reasoning, the end of the answer
 ROWS, COLUMNS, CELL, SENTENCE = 60, 16, 160, 600  # of a table, and characters of a cell and of a sentence
@@ -167,9 +167,9 @@ def marking(sample: Sample, span: Sequence[int] | None = None) -> Marking | None
     start = max(begins, len(whole) - ANSWER_SHOWN)
     table = tuple(
         tuple(clean_cell(str(cell))[:CELL] for cell in row[:COLUMNS])
-        for row in origins.table_of(document.row, document.cells)[:ROWS]
+        for row in page_index.table_of(document.row, document.cells)[:ROWS]
     )
-    sentences = origins.sentences_of(document.row)
+    sentences = page_index.sentences_of(document.row)
     cited = sorted({trace.row for trace in found.numbers if trace.kind == "sentence"})
     answer = (base + span[0], base + span[1]) if span and 0 <= span[0] < span[1] <= len(sample.text) else None
     windows = ((0, spoken), (start, len(whole)))

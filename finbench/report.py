@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finbench import charts, digest, marking, pages, plots
-from finbench.audit import METRICS
+from finbench.audit.reply import METRICS
 from finbench.errors import DataError, run_files
 from finbench.finqa import resample
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from finbench import audit, grading
+from finbench import grading
+from finbench.audit import reply
 from finbench.grading.decide import without_thinking
 from finbench.grading.reference import with_reference
 from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response
@@ -54,8 +55,8 @@ def _verdict(document: Document, first: Response) -> Grade:
     if document.answer.kind == "text":
         return with_reference(document, verdict, first.text)
     metrics = {**verdict.metrics, **_by_gold(document, verdict, first.text)}
-    if audit.applies(document):
-        metrics |= audit.audit(document, first.text, verdict, first.reasoning).metrics()
+    if reply.applies(document):
+        metrics |= reply.audit(document, first.text, verdict, first.reasoning).metrics()
     return replace(verdict, metrics=metrics) if metrics else verdict
 
 

@@ -16,7 +16,7 @@ from fake_runs import write_run
 from marked_samples import HOSTILE, ROW, TABLE, graded, hostile_row
 
 from finbench import marking, packing, report
-from finbench.audit import audit, audited, marked
+from finbench.audit.reply import audit, audited, marked
 from finbench.grading import grade
 from finbench.marking import LEGEND, VERDICTS, Marking, Piece, Sample, should
 from finbench.records import Grade

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from finbench.overlap import Overlap
+    from finbench.audit.contamination import Overlap
 
 OVERLAP_EPILOG = """\
 examples:
@@ -46,7 +46,7 @@ def main(args: argparse.Namespace) -> int:
 
 def add_overlap(parser: argparse.ArgumentParser) -> None:
     """The flags of `finbench audit overlap`."""
-    from finbench.overlap import N
+    from finbench.audit.contamination import N
 
     parser.description = "Contamination hint: rows of the benchmarks that share a run of words with the files."
     parser.epilog = OVERLAP_EPILOG
@@ -88,7 +88,8 @@ def overlap(args: argparse.Namespace) -> int:
     """Look for the benchmarks in files; the exit code."""
     from dataclasses import asdict
 
-    from finbench import overlap, tasks
+    from finbench import tasks
+    from finbench.audit import contamination as overlap
 
     names = [name.strip() for name in args.tasks.split(",") if name.strip()]
     selection = tasks.load(names, data=args.data)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from finbench import grading
-from finbench.audit import applies, audit
+from finbench.audit.reply import applies, audit
 from finbench.records import REASONS, Document
 from finbench.rows import document_from_row
 from finbench.text.quantities import directed, scan, words

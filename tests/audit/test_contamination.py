@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from finbench import cli, overlap, sources
+from finbench import cli, sources
+from finbench.audit import contamination
 from finbench.errors import UsageError
 from finbench.records import Answer, Document, Gold
 
-TASK = Path(__file__).parents[1] / "tasks" / "finqa"
+TASK = Path(__file__).parents[2] / "tasks" / "finqa"
 QUESTION = "what was the percentage change in net sales of the widget segment from 2018 to 2019 in millions"
 PAGE = "the widget segment sells left handed widgets to museums in nine countries and to nobody else at all"
 
@@ -22,9 +23,9 @@ def document(name: str, question: str = QUESTION, **row: Any) -> Document:
     return Document(id=name, task="t", question=question, answer=Answer("number"), golds=(Gold("1"),), row=row)
 
 
-def found(training: list[dict[str, Any]], *documents: Document, n: int = 13) -> overlap.Overlap:
+def found(training: list[dict[str, Any]], *documents: Document, n: int = 13) -> contamination.Overlap:
     records: Iterator[tuple[str, dict[str, Any]]] = ((f"f, record {i}", row) for i, row in enumerate(training, 1))
-    return overlap.find({"t": lambda: documents}, records, n)[0]
+    return contamination.find({"t": lambda: documents}, records, n)[0]
 
 
 @pytest.mark.parametrize(
@@ -73,23 +74,23 @@ def test_a_short_question_is_looked_for_as_a_whole_and_a_very_short_one_not_at_a
 
 def test_chinese_is_read_by_characters():
     question = "下列哪项不属于商业银行的表外业务范围"
-    assert overlap.tokens("净利润1,200万") == ["净", "利", "润", "1200", "万"]
+    assert contamination.tokens("净利润1,200万") == ["净", "利", "润", "1200", "万"]
     assert found([{"text": f"题目：{question}？"}], document("a", question)).questions == 1
     assert found([{"text": question[:12]}], document("a", question)).questions == 0
 
 
 def test_numbers_keep_their_decimals_and_lose_their_separators():
-    assert overlap.tokens("$ 5,829.5 , 12,5") == ["5829.5", "12", "5"]
+    assert contamination.tokens("$ 5,829.5 , 12,5") == ["5829.5", "12", "5"]
 
 
 def test_the_sub_tasks_of_a_group_are_summed_in_one_line():
-    example = overlap.Example("a", "f, record 1", QUESTION)
-    one = overlap.Overlap("g_one", 10, 1, 2, 0, (example,))
-    two = overlap.Overlap("g_two", 20, 3, 4, 1, (example,) * 3)
-    alone = overlap.Overlap("alone", 5, 0, 1, 0, ())
-    group, single = overlap.grouped([one, alone, two], {"g": ("g_one", "g_two", "not loaded")})
+    example = contamination.Example("a", "f, record 1", QUESTION)
+    one = contamination.Overlap("g_one", 10, 1, 2, 0, (example,))
+    two = contamination.Overlap("g_two", 20, 3, 4, 1, (example,) * 3)
+    alone = contamination.Overlap("alone", 5, 0, 1, 0, ())
+    group, single = contamination.grouped([one, alone, two], {"g": ("g_one", "g_two", "not loaded")})
     assert (group.task, group.rows, group.questions, group.pages, group.mostly) == ("g", 30, 4, 6, 1)
-    assert (group.subtasks, len(group.examples)) == ((one, two), overlap.EXAMPLES)
+    assert (group.subtasks, len(group.examples)) == ((one, two), contamination.EXAMPLES)
     assert single is alone
 
 

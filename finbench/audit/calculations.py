@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
-from finbench.equations import HEDGE, RELATION, Token, runs, side_of, statements
-from finbench.recompute import Outcome, Side, Verdict, judged
+from finbench.audit.equations import HEDGE, RELATION, Token, runs, side_of, statements
+from finbench.audit.recompute import Outcome, Side, Verdict, judged
 from finbench.text.arithmetic import Tree
 from finbench.text.stated import Number
 

@@ -8,14 +8,14 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
+from finbench.audit.page_index import CONSTANTS, MAX_COUNT
+from finbench.audit.provenance import Source, Tracing
 from finbench.finqa import programs
 from finbench.finqa.programs import ProgramError
-from finbench.origins import CONSTANTS, MAX_COUNT
 from finbench.records import Document
 from finbench.text import arithmetic
 from finbench.text.arithmetic import Tree
 from finbench.text.stated import TENS, Number
-from finbench.tracing import Source, Tracing
 
 Match = Literal["exact", "equivalent", "different", "none"]
 SAME = ("exact", "equivalent")

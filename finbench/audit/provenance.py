@@ -12,9 +12,9 @@ from collections.abc import Container
 from fractions import Fraction
 from typing import NamedTuple
 
-from finbench import origins
-from finbench.calculations import Calculation
-from finbench.origins import Kind
+from finbench.audit import page_index
+from finbench.audit.calculations import Calculation
+from finbench.audit.page_index import Kind
 from finbench.text import arithmetic
 from finbench.text.arithmetic import Tree
 from finbench.text.stated import Number
@@ -73,7 +73,12 @@ class Tracing:
     """One reply: its numbers, its calculations, and after `trace_all` the origin of each."""
 
     def __init__(
-        self, text: str, found: list[Number], stated: list[Calculation], page: origins.Listed, question: origins.Listed
+        self,
+        text: str,
+        found: list[Number],
+        stated: list[Calculation],
+        page: page_index.Listed,
+        question: page_index.Listed,
     ) -> None:
         self.text = text
         self.numbers = found
@@ -87,7 +92,7 @@ class Tracing:
         self.sources: dict[int, Source] = {}  # number index -> the calculation that it comes from
         self.cited: set[int] = set()  # numbers that stand on the page or in the question as they are
         self.sound: list[bool] = []
-        self._hits: dict[tuple[object, ...], tuple[origins.Place, str] | None] = {}
+        self._hits: dict[tuple[object, ...], tuple[page_index.Place, str] | None] = {}
         self._breaks: list[int] = []  # where sentences end, once somebody asks
         self.stated: dict[tuple[int, int], Value] = {}  # a result's key -> what gives it
 
@@ -151,7 +156,7 @@ class Tracing:
         if made is not None:
             calculation = self.calculations[made]
             self.sources[index] = Source(calculation.tree, calculation.stated.numerator < 0)
-            hit = origins.find(number, self.page) if number.digits else None
+            hit = page_index.find(number, self.page) if number.digits else None
             if hit and not hit[1]:
                 self.cited.add(index)
             return Trace(start, end, "computed", f"calculation {made + 1}", calculation=made)
@@ -171,7 +176,7 @@ class Tracing:
                 return as_it_is
             return self._from(index, number, earlier)
         bare = operand or not number.money
-        constant = bare and number.key in origins.CONSTANTS and (not number.percent or number.key[0] in (0, 1))
+        constant = bare and number.key in page_index.CONSTANTS and (not number.percent or number.key[0] in (0, 1))
         earlier = self._computed(number, exactly=constant)
         if earlier is not None:
             return self._from(index, number, earlier)
@@ -179,23 +184,23 @@ class Tracing:
             return known
         if constant:
             return Trace(start, end, "constant")
-        if bare and number.digits <= origins.MAX_COUNT and not (number.exponent or number.percent or number.scale):
+        if bare and number.digits <= page_index.MAX_COUNT and not (number.exponent or number.percent or number.scale):
             return Trace(start, end, "count")
         if number.year:
             return Trace(start, end, "year")
         return self._implied(index, number) or Trace(start, end, "nothing")
 
-    def _found(self, number: Number) -> tuple[origins.Place, str] | None:
+    def _found(self, number: Number) -> tuple[page_index.Place, str] | None:
         """Where the page or else the question says a number; texts say the same ones again and again."""
         asked = number[2:7]  # from its digits to its scale
         if asked not in self._hits:
-            searched = number.digits and (origins.find(number, self.page) or origins.find(number, self.question))
+            searched = number.digits and (page_index.find(number, self.page) or page_index.find(number, self.question))
             self._hits[asked] = searched or None
         return self._hits[asked]
 
-    def known(self, number: Number, source: origins.Listed) -> bool:
+    def known(self, number: Number, source: page_index.Listed) -> bool:
         """Does a page or a question say the number?"""
-        return bool(number.digits and origins.find(number, source))
+        return bool(number.digits and page_index.find(number, source))
 
     def _computed(self, number: Number, *, exactly: bool = False) -> Value | None:
         """The latest earlier result that rounds to the number; its parts of calculations count as results."""
@@ -207,7 +212,7 @@ class Tracing:
         mantissa, power = number.digits / 10 ** (digits - 1), digits - 1 + number.exponent
         allowed = 10.0 ** (1 - digits) * (1e-9 if exactly else 0.5000001)
         if exactly or digits < 3:  # so few digits agree by chance: only percents and scales of the very value
-            shifts = _AS_IT_IS if exactly else origins.SHIFTS
+            shifts = _AS_IT_IS if exactly else page_index.SHIFTS
             for value in reversed(self.values):
                 below = value[0] - mantissa
                 if -allowed <= below <= allowed and power - value[1] in shifts and (exactly or digits > 1 or not below):
@@ -292,8 +297,8 @@ class Tracing:
                 misstated = self._misstated(mantissa, power, allowed)
                 if misstated >= 0:
                     return Support(False, misstated)
-        listed = any(origins.find(answer, source) for source in (self.page, self.question))
-        if listed or answer.key in origins.CONSTANTS:
+        listed = any(page_index.find(answer, source) for source in (self.page, self.question))
+        if listed or answer.key in page_index.CONSTANTS:
             return Support(True, -1)
         for number, trace in zip(self.numbers, self.traces, strict=True):
             if number.key == answer.key and trace.kind in ("count", "implied"):

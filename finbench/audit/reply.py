@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from finbench import origins, recovery
-from finbench.calculations import calculations
+from finbench.audit import page_index, recovered_program
+from finbench.audit.calculations import calculations
+from finbench.audit.provenance import COUNTED, Trace, Tracing
 from finbench.records import Document, Grade, fields_of
 from finbench.text.normalize import normalise
 from finbench.text.stated import Number, numbers
-from finbench.tracing import COUNTED, Trace, Tracing
 
 MAX_TEXT = 64_000  # characters; of a longer reply the end is audited
 METRICS = {  # what a task's means are made of, in words
@@ -77,7 +77,7 @@ class Audit:
             "right_cells_share": self.right_cells,
             "lucky_share": self.lucky,
             "wrong_operation_share": self.wrong_operation,
-            "same_program_share": None if self.program_match is None else self.program_match in recovery.SAME,
+            "same_program_share": None if self.program_match is None else self.program_match in recovered_program.SAME,
         }
         return {name: float(value) for name, value in shares.items() if value is not None}
 
@@ -113,8 +113,8 @@ def audit(document: Document, text: str, grade: Grade, reasoning: str = "") -> A
     shown = normalise(whole[base:])
     found = numbers(shown)
     history = document.row.get("history")
-    question = origins.of_question(document.question, history if isinstance(history, list) else ())
-    page = origins.of_page(document.row, document.cells)
+    question = page_index.of_question(document.question, history if isinstance(history, list) else ())
+    page = page_index.of_page(document.row, document.cells)
     work = Tracing(shown, found, calculations(shown, found), page, question)
     work.trace_all()
     steps = tuple(
@@ -125,16 +125,18 @@ def audit(document: Document, text: str, grade: Grade, reasoning: str = "") -> A
         trace._replace(start=trace.start + base, end=trace.end + base) if base else trace for trace in work.traces
     )
     counted = [trace.kind for trace in traces if trace.kind in COUNTED]
-    gold = recovery.gold_of(document)
+    gold = recovered_program.gold_of(document)
     answer = _answer(grade)
     support = work.support(answer[0]) if answer else None
-    used = recovery.used(work, gold, answer)
-    program, match = recovery.recover(work, gold, answer, grade.correct) if gold else ("", None)
+    used = recovered_program.used(work, gold, answer)
+    program, match = recovered_program.recover(work, gold, answer, grade.correct) if gold else ("", None)
     lucky = operation = None
     if grade.correct and answer and steps:
         lucky = support is not None and not support.sound
     if not grade.correct and used is not None:
-        operation = bool(used and support and support.sound and support.calculation >= 0 and match not in recovery.SAME)
+        operation = bool(
+            used and support and support.sound and support.calculation >= 0 and match not in recovered_program.SAME
+        )
     return Audit(
         traces,
         steps,

@@ -9,7 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
-from finbench.recompute import Side
+from finbench.audit.recompute import Side
 from finbench.text import arithmetic
 from finbench.text.arithmetic import Tree
 from finbench.text.stated import NUMBER, Number

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from fake_server import FakeServer
 
-from finbench import auditing, cli, quality
+from finbench import auditing, cli
+from finbench.audit import quality
+from finbench.audit.quality import COMPUTED, CRITERIA, JUDGED, read_marks
 from finbench.errors import EngineError
-from finbench.quality import COMPUTED, CRITERIA, JUDGED, read_marks
 from finbench.records import Answer, Document, Gold
 
 GOOD = dict.fromkeys(JUDGED, 1)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from finbench.calculations import Calculation, calculations
+from finbench.audit.calculations import Calculation, calculations
 from finbench.text.normalize import normalise
 from finbench.text.stated import numbers
 

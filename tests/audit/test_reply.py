@@ -13,12 +13,12 @@ import pytest
 import traces
 
 from finbench import score
-from finbench.audit import MAX_TEXT, applies, audit, audited, marked
+from finbench.audit.reply import MAX_TEXT, applies, audit, audited, marked
 from finbench.records import Answer, Document, Gold, Grade, Response
 from finbench.rows import document_from_row
 from finbench.score import Tally
 
-TASK = Path(__file__).parent.parent / "tasks" / "finqa"
+TASK = Path(__file__).parents[2] / "tasks" / "finqa"
 
 TABLE = [
     ["( in millions )", "2019", "2018"],
