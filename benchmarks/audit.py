@@ -19,10 +19,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tasks" / "finqa")]
 import traces  # noqa: E402
 
 import docs  # noqa: E402
-from finbench import sources  # noqa: E402
 from finbench.audit.reply import Audit, audit  # noqa: E402
 from finbench.records import Grade  # noqa: E402
-from finbench.rows import document_from_row  # noqa: E402
+from finbench.tasks import data_files  # noqa: E402
+from finbench.tasks.documents import document_from_row  # noqa: E402
 
 FOUND = {
     "digit": lambda found: found.wrong > 0,
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--data", default="sample", help="a data folder (default: the shipped sample)")
     parser.add_argument("--rows", type=int, default=1147)
     options = parser.parse_args()
-    path = sources.for_task(docs.FILES, {"data": options.data}, task_dir=docs.HERE)
+    path = data_files.for_task(docs.FILES, {"data": options.data}, task_dir=docs.HERE)
     rows = list(islice(docs.documents(path), options.rows))
     stated = recognised = clean = alarms = characters = 0
     seconds = 0.0

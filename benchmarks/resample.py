@@ -17,11 +17,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from finbench import sources
 from finbench.finqa import programs, resample
 from finbench.finqa.questions import places, questions
 from finbench.grading import grade
-from finbench.rows import document_from_row
+from finbench.tasks.data_files import locate, read
+from finbench.tasks.documents import document_from_row
 
 TASKS = Path(__file__).parents[1] / "tasks"
 PICTURED = ("SAMPLE/GRANITE/2012/page_101.pdf-2", 7)
@@ -30,8 +30,8 @@ PICTURED = ("SAMPLE/GRANITE/2012/page_101.pdf-2", 7)
 def measure(task: str, data: str, seed: int) -> str:
     """One line per measure for a task and a seed."""
     docs, resampled = module(task, "docs"), module(task, "resampled")
-    path = sources.locate(docs.FILES, data, task_dir=TASKS / task)
-    rows = {row["id"]: row for row in sources.read(path)}
+    path = locate(docs.FILES, data, task_dir=TASKS / task)
+    rows = {row["id"]: row for row in read(path)}
     started = time.perf_counter()
     made, left_out = resample.variants(rows.values(), seed)
     seconds = time.perf_counter() - started
@@ -71,7 +71,7 @@ def boxed(text: str) -> str:
 def picture() -> str:
     """A sample row and its variant as an SVG: what changed is marked, what was drawn is bold."""
     name, seed = PICTURED
-    old = next(row for row in sources.read(TASKS / "finqa" / "sample.jsonl") if row["id"] == name)
+    old = next(row for row in read(TASKS / "finqa" / "sample.jsonl") if row["id"] == name)
     found = resample.variant(old, seed)
     assert isinstance(found, resample.Variant), found
     new = found.row

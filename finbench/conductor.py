@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from finbench import judge, manifest, results, score, tasks
+from finbench import judge, manifest, results, score
 from finbench.engines import create as engines
 from finbench.errors import EngineError
 from finbench.feed import Choice, Feed, Underway
@@ -19,7 +19,8 @@ from finbench.graders import MANY, Grader, cores
 from finbench.planning import Plan, Settings, begin, plan
 from finbench.records import Grade, Request, Response
 from finbench.store import Store, wall_clock
-from finbench.task import Task
+from finbench.tasks import load
+from finbench.tasks.task import Task
 
 MAX_COUNTED = 50_000  # requests whose lengths are checked before the run; takes about a millisecond each
 
@@ -256,7 +257,7 @@ def _finish(
     settings = planned.settings
     infos = [manifest.task_info(task) for task in planned.tasks]
     loaded = {task.name: task for task in planned.tasks}
-    suite = tasks.suite(settings.protocol) if planned.is_full else ()
+    suite = load.suite(settings.protocol) if planned.is_full else ()
     summary = results.summarize(
         store, planned.folder, infos, planned.selection.groups, suite, loaded, opened=planned.opened
     )

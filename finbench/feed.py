@@ -10,7 +10,7 @@ from finbench.errors import TaskError
 from finbench.records import Document, Request, Response, text_hash
 from finbench.serialize import compact
 from finbench.store import Store
-from finbench.task import Asking, Task
+from finbench.tasks.task import Asking, Task
 
 AHEAD = 64  # requests that `prepare` renders before they are wanted
 

@@ -19,9 +19,9 @@ from typing import BinaryIO, Generic, TypeVar
 
 from finbench import score
 from finbench.records import Document, Grade, Response
-from finbench.rows import document_from_row
 from finbench.serialize import grade_from, grade_json, packed, response_from, response_json, value_from
 from finbench.store import Store, Stored
+from finbench.tasks.documents import document_from_row
 
 MANY = 1_000  # samples from which a process of its own repays its start
 MOST = 16  # processes: more than one that reads and writes the store can feed

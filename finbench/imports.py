@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finbench import graders, manifest, results, score, sources
+from finbench import graders, manifest, results, score
 from finbench.errors import DataError, StoreError, run_files
 from finbench.grading.lines import document_of
 from finbench.records import Document, Finish, Grade, Response
-from finbench.rows import document_from_row
 from finbench.store import Store
+from finbench.tasks import data_files
+from finbench.tasks.documents import document_from_row
 
 Sample = tuple[Document, Response]
 Watcher = Callable[[Document, Response, Grade], None]
@@ -90,7 +91,7 @@ def read(path: Path, form: str, task: str, columns: Columns) -> Iterator[Sample]
     """The (document, reply) pairs of a file; `form` is "generic" for plain columns, else recognised line by line."""
     if not path.is_file():
         raise DataError(f"{path}: no such file or run folder")
-    for number, row in enumerate(sources.read(path), start=1):
+    for number, row in enumerate(data_files.read(path), start=1):
         where = f"{path}:{number}"
         if form == "generic" and columns.gold in row and row[columns.gold] in (None, ""):
             logging.getLogger("finbench").warning("%s: no gold, left out", where)

@@ -20,7 +20,7 @@ from typing import Any
 from finbench.grading import grade, stated_answer
 from finbench.grading.reference import with_reference
 from finbench.records import Document, Kind
-from finbench.rows import document_from_row, gold_class
+from finbench.tasks.documents import document_from_row, gold_class
 
 
 def rows(**settings: Any) -> dict[str, Any]:
@@ -28,9 +28,9 @@ def rows(**settings: Any) -> dict[str, Any]:
 
     `dataset_kwargs` of the YAML name the file and what its columns mean; see tables.py and docs/custom-tasks.md.
     """
-    from finbench import tables
+    from finbench.tasks import table_files
 
-    return {"test": tables.load(settings)}
+    return {"test": table_files.load(settings)}
 
 
 def number(row: Mapping[str, Any], replies: Sequence[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from finbench import prices, results, score
 from finbench.planning import Plan, Settings
 from finbench.sanitize import slug
 from finbench.scores import leaderboard
-from finbench.task import Task
+from finbench.tasks.task import Task
 
 
 def task_info(task: Task) -> results.TaskInfo:

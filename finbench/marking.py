@@ -20,7 +20,7 @@ from finbench.audit.reply import Audit, Step, applies, audit, audited
 from finbench.errors import TaskError
 from finbench.finqa.page import clean_cell
 from finbench.records import Document, Grade
-from finbench.rows import document_from_row
+from finbench.tasks.documents import document_from_row
 from finbench.text.normalize import normalise
 from finbench.text.stated import numbers
 

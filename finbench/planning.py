@@ -8,15 +8,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from finbench import profiles, tasks
+from finbench import profiles
 from finbench.engines import create as engines
 from finbench.engines import weights
 from finbench.errors import UsageError
 from finbench.records import content_hash
 from finbench.sanitize import slug
 from finbench.store import held
-from finbench.task import Asking, Task
-from finbench.tasks import Selection
+from finbench.tasks.load import Selection, load, protocol_names
+from finbench.tasks.task import Asking, Task
 
 PROTOCOLS = ("finbench", "paper")
 
@@ -102,8 +102,8 @@ def plan(settings: Settings) -> Plan:
     if settings.repeats < 1 or (settings.limit is not None and settings.limit < 1):
         raise UsageError("--repeats and --limit take numbers from 1 on")
     profile = profiles.find(settings.profile or settings.model, exact=settings.profile is not None)
-    names = tasks.protocol_names(settings.tasks or (settings.protocol,), settings.protocol)
-    selection = tasks.load(
+    names = protocol_names(settings.tasks or (settings.protocol,), settings.protocol)
+    selection = load(
         names,
         include=settings.include,
         data=settings.data,

@@ -19,7 +19,7 @@ from finbench.serialize import LM_EVAL, compact, packed
 from finbench.store import Store, Stored
 
 if TYPE_CHECKING:
-    from finbench.task import Task
+    from finbench.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)

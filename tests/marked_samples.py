@@ -6,7 +6,7 @@ from typing import Any
 
 from finbench import score
 from finbench.records import Response
-from finbench.rows import document_from_row
+from finbench.tasks.documents import document_from_row
 
 TABLE = [["( in millions )", "2019", "2018"], ["net sales", "$ 3140", "$ 3075"], ["operating income", "251", "272"]]
 ROW: dict[str, Any] = {

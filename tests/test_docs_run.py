@@ -29,7 +29,9 @@ import pytest
 import yaml
 from fake_server import FakeServer
 
-from finbench import checking, cli, packs, prices, sources
+from finbench import cli, prices
+from finbench.tasks import data_files, packs
+from finbench.tasks.authoring import check
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -167,7 +169,7 @@ def publish(folder: Path) -> None:
 
 
 def tasks_docs(name: str) -> Any:
-    return sources.module_at(ROOT / "tasks" / name / "docs.py")
+    return data_files.module_at(ROOT / "tasks" / name / "docs.py")
 
 
 def table(columns: list[str], rows: list[dict[str, Any]]) -> str:
@@ -183,13 +185,13 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def pins(folder: Path) -> tuple[sources.Pinned, ...]:
+def pins(folder: Path) -> tuple[data_files.Pinned, ...]:
     """The pinned table of the stand-in publisher."""
     found = []
     for path in sorted(file for file in folder.rglob("*") if file.is_file()):
         name, content = path.relative_to(folder).as_posix(), path.read_bytes()
         digest, url = hashlib.sha256(content).hexdigest(), f"https://publisher.invalid/{name}"
-        found.append(sources.Pinned(name.split("/")[0], name, "official", 1, len(content), digest, "", "MIT", url))
+        found.append(data_files.Pinned(name.split("/")[0], name, "official", 1, len(content), digest, "", "MIT", url))
     return tuple(found)
 
 
@@ -206,7 +208,7 @@ class Reader:
         run_a, run_b = map(str, world.runs)
         self.values = {
             "MODEL": "baseline/heuristic", "RUN": run_a, "RUN_A": run_a, "RUN_B": run_b, "A": run_a, "B": run_b,
-            "DIR": str(sources.cache_dir()), "URL": world.servers[0].url, "JUDGE_MODEL": "JUDGE_MODEL",
+            "DIR": str(data_files.cache_dir()), "URL": world.servers[0].url, "JUDGE_MODEL": "JUDGE_MODEL",
             "PATHS": str(world.runs[0].parent), "FILE": "written.html",
         }  # fmt: skip
 
@@ -286,7 +288,7 @@ def _task(text: str) -> None:
     (folder / "fees.yaml").unlink()
     write(folder / "by_hand.yaml", f"task: by_hand\ntest_split: test\ndoc_to_text: '{{{{question}}}}'\ndoc_to_target: gold\n"
           f"output_type: generate_until\n{text}")  # fmt: skip
-    assert not checking.check(folder).findings
+    assert not check.check(folder).findings
 
 
 def _parts(text: str) -> None:
@@ -320,12 +322,12 @@ def folder(request: pytest.FixtureRequest, world: World, tmp_path: Path, monkeyp
     for name in ("FINBENCH_DATA", "FINBENCH_OFFLINE", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     known = pins(world.published)
-    monkeypatch.setattr(sources, "pinned", lambda: known)
+    monkeypatch.setattr(data_files, "pinned", lambda: known)
     monkeypatch.setattr(
         packs, "_https", lambda url: (world.published / url.removeprefix("https://publisher.invalid/")).open("rb")
     )
     if page not in FETCHES:
-        shutil.copytree(world.published, sources.cache_dir())
+        shutil.copytree(world.published, data_files.cache_dir())
     write(tmp_path / "rows.csv", "q,a\nWhat is the fee in percent?,0.75%\nWhat is the margin in percent?,14.2%\n")
     write(tmp_path / "fees.csv", block("docs/custom-tasks.md", "qid,question"))
     for name in ("train.jsonl", "more.jsonl"):

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from finbench import sources
 from finbench.engines import heuristics
 from finbench.engines.dialogue_rules import attempt_turn
 from finbench.engines.offline import OfflineEngine
 from finbench.engines.page_rules import attempt
 from finbench.errors import EngineError
 from finbench.records import Answer, Document, Gold, Request, Response, Sampling
-from finbench.rows import document_from_row
+from finbench.tasks.data_files import module_at
+from finbench.tasks.documents import document_from_row
 
 TASKS = Path(__file__).parents[1] / "tasks"
 
@@ -55,7 +55,7 @@ def boxed(text: str) -> str:
 
 
 def load(task: str, data: str, **settings: Any) -> list[Document]:
-    module = sources.module_at(TASKS / task / "docs.py")
+    module = module_at(TASKS / task / "docs.py")
     return [document_from_row(row, task) for row in module.load(data=data, finbench=True, **settings)["test"]]
 
 

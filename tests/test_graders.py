@@ -21,9 +21,9 @@ from finbench import conductor, graders, score
 from finbench.conductor import Settings
 from finbench.graders import Grader
 from finbench.records import Document, Grade, Response
-from finbench.rows import document_from_row
 from finbench.serialize import grade_from, grade_json
 from finbench.store import Store
+from finbench.tasks.documents import document_from_row
 
 ROOT = Path(__file__).parent.parent
 ROWS = [

@@ -20,8 +20,8 @@ from finbench.audit.reply import audit, audited, marked
 from finbench.grading import grade
 from finbench.marking import LEGEND, VERDICTS, Marking, Piece, Sample, should
 from finbench.records import Grade
-from finbench.rows import document_from_row
 from finbench.scores.samples import Source, read
+from finbench.tasks.documents import document_from_row
 
 
 def drawn(text: str, *, reasoning: str = "", row: dict[str, Any] | None = None) -> Marking:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from finbench import conductor, tasks
+from finbench import conductor
 from finbench.conductor import Settings
-from finbench.task import Asking
+from finbench.tasks import load
+from finbench.tasks.task import Asking
 
 NAMES = ("finqa", "convfinqa", "ant_finance", "tfns", "finance_instruct", "finqa_paper", "tfns_paper")
 REPLIES = (
@@ -47,8 +48,8 @@ def upstream() -> dict[str, Any]:
 
         loglikelihood_rolling = loglikelihood
 
-    tasks.load(["finqa"], data="sample")  # lm-eval resolves the doors as in any process that uses finbench
-    folder = str(tasks.shipped_folder())
+    load.load(["finqa"], data="sample")  # lm-eval resolves the doors as in any process that uses finbench
+    folder = str(load.shipped_folder())
     manager = TaskManager(include_path=folder, include_defaults=False, metadata={"data": "sample"})
     found: dict[str, Any] = simple_evaluate(
         model=Fake(), tasks=list(NAMES), task_manager=manager, bootstrap_iters=0, log_samples=True
@@ -62,7 +63,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("parity")
     asking = Asking("fake", chat=False)
     with (folder / "replies.jsonl").open("w", encoding="utf-8") as out:
-        for task in tasks.load(NAMES, data="sample").tasks:
+        for task in load.load(NAMES, data="sample").tasks:
             for _, document in task.documents():
                 (request,) = task.requests(document, "", asking)
                 text = reply_to(request.prompt, document.row["gold"])
@@ -75,7 +76,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def leaves() -> list[str]:
-    return [task.name for task in tasks.load(NAMES, data="sample").tasks]
+    return [task.name for task in load.load(NAMES, data="sample").tasks]
 
 
 def test_every_sample_has_the_same_prompt_and_the_same_scores(upstream: dict[str, Any], ours: Path) -> None:

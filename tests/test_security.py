@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from finbench import cli, sandbox, taskfiles, tasks
+from finbench import cli
 from finbench.errors import DataError, FinbenchError, TaskError
-from finbench.task import Asking
+from finbench.tasks import load, templates, yaml_files
+from finbench.tasks.task import Asking
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "finbench"
@@ -65,7 +66,7 @@ def try_everything(path: Path, name: str) -> None:
     ):
         cli.main(words)
     with suppress(FinbenchError):
-        tasks.load([name], include=[path], builtins=False)
+        load.load([name], include=[path], builtins=False)
 
 
 # -- S1 --------------------------------------------------------------------------------------------------------------
@@ -89,7 +90,7 @@ def test_s1_python_of_a_foreign_folder_does_not_run_without_consent(tmp_path, wa
     try_everything(tmp_path, "evil")
     assert not marker.exists()
     with pytest.raises(TaskError, match="--trust-task-code"):
-        tasks.load(["evil"], include=[tmp_path], builtins=False)
+        load.load(["evil"], include=[tmp_path], builtins=False)
 
 
 def test_s1_check_lists_what_would_run_with_its_hash(tmp_path, capsys):
@@ -107,7 +108,7 @@ def test_s1_consent_is_recorded_with_the_hash_of_each_file(tmp_path):
     text = TASK.format(name="mine").replace("finbench.lm_eval.number", "utils.number")
     folder(tmp_path, "mine", text)
     marker = with_marker(tmp_path)
-    selection = tasks.load(["mine"], include=[tmp_path], trust=True)
+    selection = load.load(["mine"], include=[tmp_path], trust=True)
     assert marker.exists() and list(selection.consent) == [str(tmp_path / "utils.py")]
 
 
@@ -171,7 +172,7 @@ def test_s2_a_template_reaches_nothing_and_its_error_names_task_and_document(tmp
         text = TASK.format(name="mine").replace('doc_to_text: "{{ question }}"', f'doc_to_text: q\n{field}: "{attack}"')
         folder(tmp_path / field, "mine", text.replace("doc_to_text: q\ndoc_to_text", "doc_to_text"))
         with pytest.raises(TaskError, match="mine"):
-            (task,) = tasks.load(["mine"], include=[tmp_path / field], builtins=False).tasks
+            (task,) = load.load(["mine"], include=[tmp_path / field], builtins=False).tasks
             document = next(iter(task.documents()))[1]
             list(task.requests(document, "", Asking("m")))
         assert not marker.exists()
@@ -180,15 +181,15 @@ def test_s2_a_template_reaches_nothing_and_its_error_names_task_and_document(tmp
 def test_s2_a_template_cannot_write_without_end():
     began = time.monotonic()
     for template in ("{{ 'A' * 300000000 }}", "{% for i in range(99999) %}{{ 'A' * 99999 }}{% endfor %}"):
-        with pytest.raises(sandbox.SecurityError):
-            sandbox.environment().from_string(template).render()
+        with pytest.raises(templates.SecurityError):
+            templates.environment().from_string(template).render()
     assert time.monotonic() - began < 20
 
 
 def test_s3_data_is_never_rendered_as_a_template(tmp_path):
     hostile = "{{ 7 * 7 }} {% for x in y %} {{ cycler.__init__ }}"
     folder(tmp_path, rows=json.dumps({"q": hostile, "a": "{{ 7 }}"}) + "\n")
-    (task,) = tasks.load(["mine"], include=[tmp_path]).tasks
+    (task,) = load.load(["mine"], include=[tmp_path]).tasks
     document = next(iter(task.documents()))[1]
     (request,) = task.requests(document, "", Asking("m"))
     assert request.messages[-1].content == hostile and document.golds[0].text == "{{ 7 }}"
@@ -202,7 +203,7 @@ def test_s4_a_file_that_we_refuse_is_not_loaded_by_lm_eval_either(tmp_path):
     marker = with_marker(tmp_path / "outside")
     (tmp_path / "outside" / "base.yaml").write_text("task: evil\nprocess_docs: !function utils.run\n")
     folder(tmp_path / "inside", "evil", "task: evil\ninclude: ../outside/base.yaml\n")
-    assert "leaves the task folder" in " ".join(taskfiles.scan(tmp_path / "inside").broken.values())
+    assert "leaves the task folder" in " ".join(yaml_files.scan(tmp_path / "inside").broken.values())
     try_everything(tmp_path / "inside", "evil")
     assert not marker.exists()
 
@@ -214,7 +215,7 @@ def test_s4_rows_outside_the_folder_do_not_reach_a_prompt(tmp_path):
     for name in ("../secret.jsonl", str(tmp_path / "secret.jsonl"), "link.jsonl"):
         folder(tmp_path / "in", "mine", TASK.format(name="mine").replace("rows.jsonl", name))
         with pytest.raises(DataError, match="leaves the folder"):
-            tasks.load(["mine"], include=[tmp_path / "in"])
+            load.load(["mine"], include=[tmp_path / "in"])
 
 
 # -- S5, S6 ----------------------------------------------------------------------------------------------------------
@@ -317,7 +318,7 @@ def test_s13_doctor_says_whether_a_key_is_set_and_never_what_it_is(monkeypatch, 
 
 def test_s15_no_task_file_turns_remote_code_on():
     offenders = [
-        str(path) for path in tasks.shipped_folder().rglob("*.yaml") if "trust_remote_code" in path.read_text("utf-8")
+        str(path) for path in load.shipped_folder().rglob("*.yaml") if "trust_remote_code" in path.read_text("utf-8")
     ]
     assert offenders == []
 

@@ -88,11 +88,11 @@ def overlap(args: argparse.Namespace) -> int:
     """Look for the benchmarks in files; the exit code."""
     from dataclasses import asdict
 
-    from finbench import tasks
     from finbench.audit import contamination as overlap
+    from finbench.tasks.load import load
 
     names = [name.strip() for name in args.tasks.split(",") if name.strip()]
-    selection = tasks.load(names, data=args.data)
+    selection = load(names, data=args.data)
     benchmarks = {task.name: _documents(task) for task in selection.tasks}
     found = overlap.grouped(overlap.find(benchmarks, _records(args.files), args.n), selection.groups)
     if args.json:
@@ -138,12 +138,12 @@ def _documents(task: Any) -> Any:
 
 
 def _records(files: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    from finbench import sources
     from finbench.errors import DataError
+    from finbench.tasks import data_files
 
     for path in files:
         try:
-            for number, record in enumerate(sources.read(path), 1):
+            for number, record in enumerate(data_files.read(path), 1):
                 yield f"{path}, record {number}", record
         except OSError as err:
             raise DataError(f"{path}: cannot be read ({err.strerror})") from err

@@ -112,8 +112,8 @@ def _say(text: str) -> None:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from finbench import packs
     from finbench.sanitize import shown
+    from finbench.tasks import packs
 
     holdings = packs.inventory(args.data)
     if args.json:
@@ -128,17 +128,17 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    from finbench import packs, sources
     from finbench.errors import UsageError
+    from finbench.tasks import data_files, packs
 
-    known = sources.datasets()
+    known = data_files.datasets()
     wanted = list(known) if "all" in args.datasets else list(dict.fromkeys(args.datasets))
     unknown = [name for name in wanted if name not in known]
     if unknown:
         raise UsageError(f"no data set {unknown[0]!r}; known are {', '.join(known)}, all")
     fetched = []
     for name in wanted:
-        files = [file for file in sources.pinned() if file.dataset == name and file.url]
+        files = [file for file in data_files.pinned() if file.dataset == name and file.url]
         _say(f"{name}: {len(files)} file{'s' if len(files) != 1 else ''}, {_size(files)} ...")
         paths = packs.fetch(name, args.into)
         fetched += [str(path) for path in paths]
@@ -159,11 +159,11 @@ def _size(files: Any) -> str:
 def _verify(args: argparse.Namespace) -> int:
     import os
 
-    from finbench import packs, sources
     from finbench.sanitize import shown
+    from finbench.tasks import data_files, packs
 
     chosen = os.environ.get("FINBENCH_DATA")
-    path = args.path or (Path(chosen) if chosen and chosen != sources.SAMPLE else sources.cache_dir())
+    path = args.path or (Path(chosen) if chosen and chosen != data_files.SAMPLE else data_files.cache_dir())
     if args.path is None and not path.is_dir():
         _say(f"{path}: there is no data yet; finbench data fetch NAME, or finbench data unpack PACK")
         return 1
@@ -181,7 +181,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _pack(args: argparse.Namespace) -> int:
-    from finbench import packs
+    from finbench.tasks import packs
 
     names = [name.strip() for name in args.tasks.split(",") if name.strip()]
     _say(f"reading and checking the rows of {', '.join(names)} ...")
@@ -196,13 +196,13 @@ def _pack(args: argparse.Namespace) -> int:
 
 
 def _unpack(args: argparse.Namespace) -> int:
-    from finbench import packs, sources
+    from finbench.tasks import data_files, packs
 
     placed = packs.unpack(args.pack, args.into)
     if args.json:
         print(json.dumps({"schema": 1, "files": [str(path) for path in placed]}))
     else:
         print("\n".join(map(str, placed)))
-    folder = args.into or sources.cache_dir()
+    folder = args.into or data_files.cache_dir()
     _say(f"{len(placed)} files in {folder}, each as its manifest says. Next: finbench data verify {folder}")
     return 0

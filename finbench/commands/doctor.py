@@ -156,10 +156,10 @@ def _gpu() -> Finding:
 
 
 def _disk() -> Iterator[Finding]:
-    from finbench import sources
+    from finbench.tasks import data_files
 
     hub = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    for what, path in (("disk: runs", Path("reports")), ("disk: data", sources.cache_dir()), ("disk: models", hub)):
+    for what, path in (("disk: runs", Path("reports")), ("disk: data", data_files.cache_dir()), ("disk: models", hub)):
         there = path.absolute()
         while not there.exists():
             there = there.parent
@@ -175,8 +175,8 @@ def _disk() -> Iterator[Finding]:
 
 
 def _data() -> Iterator[Finding]:
-    from finbench import packs
     from finbench.errors import FinbenchError
+    from finbench.tasks import packs
 
     try:
         holdings = packs.inventory()

@@ -112,7 +112,7 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_new(parser: argparse.ArgumentParser) -> None:
-    from finbench.tables import FORMS, KINDS, UNITS
+    from finbench.tasks.table_files import FORMS, KINDS, UNITS
 
     parser.add_argument("name", help="name of the task: letters, digits, _ and -")
     parser.add_argument("--from", dest="source", type=Path, required=True, metavar="FILE",
@@ -163,8 +163,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from finbench import catalogue
     from finbench.sanitize import shown
+    from finbench.tasks import catalogue
 
     entries, broken = catalogue.entries([Path(folder) for folder in args.include], args.data)
     if not args.all:
@@ -193,8 +193,8 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from finbench import catalogue
     from finbench.sanitize import shown
+    from finbench.tasks import catalogue
 
     described = catalogue.describe(args.name, [Path(folder) for folder in args.include])
     if args.doc is not None:
@@ -219,12 +219,12 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _new(args: argparse.Namespace) -> int:
-    from finbench import authoring, scaffold
     from finbench.errors import UsageError
+    from finbench.tasks.authoring import draft, scaffold
 
     if args.gold_form and args.unit not in (None, "percent"):
         raise UsageError("--gold-form says how percentages are written; it goes with --unit percent")
-    wishes = authoring.Wishes(
+    wishes = draft.Wishes(
         question=args.question,
         answer=args.answer,
         kind=args.type or ("number" if args.unit else None),
@@ -236,7 +236,7 @@ def _new(args: argparse.Namespace) -> int:
         cluster=args.cluster,
         facets=args.facets,
     )
-    made = authoring.draft(args.name, args.source, wishes)
+    made = draft.draft(args.name, args.source, wishes)
     folder = scaffold.write(made, scaffold.destination(args.into), force=args.force)
     print("\n".join(made.lines()), file=sys.stderr)
     print(f"next: finbench tasks check {folder}", file=sys.stderr)
@@ -245,9 +245,9 @@ def _new(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from finbench import checking, findings
+    from finbench.tasks.authoring import check, findings
 
-    report = checking.check(
+    report = check.check(
         args.target,
         include=[Path(folder) for folder in args.include],
         data=args.data,

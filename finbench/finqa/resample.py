@@ -27,7 +27,7 @@ from finbench.finqa.questions import Gold, Question, arguments, asking, magnitud
 from finbench.finqa.text_relations import Values
 from finbench.scores.intervals import Estimate, estimate
 from finbench.scores.significance import Difference, paired
-from finbench.sources import read_jsonl
+from finbench.tasks.data_files import read_jsonl
 
 DRAWS = 400
 STRICT = 300  # draws that also keep the order among a row's numbers that do not change

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from finbench.errors import DataError
-from finbench.sources import Row, Rows, for_task, read
+from finbench.tasks.data_files import Row, Rows, for_task, read
 
 HERE = Path(__file__).parent
 LETTERS = "ABCDE"
@@ -85,7 +85,7 @@ SUBTASKS = {
 def load(subtask: str = "", category: str = "", **settings: Any) -> dict[str, Rows]:
     """{"test": the labelled rows} of one sub-task, of all sub-tasks of a category, or of all 33.
 
-    `settings["data"]` is "sample", a folder, or absent (sources.locate). Raises DataError for damaged rows.
+    `settings["data"]` is "sample", a folder, or absent (data_files.locate). Raises DataError for damaged rows.
     """
     wanted = [subtask] if subtask else [name for name, item in SUBTASKS.items() if category in ("", item.category)]
     # At most 71 rows a file; the flags need the whole file anyway.

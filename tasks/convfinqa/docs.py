@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from finbench import sources
 from finbench.errors import DataError
 from finbench.finqa import page as filings
 from finbench.finqa import programs
 from finbench.finqa.programs import Value
+from finbench.tasks import data_files
 
 HERE = Path(__file__).parent
 FILES = ("convfinqa/dev.json", "convfinqa/dev.reconstructed.jsonl")
@@ -19,24 +19,24 @@ FILES = ("convfinqa/dev.json", "convfinqa/dev.reconstructed.jsonl")
 DISPUTED = frozenset({"Double_AOS/2004/page_11.pdf#1", "Double_VLO/2018/page_25.pdf#1"})
 
 
-def load(**settings: Any) -> dict[str, sources.Rows]:
-    """The development split, turn by turn. Settings: `data` (sources.locate), `rows` (sources.selected),
+def load(**settings: Any) -> dict[str, data_files.Rows]:
+    """The development split, turn by turn. Settings: `data` (data_files.locate), `rows` (data_files.selected),
     `golds: executed` (paper), `own_history: true`: rows name the turn they depend on."""
-    path = sources.for_task(FILES, settings, task_dir=HERE)
+    path = data_files.for_task(FILES, settings, task_dir=HERE)
     only = settings.get("golds")
     if only not in (None, "executed"):
         raise DataError(f"golds: {only!r} is not `executed`; leave it out to accept both golds")
     own = bool(settings.get("own_history"))
     if own and not settings.get("finbench"):
-        sources.log.warning("convfinqa_own_history: lm-eval cannot wait for replies; the history holds the golds")
-    turns = sum(len(row["annotation"]["dialogue_break"]) for row in sources.read(path))
-    rows = sources.Rows(turns, lambda: documents(path, executed_only=only == "executed", own_history=own))
-    return {"test": sources.selected(rows, settings)}
+        data_files.log.warning("convfinqa_own_history: lm-eval cannot wait for replies; the history holds the golds")
+    turns = sum(len(row["annotation"]["dialogue_break"]) for row in data_files.read(path))
+    rows = data_files.Rows(turns, lambda: documents(path, executed_only=only == "executed", own_history=own))
+    return {"test": data_files.selected(rows, settings)}
 
 
-def documents(path: Path, *, executed_only: bool = False, own_history: bool = False) -> Iterator[sources.Row]:
+def documents(path: Path, *, executed_only: bool = False, own_history: bool = False) -> Iterator[data_files.Row]:
     """One document a turn, conversations in file order."""
-    for row in sources.read(path):
+    for row in data_files.read(path):
         try:
             yield from conversation(row, executed_only=executed_only, own_history=own_history)
         except (KeyError, TypeError, ValueError) as error:
@@ -45,7 +45,7 @@ def documents(path: Path, *, executed_only: bool = False, own_history: bool = Fa
 
 def conversation(
     row: Mapping[str, Any], *, executed_only: bool = False, own_history: bool = False
-) -> Iterator[sources.Row]:
+) -> Iterator[data_files.Row]:
     """The documents of one conversation, first turn first. With `own_history`, `depends_on` is the document whose
     reply has to be there before this one can be asked (None for the first turn)."""
     notes = row["annotation"]

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from finbench.sources import DataMissing, Row, Rows, for_task, locate, read, read_json, read_jsonl
+from finbench.tasks.data_files import DataMissing, Row, Rows, for_task, locate, read, read_json, read_jsonl
 
 HERE = Path(__file__).parent
 FILES = ["finance_instruct/train.json", "finance_instruct/train.jsonl"]
@@ -28,7 +28,7 @@ log = logging.getLogger("finbench")
 def load(draw: int | None = DRAWN, draw_seed: int = SEED, **settings: Any) -> dict[str, Rows]:
     """{"test": `draw` rows chosen by `draw_seed`, in file order}; `draw: null` streams every row that has a reference.
 
-    `settings["data"]` is "sample", a folder, or absent (sources.locate). Rows without question or reference are left
+    `settings["data"]` is "sample", a folder, or absent (data_files.locate). Rows without question or reference are left
     out, and their number is logged.
     """
     path = for_task(FILES, settings, task_dir=HERE)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from finbench import sources
 from finbench.errors import DataError
 from finbench.finqa import page, programs
+from finbench.tasks import data_files
 
 HERE = Path(__file__).parent
 FILES = ("finqa/test.json", "finqa/test.reconstructed.jsonl")
@@ -31,26 +31,28 @@ DISPUTED = frozenset(
 )
 
 
-def load(**settings: Any) -> dict[str, sources.Rows]:
-    """The test split. Settings: `data` (sources.locate), `rows` (sources.selected), `golds: display` (paper)."""
-    path = sources.for_task(FILES, settings, task_dir=HERE)
+def load(**settings: Any) -> dict[str, data_files.Rows]:
+    """The test split. Settings: `data` (data_files.locate), `rows` (data_files.selected), `golds: display` (paper)."""
+    path = data_files.for_task(FILES, settings, task_dir=HERE)
     only = settings.get("golds")
     if only not in (None, "display"):
         raise DataError(f"golds: {only!r} is not `display`; leave it out to accept both golds")
-    rows = sources.Rows(sum(1 for _ in sources.read(path)), lambda: documents(path, display_only=only == "display"))
-    return {"test": sources.selected(rows, settings)}
+    rows = data_files.Rows(
+        sum(1 for _ in data_files.read(path)), lambda: documents(path, display_only=only == "display")
+    )
+    return {"test": data_files.selected(rows, settings)}
 
 
-def documents(path: Path, *, display_only: bool = False) -> Iterator[sources.Row]:
+def documents(path: Path, *, display_only: bool = False) -> Iterator[data_files.Row]:
     """One document a question, in file order."""
-    for row in sources.read(path):
+    for row in data_files.read(path):
         try:
             yield document(row, display_only=display_only)
         except (KeyError, TypeError) as error:
             raise DataError(f"{path}: row {row.get('id')!r} is not in FinQA's form: {error!r}") from error
 
 
-def document(row: Mapping[str, Any], *, display_only: bool = False) -> sources.Row:
+def document(row: Mapping[str, Any], *, display_only: bool = False) -> data_files.Row:
     """The document of one row. `display_only` keeps the displayed gold alone, where there is one."""
     qa = row["qa"]
     executed, display = qa["exe_ans"], qa["answer"] or ""

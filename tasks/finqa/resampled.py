@@ -8,23 +8,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from finbench import sources
 from finbench.finqa import resample
+from finbench.tasks import data_files
 
 HERE = Path(__file__).parent
 SEED = 1
 
 
-def load(**settings: Any) -> dict[str, sources.Rows]:
+def load(**settings: Any) -> dict[str, data_files.Rows]:
     """The variants of the test split. Settings: `seed` (1) chooses the variant, `data` and `rows` as in docs.load."""
-    docs = sources.module_at(HERE / "docs.py")
-    path = sources.for_task(docs.FILES, settings, task_dir=HERE)
+    docs = data_files.module_at(HERE / "docs.py")
+    path = data_files.for_task(docs.FILES, settings, task_dir=HERE)
     made = _variants(path, path.stat().st_mtime_ns, int(settings.get("seed", SEED)))
-    rows = sources.Rows(len(made), lambda: (one for row in made for one in documents(docs, row)))
-    return {"test": sources.selected(rows, {key: value for key, value in settings.items() if key != "seed"})}
+    rows = data_files.Rows(len(made), lambda: (one for row in made for one in documents(docs, row)))
+    return {"test": data_files.selected(rows, {key: value for key, value in settings.items() if key != "seed"})}
 
 
-def documents(docs: ModuleType, row: Mapping[str, Any]) -> Iterator[sources.Row]:
+def documents(docs: ModuleType, row: Mapping[str, Any]) -> Iterator[data_files.Row]:
     """The document of a variant: FinQA's, with the `original` question's id so that reports can pair the two."""
     yield docs.document({**row, "id": row["original"]}) | {"id": row["id"], "original": row["original"]}
 
@@ -32,6 +32,6 @@ def documents(docs: ModuleType, row: Mapping[str, Any]) -> Iterator[sources.Row]
 @lru_cache(maxsize=1)
 def _variants(path: Path, _changed: int, seed: int) -> tuple[Mapping[str, Any], ...]:
     """The variants of a file's rows. They are held: finding out which rows have one costs as much as making them."""
-    made, left_out = resample.variants(sources.read(path), seed)
-    sources.log.info("finqa_resampled, seed %d: %s", seed, resample.summary(len(made), left_out))
+    made, left_out = resample.variants(data_files.read(path), seed)
+    data_files.log.info("finqa_resampled, seed %d: %s", seed, resample.summary(len(made), left_out))
     return tuple(made)

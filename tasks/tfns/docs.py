@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from finbench.errors import DataError
-from finbench.sources import Row, Rows, for_task, read, selected
+from finbench.tasks.data_files import Row, Rows, for_task, read, selected
 
 HERE = Path(__file__).parent
 FILES = ["tfns/sent_valid.csv"]
@@ -22,7 +22,7 @@ ANSWER = {
 
 
 def load(**settings: Any) -> dict[str, Rows]:
-    """{"test": the tweets in file order}. Settings: `data` (sources.locate), `rows` (sources.selected).
+    """{"test": the tweets in file order}. Settings: `data` (data_files.locate), `rows` (data_files.selected).
 
     Raises DataError for an unknown label.
     """

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from finbench import cli, sources
+from finbench import cli
 from finbench.audit import contamination
 from finbench.errors import UsageError
 from finbench.records import Answer, Document, Gold
+from finbench.tasks import data_files
 
 TASK = Path(__file__).parents[2] / "tasks" / "finqa"
 QUESTION = "what was the percentage change in net sales of the widget segment from 2018 to 2019 in millions"
@@ -100,7 +101,7 @@ def test_an_n_gram_of_one_word_is_refused():
 
 
 def test_the_command_reports_rows_of_the_sample(tmp_path, capsys):
-    row = next(sources.read(TASK / "sample.jsonl"))
+    row = next(data_files.read(TASK / "sample.jsonl"))
     path = tmp_path / "train.jsonl"
     path.write_text(json.dumps({"input": " ".join(row["pre_text"]), "q": row["qa"]["question"]}) + "\n{}\n")
     assert cli.main(["audit", "overlap", str(path), "--tasks", "finqa", "--data", "sample", "--n", "8", "--json"]) == 0

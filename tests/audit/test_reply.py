@@ -15,8 +15,8 @@ import traces
 from finbench import score
 from finbench.audit.reply import MAX_TEXT, applies, audit, audited, marked
 from finbench.records import Answer, Document, Gold, Grade, Response
-from finbench.rows import document_from_row
 from finbench.score import Tally
+from finbench.tasks.documents import document_from_row
 
 TASK = Path(__file__).parents[2] / "tasks" / "finqa"
 

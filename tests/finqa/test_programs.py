@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from finbench import sources
 from finbench.finqa import programs
 from finbench.finqa.programs import ProgramError
+from finbench.tasks.data_files import read
 
 TABLE = [
     ["", "2019", "2018"],
@@ -120,7 +120,7 @@ def test_official_nested_programs_equal_their_flat_form():
     path = data / "finqa" / "test.sample100.json"
     if not path.is_file():
         pytest.skip(f"no official FinQA records at {path}: set FINBENCH_DATA to try them")
-    for row in sources.read(path):
+    for row in read(path):
         flat = programs.run(row["qa"]["program"], row["table"])
         assert flat.value == row["qa"]["exe_ans"]
         assert programs.run(row["qa"]["program_re"], row["table"]).value == flat.value

@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from finbench import sources
 from finbench.errors import DataError
 from finbench.finqa import programs, resample
 from finbench.finqa.resample import Excluded, Variant, faults, variant
 from finbench.grading import grade
-from finbench.rows import document_from_row
+from finbench.tasks import data_files
+from finbench.tasks.documents import document_from_row
 
 TASKS = Path(__file__).parents[2] / "tasks"
 TASK = TASKS / "finqa"
-SAMPLE = list(sources.read(TASK / "sample.jsonl"))
+SAMPLE = list(data_files.read(TASK / "sample.jsonl"))
 
 
 def load_module(task: str = "finqa") -> ModuleType:
-    return sources.module_at(TASKS / task / "resampled.py")
+    return data_files.module_at(TASKS / task / "resampled.py")
 
 
 def page(**qa: Any) -> dict[str, Any]:
@@ -256,8 +256,8 @@ def test_repeats_are_averaged_and_files_without_pairs_are_refused(tmp_path):
 def test_most_of_the_test_set_survives_and_every_old_gold_is_wrong(real_data):
     """The first 150 rows; benchmarks/resample.py takes all of them."""
     rows = list(
-        sources.read(
-            sources.locate(("finqa/test.json", "finqa/test.reconstructed.jsonl"), str(real_data), task_dir=TASK)
+        data_files.read(
+            data_files.locate(("finqa/test.json", "finqa/test.reconstructed.jsonl"), str(real_data), task_dir=TASK)
         )
     )
     docs = load_module()
@@ -268,7 +268,7 @@ def test_most_of_the_test_set_survives_and_every_old_gold_is_wrong(real_data):
     for new in variants:
         before = old[new["original"]]
         assert faults(before, new) == []
-        (row,) = docs.documents(sources.module_at(TASK / "docs.py"), new)
+        (row,) = docs.documents(data_files.module_at(TASK / "docs.py"), new)
         document = document_from_row(row, "finqa_resampled")
         verdicts["gold", grade(document, f"\\boxed{{{document.golds[0].text}}}").correct] += 1
         remembered = grade(document, f"\\boxed{{{programs.text(before['qa']['exe_ans'])}}}")
@@ -343,7 +343,7 @@ def test_the_proof_finds_a_wrong_gold_in_a_later_turn_and_an_asked_turn_that_mea
 
 def test_the_history_shows_the_new_golds_and_ids_name_the_original_turn():
     module = load_module("convfinqa")
-    docs = sources.module_at(TASKS / "convfinqa" / "docs.py")
+    docs = data_files.module_at(TASKS / "convfinqa" / "docs.py")
     old = conversation(SALES, MORE, BEFORE, GROWTH)
     new = made(old).row
     first, third, last = module.documents(docs, new)
@@ -356,7 +356,7 @@ def test_the_history_shows_the_new_golds_and_ids_name_the_original_turn():
 
 def test_the_sample_conversations_load_with_a_seed():
     module = load_module("convfinqa")
-    originals = {row["id"] for row in sources.module_at(TASKS / "convfinqa" / "docs.py").load(data="sample")["test"]}
+    originals = {row["id"] for row in data_files.module_at(TASKS / "convfinqa" / "docs.py").load(data="sample")["test"]}
     rows = list(module.load(data="sample", seed="7")["test"])
     assert len(rows) >= 40 and len({row["id"] for row in rows}) == len(rows)
     assert all(row["original"] in originals and row["id"] == row["original"] + "#7" for row in rows)
@@ -373,9 +373,9 @@ def test_the_models_own_history_is_refused():
 def test_most_turns_survive_and_every_old_gold_is_wrong(real_data):
     """The first 50 conversations; benchmarks/resample.py takes all of them."""
     module = load_module("convfinqa")
-    docs = sources.module_at(TASKS / "convfinqa" / "docs.py")
-    path = sources.locate(docs.FILES, str(real_data), task_dir=TASKS / "convfinqa")
-    old = {row["id"]: row for _, row in zip(range(50), sources.read(path), strict=False)}
+    docs = data_files.module_at(TASKS / "convfinqa" / "docs.py")
+    path = data_files.locate(docs.FILES, str(real_data), task_dir=TASKS / "convfinqa")
+    old = {row["id"]: row for _, row in zip(range(50), data_files.read(path), strict=False)}
     turns = {turn["id"]: turn for row in old.values() for turn in docs.conversation(row)}
     rows, left_out = resample.variants(old.values(), 7)
     assert all(faults(old[row["original"]], row) == [] for row in rows)

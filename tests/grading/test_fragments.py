@@ -10,7 +10,7 @@ import pytest
 from finbench import grading
 from finbench.audit.reply import applies, audit
 from finbench.records import REASONS, Document
-from finbench.rows import document_from_row
+from finbench.tasks.documents import document_from_row
 from finbench.text.quantities import directed, scan, words
 from finbench.text.units import CURRENCIES, SCALES, UNITS
 

@@ -14,9 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from finbench import consent, tables, taskfiles
-from finbench.findings import Finding
 from finbench.records import Answer
+from finbench.tasks import consent, table_files, yaml_files
+from finbench.tasks.authoring.findings import Finding
 
 MIN_TOKENS = 1024  # a reasoning model often needs more before it answers
 GENERATION_KEYS = frozenset(
@@ -34,10 +34,10 @@ class Setting:
     """A value of the merged configuration and the file that gives it."""
 
     value: Any
-    file: taskfiles.TaskFile
+    file: yaml_files.TaskFile
 
 
-def effective(file: taskfiles.TaskFile, folder: taskfiles.Folder) -> dict[str, Setting]:
+def effective(file: yaml_files.TaskFile, folder: yaml_files.Folder) -> dict[str, Setting]:
     """The settings of a task with its includes merged as lm-eval does: later includes win, the file itself over all."""
     merged: dict[str, Setting] = {}
     for include in file.includes:
@@ -47,7 +47,7 @@ def effective(file: taskfiles.TaskFile, folder: taskfiles.Folder) -> dict[str, S
     return merged
 
 
-def lint(name: str, chain: Iterable[taskfiles.TaskFile], settings: Mapping[str, Setting]) -> Iterator[Finding]:
+def lint(name: str, chain: Iterable[yaml_files.TaskFile], settings: Mapping[str, Setting]) -> Iterator[Finding]:
     """What is wrong with the text of a task: `chain` are its files, `settings` what they amount to."""
     for file in chain:
         yield from _unknown_keys(name, file, scored="process_results" in settings)
@@ -88,14 +88,14 @@ def _value(settings: Mapping[str, Setting], key: str, default: Any = None) -> An
     return settings[key].value if key in settings else default
 
 
-def _at(name: str, code: str, file: taskfiles.TaskFile, keys: tuple[str, ...], text: str) -> Finding:
+def _at(name: str, code: str, file: yaml_files.TaskFile, keys: tuple[str, ...], text: str) -> Finding:
     return Finding(code, name, str(file.path), lines_of(file.path).get(keys, 0), text)
 
 
 # -- keys ------------------------------------------------------------------------------------------------------------
 
 
-def _unknown_keys(name: str, file: taskfiles.TaskFile, *, scored: bool) -> Iterator[Finding]:
+def _unknown_keys(name: str, file: yaml_files.TaskFile, *, scored: bool) -> Iterator[Finding]:
     from lm_eval.config.group import GroupConfig
     from lm_eval.config.task import FewshotConfig, TaskConfig
 
@@ -114,7 +114,7 @@ def _unknown_keys(name: str, file: taskfiles.TaskFile, *, scored: bool) -> Itera
 
 
 def _strangers(
-    name: str, file: taskfiles.TaskFile, mapping: Any, above: tuple[str, ...], known: Iterable[str]
+    name: str, file: yaml_files.TaskFile, mapping: Any, above: tuple[str, ...], known: Iterable[str]
 ) -> Iterator[Finding]:
     if not isinstance(mapping, dict):
         return
@@ -162,14 +162,14 @@ def _door(name: str, settings: Mapping[str, Setting]) -> Iterator[Finding]:
     yield from _strangers(name, setting.file, setting.value, ("dataset_kwargs",), _DOOR_KEYS)
     answer = {field.name for field in dataclasses.fields(Answer)}
     yield from _strangers(name, setting.file, setting.value.get("answer"), ("dataset_kwargs", "answer"), answer)
-    columns = {field.name for field in dataclasses.fields(tables.Table)} - {"path", "declared", "first_option"}
+    columns = {field.name for field in dataclasses.fields(table_files.Table)} - {"path", "declared", "first_option"}
     yield from _strangers(name, setting.file, setting.value.get("columns"), ("dataset_kwargs", "columns"), columns)
 
 
 # -- what would run, what would be fetched ---------------------------------------------------------------------------
 
 
-def foreign_code(name: str, chain: Iterable[taskfiles.TaskFile], settings: Mapping[str, Setting]) -> Iterator[Finding]:
+def foreign_code(name: str, chain: Iterable[yaml_files.TaskFile], settings: Mapping[str, Setting]) -> Iterator[Finding]:
     """Every place where loading the task would run Python that does not come with finbench."""
     for file in chain:
         for use in consent.foreign(file, scored="process_results" in settings):

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from finbench import sandbox, sources, taskfiles
 from finbench.errors import DataError
-from finbench.rows import document_from_row
+from finbench.tasks import templates, yaml_files
+from finbench.tasks.data_files import module_at
+from finbench.tasks.documents import document_from_row
 
-TASK = Path(__file__).parents[1] / "tasks" / "tfns"
+TASK = Path(__file__).parents[2] / "tasks" / "tfns"
 
 
 def load_docs() -> ModuleType:
-    return sources.module_at(TASK / "docs.py")
+    return module_at(TASK / "docs.py")
 
 
 docs = load_docs()
@@ -56,9 +57,9 @@ def test_the_sample_has_tweets_of_each_class_and_all_are_marked() -> None:
 
 @pytest.mark.parametrize("name", ["tfns", "tfns_paper"])
 def test_codes_and_synonyms_that_are_accepted_stand_in_the_prompt(name: str) -> None:
-    template = taskfiles.read(TASK / f"{name}.yaml", TASK).config["doc_to_text"]
+    template = yaml_files.read(TASK / f"{name}.yaml", TASK).config["doc_to_text"]
     row = read("sample")[0]
-    shown = sandbox.environment().from_string(template).render(**row)
+    shown = templates.environment().from_string(template).render(**row)
     answer = document_from_row(row, "tfns").answer
     for word in (*answer.classes, *answer.codes, *answer.synonyms, row["tweet"]):
         assert word in shown
@@ -66,7 +67,7 @@ def test_codes_and_synonyms_that_are_accepted_stand_in_the_prompt(name: str) -> 
 
 def test_the_paper_protocol_takes_the_first_rows(tmp_path: Path) -> None:
     write(tmp_path, "text,label\r\n" + "".join(f"tweet {n},{n % 3}\r\n" for n in range(1100)))
-    metadata = taskfiles.read(TASK / "tfns_paper.yaml", TASK).config["metadata"]
+    metadata = yaml_files.read(TASK / "tfns_paper.yaml", TASK).config["metadata"]
     rows = read(tmp_path, **metadata)
     assert [row["id"] for row in rows] == [f"valid/{n}" for n in range(1000)]
 

@@ -12,15 +12,16 @@ from typing import Any
 
 import pytest
 
-from finbench import sources, taskfiles
 from finbench.grading.reference import reference_score
-from finbench.rows import document_from_row
+from finbench.tasks import yaml_files
+from finbench.tasks.data_files import module_at
+from finbench.tasks.documents import document_from_row
 
-TASK = Path(__file__).parents[1] / "tasks" / "finance_instruct"
+TASK = Path(__file__).parents[2] / "tasks" / "finance_instruct"
 
 
 def load_docs() -> ModuleType:
-    return sources.module_at(TASK / "docs.py")
+    return module_at(TASK / "docs.py")
 
 
 docs = load_docs()
@@ -86,7 +87,7 @@ def test_streaming_does_not_hold_the_rows(tmp_path: Path) -> None:
 
 
 def test_the_instruction_is_the_whole_prompt_and_a_system_text_the_system_message() -> None:
-    config = taskfiles.read(TASK / "finance_instruct.yaml", TASK).config
+    config = yaml_files.read(TASK / "finance_instruct.yaml", TASK).config
     assert (config["description"], config["doc_to_text"]) == ("system", "question")
     row = read("sample")[2]
     assert row["system"] == "You are a helpful assistant with expertise in finance."

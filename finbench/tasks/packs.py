@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal
 
-from finbench import sources
 from finbench.errors import DataError, UsageError
-from finbench.sources import CHUNK, Pinned
+from finbench.tasks import data_files
+from finbench.tasks.data_files import CHUNK, Pinned
 
 MANIFEST, LICENCES = "MANIFEST.json", "LICENCES.md"
 MAX_DOWNLOAD = 2**30  # bytes; the largest file, Finance-Instruct-500K, has about 0.6 GB
@@ -56,20 +56,20 @@ class Holding:
 
 
 def inventory(data: str | None = None) -> list[Holding]:
-    """What `finbench data list` shows: every known dataset, searched for as a task would (`sources.locate`)."""
+    """What `finbench data list` shows: every known dataset, searched for as a task would (`data_files.locate`)."""
     holdings = []
-    for dataset in sources.datasets():
+    for dataset in data_files.datasets():
         files = [file for file in _rows_files(dataset) if file.standing != "reconstructed"]
         try:
-            found = sources.locate([file.path for file in _rows_files(dataset)], data, task_dir=Path(dataset))
-        except sources.DataMissing:
+            found = data_files.locate([file.path for file in _rows_files(dataset)], data, task_dir=Path(dataset))
+        except data_files.DataMissing:
             found = None
         holdings.append(Holding(dataset, files[0].licence, sum(file.rows or 0 for file in files), found))
     return holdings
 
 
 def _rows_files(dataset: str) -> list[Pinned]:
-    return [file for file in sources.pinned() if file.dataset == dataset and file.rows]
+    return [file for file in data_files.pinned() if file.dataset == dataset and file.rows]
 
 
 # -- verify ----------------------------------------------------------------------------------------------------------
@@ -83,18 +83,18 @@ def verify(path: Path) -> list[Verdict]:
             return verify(Path(folder))
     if not path.is_dir():
         raise DataError(f"{path}: no such folder or pack")
-    found = (file for name in sources.datasets() for file in sorted((path / name).rglob("*")) if file.is_file())
+    found = (file for name in data_files.datasets() for file in sorted((path / name).rglob("*")) if file.is_file())
     return [_verdict(file, file.relative_to(path).as_posix()) for file in found]
 
 
 def _verdict(file: Path, name: str) -> Verdict:
-    known = {pinned.path: pinned for pinned in sources.pinned()}.get(name)
+    known = {pinned.path: pinned for pinned in data_files.pinned()}.get(name)
     if known is None:
         return Verdict(name, "unknown", "not in the pinned table")
     if difference := _difference(file, known):
         return Verdict(name, "damaged", difference)
     if not (known.sha256 or known.git_blob):
-        return Verdict(name, "unknown", f"no published hash to compare with; sha256 {sources.sha256(file)}")
+        return Verdict(name, "unknown", f"no published hash to compare with; sha256 {data_files.sha256(file)}")
     return Verdict(name, "ok", known.standing)
 
 
@@ -102,9 +102,9 @@ def _difference(file: Path, known: Pinned) -> str:
     """How a file differs from the pinned one, in words; empty when it does not."""
     if known.size is not None and file.stat().st_size != known.size:
         return f"{file.stat().st_size} bytes, expected {known.size}"
-    if known.sha256 and (found := sources.sha256(file)) != known.sha256:
+    if known.sha256 and (found := data_files.sha256(file)) != known.sha256:
         return f"sha256 {found}, expected {known.sha256}"
-    if known.git_blob and (found := sources.git_blob_id(file)) != known.git_blob:
+    if known.git_blob and (found := data_files.git_blob_id(file)) != known.git_blob:
         return f"git blob id {found}, expected {known.git_blob}"
     return ""
 
@@ -118,10 +118,10 @@ def fetch(dataset: str, into: Path | None = None, *, open_url: Open | None = Non
     Files that are there and right are kept. Raises `DataError` offline, for a failed download, and for bytes that are
     not the pinned ones; nothing is left behind then.
     """
-    wanted = [file for file in sources.pinned() if file.dataset == dataset and file.url]
+    wanted = [file for file in data_files.pinned() if file.dataset == dataset and file.url]
     if not wanted:
-        raise UsageError(f"{dataset}: no such dataset; known are {', '.join(sources.datasets())}")
-    folder = into or sources.cache_dir()
+        raise UsageError(f"{dataset}: no such dataset; known are {', '.join(data_files.datasets())}")
+    folder = into or data_files.cache_dir()
     for variable in ("HF_HUB_OFFLINE", "FINBENCH_OFFLINE"):
         if os.environ.get(variable, "").lower() in ("1", "true", "yes", "on"):
             raise DataError(
@@ -193,7 +193,7 @@ def pack(tasks: Sequence[str], output: Path, *, data: str | None = None) -> list
 
     Equal files give an equal archive, byte for byte. Raises `DataError` for data that is missing or damaged.
     """
-    if (data or os.environ.get("FINBENCH_DATA")) == sources.SAMPLE:
+    if (data or os.environ.get("FINBENCH_DATA")) == data_files.SAMPLE:
         raise UsageError("a pack holds the benchmarks' data, not the sample rows: point --data at a folder")
     files: dict[str, tuple[Pinned, Path]] = {}
     for dataset in _datasets_of(tasks):
@@ -202,7 +202,7 @@ def pack(tasks: Sequence[str], output: Path, *, data: str | None = None) -> list
         {
             "path": name,
             "size": path.stat().st_size,
-            "sha256": sources.sha256(path),
+            "sha256": data_files.sha256(path),
             "dataset": file.dataset,
             "standing": file.standing,
             "licence": file.licence,
@@ -222,7 +222,7 @@ def pack(tasks: Sequence[str], output: Path, *, data: str | None = None) -> list
 
 
 def _datasets_of(tasks: Sequence[str]) -> list[str]:
-    names = sources.datasets()
+    names = data_files.datasets()
     chosen = set()
     for task in tasks:
         if task in ("all", "finbench", "paper"):
@@ -237,8 +237,8 @@ def _datasets_of(tasks: Sequence[str]) -> list[str]:
 def _present(dataset: str, data: str | None) -> list[tuple[Pinned, Path]]:
     """The dataset's files in the first folder that holds one; all of its rows have to be there."""
     rows = _rows_files(dataset)
-    files = rows + [file for file in sources.pinned() if file.dataset == dataset and file.standing == "licence"]
-    folder = sources.locate([file.path for file in rows], data, task_dir=Path(dataset))
+    files = rows + [file for file in data_files.pinned() if file.dataset == dataset and file.standing == "licence"]
+    folder = data_files.locate([file.path for file in rows], data, task_dir=Path(dataset))
     for _ in PurePosixPath(rows[0].path).parts:
         folder = folder.parent
     there = [(file, folder / file.path) for file in files if (folder / file.path).is_file()]
@@ -279,7 +279,7 @@ def unpack(path: Path, into: Path | None = None) -> list[Path]:
     SHA-256, below the folders of known datasets; links, sparse files and devices; too many, too large or repeated
     members; names that leave the folder, also through a link that is there already.
     """
-    folder = into or sources.cache_dir()
+    folder = into or data_files.cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder))
     try:
@@ -319,7 +319,7 @@ def _unpack_checked(path: Path, staging: Path) -> list[str]:
             with source, target.open("wb") as file:
                 _copy(source, file, member.size, member.name)
             entry = expected.get(member.name)
-            if entry and (found := sources.sha256(target)) != entry["sha256"]:
+            if entry and (found := data_files.sha256(target)) != entry["sha256"]:
                 raise DataError(f"{path}: {member.name} has sha256 {found}, its manifest says {entry['sha256']}")
             names.append(member.name)
     if missing := sorted(expected.keys() - set(names)):
@@ -351,7 +351,7 @@ def _check_member(member: tarfile.TarInfo, expected: dict[str, Any], seen: Seque
     plain = all(
         part not in ("", ".", "..") and part.isprintable() and not set(part) & set('\\:*?"<>|') for part in parts
     )
-    if not plain or (name != LICENCES and (name not in expected or parts[0] not in sources.datasets())):
+    if not plain or (name != LICENCES and (name not in expected or parts[0] not in data_files.datasets())):
         raise DataError(f"{path}: {name!r} has no place in a data folder")
     if not member.isreg() or member.issparse():
         raise DataError(f"{path}: {name} is a link, a sparse file or a device; packs hold plain files only")

@@ -11,10 +11,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finbench import authoring, cli, grading, scaffold, tables, tasks
-from finbench.authoring import Wishes
+from finbench import cli, grading
 from finbench.errors import DataError, FinbenchError, UsageError
-from finbench.task import Asking
+from finbench.tasks import load, table_files
+from finbench.tasks.authoring import draft, scaffold
+from finbench.tasks.authoring.draft import Wishes
+from finbench.tasks.task import Asking
 
 WISHES = Wishes("q", "a")
 
@@ -61,7 +63,7 @@ GUESSES = [
 
 @pytest.mark.parametrize(("answers", "expected"), GUESSES, ids=[str(case[0][0]) for case in GUESSES])
 def test_the_kind_and_unit_of_the_answers_are_guessed(tmp_path, answers, expected):
-    made = authoring.draft("mine", rows_file(tmp_path / "r.csv", questions(answers)), WISHES)
+    made = draft.draft("mine", rows_file(tmp_path / "r.csv", questions(answers)), WISHES)
     assert made.answer == expected and made.rows == len(answers)
 
 
@@ -77,35 +79,35 @@ def test_the_kind_and_unit_of_the_answers_are_guessed(tmp_path, answers, expecte
     ],
 )
 def test_options_are_found_and_golds_become_letters(tmp_path, columns, answers, names, expected):
-    made = authoring.draft("mine", rows_file(tmp_path / "r.csv", questions(answers, **columns)), WISHES)
+    made = draft.draft("mine", rows_file(tmp_path / "r.csv", questions(answers, **columns)), WISHES)
     assert made.kind == "choice" and made.columns["choices"] == names
     folder = scaffold.write(made, tmp_path)
-    (task,) = tasks.load(["mine"], include=[folder]).tasks
+    (task,) = load.load(["mine"], include=[folder]).tasks
     assert [document.golds[0].text for _, document in task.documents()] == expected
 
 
 def test_flags_win_over_guesses(tmp_path):
     source = rows_file(tmp_path / "r.csv", questions(["0", "1", "2"] * 2))
-    assert authoring.draft("mine", source, WISHES).kind == "number"
-    made = authoring.draft("mine", source, Wishes("q", "a", kind="label"))
+    assert draft.draft("mine", source, WISHES).kind == "number"
+    made = draft.draft("mine", source, Wishes("q", "a", kind="label"))
     assert made.answer == {"kind": "label", "classes": ["0", "1", "2"]}
-    made = authoring.draft("mine", source, Wishes("q", "a", kind="number", unit="percent", gold_form="fraction"))
+    made = draft.draft("mine", source, Wishes("q", "a", kind="number", unit="percent", gold_form="fraction"))
     assert made.answer == {"kind": "number", "unit": "percent", "gold_form": "fraction"}
 
 
 def test_ids_are_taken_only_from_a_column_without_gaps_and_repeats(tmp_path):
     for values, expected in ((["x", "y"], "ID"), (["x", "x"], None), (["x", ""], None)):
         source = rows_file(tmp_path / "r.csv", questions(["1", "2"], ID=values))
-        assert authoring.draft("mine", source, WISHES).columns.get("id") == expected
+        assert draft.draft("mine", source, WISHES).columns.get("id") == expected
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "json", "parquet"])
 def test_every_form_of_rows_makes_a_task_that_runs(tmp_path, suffix):
     rows = questions([1.5, 20.0, -3.25], table=["a\nb", 'with "quotes"', "c, d"])
     source = rows_file(tmp_path / f"r.{suffix}", rows, "\t" if suffix == "tsv" else ",")
-    made = authoring.draft("mine", source, Wishes("q", "a", context=("table",)))
+    made = draft.draft("mine", source, Wishes("q", "a", context=("table",)))
     folder = scaffold.write(made, tmp_path)
-    (task,) = tasks.load(["mine"], include=[folder]).tasks
+    (task,) = load.load(["mine"], include=[folder]).tasks
     documents = [document for _, document in task.documents()]
     assert [float(document.golds[0].text) for document in documents] == [1.5, 20.0, -3.25]
     assert [document.row["context"] for document in documents] == ["a\nb", 'with "quotes"', "c, d"]
@@ -113,7 +115,7 @@ def test_every_form_of_rows_makes_a_task_that_runs(tmp_path, suffix):
 
 def test_semicolons_and_a_byte_order_mark_of_a_spreadsheet_are_read(tmp_path):
     (tmp_path / "r.csv").write_bytes("\ufeffq;a\nHow much?;5\n".encode())
-    made = authoring.draft("mine", tmp_path / "r.csv", WISHES)
+    made = draft.draft("mine", tmp_path / "r.csv", WISHES)
     folder = scaffold.write(made, tmp_path)
     assert (folder / "rows.csv").read_text(encoding="utf-8") == "q,a\nHow much?,5\n"
 
@@ -140,24 +142,24 @@ def test_rows_that_cannot_be_used_are_refused_with_the_place(tmp_path, name, con
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(error, match=named):
-        authoring.draft("mine", tmp_path / name, WISHES)
+        draft.draft("mine", tmp_path / name, WISHES)
 
 
 @pytest.mark.parametrize("name", ["tfns", "all", "finbench"])
 def test_the_name_of_a_shipped_task_is_refused(tmp_path, name):
     with pytest.raises(UsageError, match="comes with finbench"):
-        authoring.draft(name, rows_file(tmp_path / "r.csv", questions(["1"])), WISHES)
+        draft.draft(name, rows_file(tmp_path / "r.csv", questions(["1"])), WISHES)
 
 
 @pytest.mark.parametrize("name", ["123", "no", "null", "1e5"])
 def test_a_name_that_yaml_would_read_as_something_else_stays_a_name(tmp_path, name):
-    folder = scaffold.write(authoring.draft(name, rows_file(tmp_path / "r.csv", questions(["1"])), WISHES), tmp_path)
-    assert [task.name for task in tasks.load([name], include=[folder], builtins=False).tasks] == [name]
+    folder = scaffold.write(draft.draft(name, rows_file(tmp_path / "r.csv", questions(["1"])), WISHES), tmp_path)
+    assert [task.name for task in load.load([name], include=[folder], builtins=False).tasks] == [name]
 
 
 def test_chinese_questions_get_a_chinese_prompt(tmp_path):
     source = rows_file(tmp_path / "r.jsonl", [{"q": "毛利率是多少？", "a": "14.2%"}])
-    assert "请逐步推理" in scaffold.prompt(authoring.draft("mine", source, WISHES))
+    assert "请逐步推理" in scaffold.prompt(draft.draft("mine", source, WISHES))
 
 
 def test_the_command_writes_the_folder_prints_its_path_and_shows_the_guesses(tmp_path, monkeypatch, capsys):
@@ -185,10 +187,10 @@ def test_the_command_writes_the_folder_prints_its_path_and_shows_the_guesses(tmp
 
 def test_rows_may_come_from_the_folder_that_is_replaced(tmp_path):
     source = rows_file(tmp_path / "r.csv", questions(["1", "2"]))
-    folder = scaffold.write(authoring.draft("mine", source, WISHES), tmp_path)
-    again = authoring.draft("mine", folder / "rows.csv", WISHES)
+    folder = scaffold.write(draft.draft("mine", source, WISHES), tmp_path)
+    again = draft.draft("mine", folder / "rows.csv", WISHES)
     scaffold.write(again, tmp_path, force=True)
-    assert len(list(tables.numbered(folder / "rows.csv"))) == 2
+    assert len(list(table_files.numbered(folder / "rows.csv"))) == 2
 
 
 def test_four_commands_lead_from_a_csv_to_a_check_a_run_and_a_leaderboard(tmp_path, monkeypatch, capsys):
@@ -215,7 +217,7 @@ def test_plain_lm_eval_runs_the_folder_and_scores_it(tmp_path):
     from lm_eval.tasks import TaskManager
 
     source = rows_file(tmp_path / "r.csv", questions(["bullish", "bearish", "bullish", "neutral"] * 3))
-    made = authoring.draft("mood", source, Wishes("q", "a", kind="label"))
+    made = draft.draft("mood", source, Wishes("q", "a", kind="label"))
     scaffold.write(made, tmp_path)
     manager = TaskManager(include_path=str(tmp_path), include_defaults=False)
     found = simple_evaluate(model="dummy", tasks=["mood"], task_manager=manager, bootstrap_iters=0)
@@ -247,9 +249,9 @@ def test_a_mistake_in_the_yaml_of_the_door_is_named(tmp_path, change, named):
         "columns": {"question": "q", "answer": "a"},
         "answer": {"kind": "number"},
     }
-    assert len(tables.load(settings)) == 1
+    assert len(table_files.load(settings)) == 1
     with pytest.raises(DataError, match=named):
-        tables.load(settings | change)
+        table_files.load(settings | change)
 
 
 def test_codes_and_classes_that_yaml_reads_as_numbers_and_booleans_become_texts(tmp_path):
@@ -260,17 +262,16 @@ def test_codes_and_classes_that_yaml_reads_as_numbers_and_booleans_become_texts(
         "columns": {"question": "q", "answer": "a"},
         "answer": {"kind": "label", "classes": [True, "down"], "codes": {0: True, 1: "down"}},
     }
-    assert tables.load(settings)[0]["answer"]["codes"] == {"0": "yes", "1": "down"}
+    assert table_files.load(settings)[0]["answer"]["codes"] == {"0": "yes", "1": "down"}
 
 
 def test_data_in_a_folder_of_its_own_wins_over_the_rows_beside_the_yaml(tmp_path):
-    folder = scaffold.write(authoring.draft("mine", rows_file(tmp_path / "r.csv", questions(["1"])), WISHES), tmp_path)
+    folder = scaffold.write(draft.draft("mine", rows_file(tmp_path / "r.csv", questions(["1"])), WISHES), tmp_path)
     private = tmp_path / "private" / "mine"
     private.mkdir(parents=True)
     rows_file(private / "rows.csv", questions(["1", "2", "3"]))
     sizes = [
-        len(tasks.load(["mine"], include=[folder], data=data).tasks[0])
-        for data in (None, "sample", str(private.parent))
+        len(load.load(["mine"], include=[folder], data=data).tasks[0]) for data in (None, "sample", str(private.parent))
     ]
     assert sizes == [1, 1, 3]
 
@@ -287,14 +288,14 @@ CELL = (
 
 @settings(max_examples=60)
 @given(st.lists(st.fixed_dictionaries({"q": CELL, "a": CELL, "A": CELL, "B": CELL}), min_size=1, max_size=5),
-       st.sampled_from([None, *authoring.KINDS]))  # fmt: skip
+       st.sampled_from([None, *draft.KINDS]))  # fmt: skip
 def test_any_rows_make_a_task_that_renders_and_grades_or_one_of_our_errors(tmp_path, rows, kind):
     path = tmp_path / "r.jsonl"
     path.write_bytes("".join(json.dumps(row) + "\n" for row in rows).encode("utf-8", "surrogatepass"))
     try:
-        made = authoring.draft("fuzz", path, Wishes("q", "a", kind=kind))
+        made = draft.draft("fuzz", path, Wishes("q", "a", kind=kind))
         folder = scaffold.write(made, tmp_path, force=True)
-        (task,) = tasks.load(["fuzz"], include=[folder], builtins=False).tasks
+        (task,) = load.load(["fuzz"], include=[folder], builtins=False).tasks
         for _, document in task.documents():
             list(task.requests(document, "", Asking("m")))
             grading.grade(document, document.golds[0].text)

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finbench import tables
 from finbench.errors import DataError, UsageError
 from finbench.sanitize import shown
-from finbench.sources import Row
+from finbench.tasks import table_files
+from finbench.tasks.data_files import Row
 from finbench.text import quantities
 
-KINDS = tables.KINDS
+KINDS = table_files.KINDS
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 MAX_CLASSES = 12
 MAX_CLASS_LENGTH = 40
@@ -105,7 +105,7 @@ def read(path: Path) -> Iterator[tuple[int, Row]]:
     if suffix in (".csv", ".tsv"):
         return _separated(path)
     if suffix in (".jsonl", ".json"):
-        return tables.numbered(path)
+        return table_files.numbered(path)
     raise DataError(f"{path}: rows are read from .csv, .tsv, .jsonl, .json and .parquet files; save it as one of these")
 
 
@@ -118,7 +118,7 @@ def _separated(path: Path) -> Iterator[tuple[int, Row]]:
     if not header.strip():
         raise DataError(f"{path}: is empty; its first line has to name the columns")
     separator = max(",;\t", key=header.count)  # where two are as frequent, the comma comes first
-    return tables.numbered(path, separator)
+    return table_files.numbered(path, separator)
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
@@ -182,9 +182,9 @@ def _check_name(name: str) -> None:
         near = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")[:64].lower()
         hint = f"; for example {near!r}" if near else ""
         raise UsageError(f"{shown(name)!r} is no task name: letters, digits, _ and -, at most 64, no spaces{hint}")
-    from finbench import taskfiles, tasks
+    from finbench.tasks import load, yaml_files
 
-    if name in taskfiles.scan(tasks.shipped_folder()).files or name == "all":
+    if name in yaml_files.scan(load.shipped_folder()).files or name == "all":
         raise UsageError(f"{name!r} is a task that comes with finbench; choose another name")
 
 
@@ -215,14 +215,17 @@ class _Seen:
 
     def _see(self, line: int, cells: Row, wishes: Wishes) -> None:
         self.rows += 1
-        question, answer = tables.cell_text(cells.get(wishes.question)), tables.cell_text(cells.get(wishes.answer))
+        question, answer = (
+            table_files.cell_text(cells.get(wishes.question)),
+            table_files.cell_text(cells.get(wishes.answer)),
+        )
         if not question or not answer:
             self.gaps.append(line)
             return
         self._distinct[answer] = self._distinct.get(answer, 0) + 1
         self._chinese += bool(_CHINESE.search(question))
         for name, seen in self._ids.items():
-            seen.add(tables.cell_text(cells.get(name)))
+            seen.add(table_files.cell_text(cells.get(name)))
         number = quantities.whole(answer)
         if number is None:
             return
@@ -280,7 +283,7 @@ class _Seen:
 
     def several(self, choices: Sequence[str]) -> bool:
         """Whether some answer names several letters, and is not an option's text."""
-        texts = {tables.cell_text(self._cells.get(name)).casefold() for name in choices}
+        texts = {table_files.cell_text(self._cells.get(name)).casefold() for name in choices}
         return any(
             _SEVERAL_LETTERS.fullmatch(answer)
             and answer.isupper()

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from finbench import catalogue, cli, sources
+from finbench import cli
+from finbench.tasks import catalogue, data_files
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
 
 
@@ -107,7 +108,7 @@ def test_data_commands_on_what_is_not_there_are_exit_code_2_and_leave_nothing(ca
 def test_a_pack_carries_the_rows_to_another_machine(capsys, tmp_path):
     assert cli.main(["data", "pack", "--tasks", "tfns", "--data", str(DATA), "-o", "pack.tar"]) == 0
     assert cli.main(["data", "unpack", "pack.tar"]) == 0
-    assert sources.locate(["tfns/sent_valid.csv"], None, task_dir=tmp_path).is_file()
+    assert data_files.locate(["tfns/sent_valid.csv"], None, task_dir=tmp_path).is_file()
     assert cli.main(["data", "verify"]) == 0
     assert "0 damaged" in capsys.readouterr().err
 

@@ -12,34 +12,34 @@ from typing import Any
 
 import pytest
 
-from finbench import sandbox, sources, taskfiles
 from finbench.errors import DataError
 from finbench.finqa import page, programs
-from finbench.rows import document_from_row
+from finbench.tasks import data_files, templates, yaml_files
+from finbench.tasks.documents import document_from_row
 
-TASK = Path(__file__).parents[1] / "tasks" / "convfinqa"
-DATA = Path(os.environ.get("FINBENCH_DATA") or Path(__file__).parents[2] / "shared" / "data")
+TASK = Path(__file__).parents[2] / "tasks" / "convfinqa"
+DATA = Path(os.environ.get("FINBENCH_DATA") or Path(__file__).parents[3] / "shared" / "data")
 NAMES = ("convfinqa", "convfinqa_own_history", "convfinqa_paper")
 
 
 def load_docs() -> ModuleType:
-    return sources.module_at(TASK / "docs.py")
+    return data_files.module_at(TASK / "docs.py")
 
 
 def read_yaml(name: str) -> dict[str, Any]:
     """A task's settings, those of the file it includes below its own."""
-    file = taskfiles.read(TASK / f"{name}.yaml", TASK)
+    file = yaml_files.read(TASK / f"{name}.yaml", TASK)
     return {key: value for part in file.includes for key, value in read_yaml(part.stem).items()} | file.config
 
 
 def render(name: str, row: dict[str, Any]) -> str:
-    return sandbox.TaskEnvironment().from_string(read_yaml(name)["doc_to_text"]).render(**row)
+    return templates.TaskEnvironment().from_string(read_yaml(name)["doc_to_text"]).render(**row)
 
 
 docs = load_docs()
 
 
-def real_rows(**settings: Any) -> sources.Rows:
+def real_rows(**settings: Any) -> data_files.Rows:
     if not (DATA / "convfinqa").is_dir():
         pytest.skip(f"no ConvFinQA data in {DATA}: set FINBENCH_DATA to try it")
     return docs.load(data=str(DATA), finbench=True, **settings)["test"]
@@ -64,7 +64,7 @@ def raw(**notes: Any) -> dict[str, Any]:
 
 
 def test_sample_programs_execute_to_their_golds():
-    rows = list(sources.read(TASK / "sample.jsonl"))
+    rows = list(data_files.read(TASK / "sample.jsonl"))
     turns = 0
     assert len(rows) >= 12
     for row in rows:
@@ -197,7 +197,7 @@ def test_the_examples_in_the_code_hold():
 def test_all_1490_turns_execute_to_the_gold():
     real_rows()
     turns = 0
-    for row in sources.read(sources.locate(docs.FILES, str(DATA), task_dir=TASK)):
+    for row in data_files.read(data_files.locate(docs.FILES, str(DATA), task_dir=TASK)):
         notes = row["annotation"]
         for program, executed in zip(notes["turn_program"], notes["exe_ans_list"], strict=True):
             assert programs.run(program, row["table"]).value == executed, row["id"]

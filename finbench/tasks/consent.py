@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from finbench.errors import TaskError
 from finbench.records import content_hash
-from finbench.taskfiles import DOORS, Folder, FunctionUse, TaskFile, python_files
+from finbench.tasks.yaml_files import DOORS, Folder, FunctionUse, TaskFile, python_files
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,33 +11,33 @@ from typing import Any
 
 import pytest
 
-from finbench import sandbox, sources, taskfiles
 from finbench.errors import DataError
 from finbench.finqa import page, programs
-from finbench.rows import document_from_row
+from finbench.tasks import data_files, templates, yaml_files
+from finbench.tasks.documents import document_from_row
 
-TASK = Path(__file__).parents[1] / "tasks" / "finqa"
-DATA = Path(os.environ.get("FINBENCH_DATA") or Path(__file__).parents[2] / "shared" / "data")
+TASK = Path(__file__).parents[2] / "tasks" / "finqa"
+DATA = Path(os.environ.get("FINBENCH_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
 
 def load_docs() -> ModuleType:
-    return sources.module_at(TASK / "docs.py")
+    return data_files.module_at(TASK / "docs.py")
 
 
 def read_yaml(name: str) -> dict[str, Any]:
     """A task's settings, those of the file it includes below its own."""
-    file = taskfiles.read(TASK / f"{name}.yaml", TASK)
+    file = yaml_files.read(TASK / f"{name}.yaml", TASK)
     return {key: value for part in file.includes for key, value in read_yaml(part.stem).items()} | file.config
 
 
 def render(name: str, row: dict[str, Any]) -> str:
-    return sandbox.TaskEnvironment().from_string(read_yaml(name)["doc_to_text"]).render(**row)
+    return templates.TaskEnvironment().from_string(read_yaml(name)["doc_to_text"]).render(**row)
 
 
 docs = load_docs()
 
 
-def real_rows() -> sources.Rows:
+def real_rows() -> data_files.Rows:
     if not (DATA / "finqa").is_dir():
         pytest.skip(f"no FinQA data in {DATA}: set FINBENCH_DATA to try it")
     return docs.load(data=str(DATA), finbench=True)["test"]
@@ -62,7 +62,7 @@ def raw(**qa: Any) -> dict[str, Any]:
 
 
 def test_sample_programs_execute_to_their_golds():
-    rows = list(sources.read(TASK / "sample.jsonl"))
+    rows = list(data_files.read(TASK / "sample.jsonl"))
     assert len(rows) >= 40
     for row in rows:
         qa = row["qa"]
@@ -227,7 +227,7 @@ def test_a_row_in_another_form_is_named(tmp_path):
 
 def test_all_1147_test_programs_execute_to_the_gold():
     real_rows()
-    rows = list(sources.read(sources.locate(docs.FILES, str(DATA), task_dir=TASK)))
+    rows = list(data_files.read(data_files.locate(docs.FILES, str(DATA), task_dir=TASK)))
     assert len(rows) == 1147
     for row in rows:
         assert programs.run(row["qa"]["program"], row["table"]).value == row["qa"]["exe_ans"], row["id"]
@@ -255,6 +255,6 @@ def test_the_test_set_has_the_relations_that_were_counted():
 def test_the_paper_protocol_asks_the_first_thousand_rows():
     real_rows()
     rows = docs.load(data=str(DATA), finbench=True, **read_yaml("finqa_paper")["metadata"])["test"]
-    all_rows = list(sources.read(sources.locate(docs.FILES, str(DATA), task_dir=TASK)))
+    all_rows = list(data_files.read(data_files.locate(docs.FILES, str(DATA), task_dir=TASK)))
     assert len(rows) == 1000
     assert [row["id"] for row in rows] == [row["id"] for row in all_rows[:1000]]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finbench import taskfiles
 from finbench.errors import TaskError
+from finbench.tasks import yaml_files
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -47,7 +47,7 @@ BROKEN = [
 def test_a_broken_file_is_reported_with_its_place_and_the_others_stay(tmp_path, text, named, why):
     write(tmp_path, "good.yaml", "task: good\n")
     bad = write(tmp_path, "bad.yaml", text)
-    folder = taskfiles.scan(tmp_path)
+    folder = yaml_files.scan(tmp_path)
     assert list(folder.files) == ["good"]
     assert list(folder.broken) == [bad]
     assert str(bad) in folder.broken[bad] and named in folder.broken[bad]
@@ -55,8 +55,8 @@ def test_a_broken_file_is_reported_with_its_place_and_the_others_stay(tmp_path, 
 
 def test_bytes_that_are_not_utf8_and_huge_files_are_refused(tmp_path):
     (tmp_path / "latin.yaml").write_bytes(b"task: caf\xe9\n")
-    (tmp_path / "huge.yaml").write_text("task: x\n#" + "x" * taskfiles.MAX_BYTES)
-    reasons = " ".join(taskfiles.scan(tmp_path).broken.values())
+    (tmp_path / "huge.yaml").write_text("task: x\n#" + "x" * yaml_files.MAX_BYTES)
+    reasons = " ".join(yaml_files.scan(tmp_path).broken.values())
     assert "not UTF-8 at byte 9" in reasons and "larger than" in reasons
 
 
@@ -64,7 +64,7 @@ def test_functions_are_listed_with_their_line_and_never_imported(tmp_path):
     write(tmp_path, "utils.py", f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     text = "task: t\nprocess_docs: !function utils.clean\nprocess_results: !function finbench.lm_eval.number\n"
     write(tmp_path, "t.yaml", text)
-    file = taskfiles.scan(tmp_path).files["t"]
+    file = yaml_files.scan(tmp_path).files["t"]
     assert [(use.target, use.line) for use in file.functions] == [("utils.clean", 2), ("finbench.lm_eval.number", 3)]
     assert [use.target for use in file.foreign_functions()] == ["utils.clean"]
     assert not (tmp_path / "ran").exists() and "utils" not in sys.modules
@@ -73,7 +73,7 @@ def test_functions_are_listed_with_their_line_and_never_imported(tmp_path):
 def test_an_include_stays_inside_its_folder_and_its_functions_count(tmp_path):
     write(tmp_path, "parts/base.yaml", "process_docs: !function utils.clean\n")
     write(tmp_path, "t.yaml", "task: t\ninclude: parts/base.yaml\n")
-    chain = taskfiles.scan(tmp_path).chain("t")
+    chain = yaml_files.scan(tmp_path).chain("t")
     assert [file.path.name for file in chain] == ["t.yaml", "base.yaml"]
     assert [use.target for file in chain for use in file.foreign_functions()] == ["utils.clean"]
 
@@ -84,7 +84,7 @@ def test_a_link_out_of_the_folder_is_no_way_out(tmp_path):
     inside.mkdir()
     (inside / "base.yaml").symlink_to(outside)
     write(inside, "t.yaml", "task: t\ninclude: base.yaml\n")
-    assert "leaves the task folder" in " ".join(taskfiles.scan(inside).broken.values())
+    assert "leaves the task folder" in " ".join(yaml_files.scan(inside).broken.values())
 
 
 def test_cycles_of_includes_and_of_groups_are_named(tmp_path):
@@ -92,7 +92,7 @@ def test_cycles_of_includes_and_of_groups_are_named(tmp_path):
     write(tmp_path, "b.yaml", "include: a.yaml\n")
     write(tmp_path, "g.yaml", "group: g\ntask: [h]\n")
     write(tmp_path, "h.yaml", "group: h\ntask: [g]\n")
-    folder = taskfiles.scan(tmp_path)
+    folder = yaml_files.scan(tmp_path)
     with pytest.raises(TaskError, match="includes itself"):
         folder.chain("a")
     with pytest.raises(TaskError, match="contains itself"):
@@ -102,7 +102,7 @@ def test_cycles_of_includes_and_of_groups_are_named(tmp_path):
 def test_a_name_taken_twice_in_one_folder_is_reported_with_both_files(tmp_path):
     first = write(tmp_path, "a.yaml", "task: same\n")
     second = write(tmp_path, "b.yaml", "task: same\n")
-    folder = taskfiles.scan(tmp_path)
+    folder = yaml_files.scan(tmp_path)
     assert folder.files["same"].path == first and str(first) in folder.broken[second]
 
 
@@ -111,7 +111,7 @@ def test_members_of_nested_groups_come_in_order_and_foreign_names_are_kept(tmp_p
     write(tmp_path, "h.yaml", "group: h\ntask: x\n")
     write(tmp_path, "x.yaml", "task: x\n")
     write(tmp_path, "y.yaml", "task: y\n")
-    assert taskfiles.scan(tmp_path).members("g") == ["x", "y", "elsewhere"]
+    assert yaml_files.scan(tmp_path).members("g") == ["x", "y", "elsewhere"]
 
 
 def test_the_fingerprint_changes_with_the_text_of_a_part_and_of_the_python(tmp_path):
@@ -120,7 +120,7 @@ def test_the_fingerprint_changes_with_the_text_of_a_part_and_of_the_python(tmp_p
     python = write(tmp_path, "docs.py", "x = 1\n")
 
     def hashed() -> str:
-        return taskfiles.fingerprint(taskfiles.scan(tmp_path).chain("t"))
+        return yaml_files.fingerprint(yaml_files.scan(tmp_path).chain("t"))
 
     before = hashed()
     assert hashed() == before
@@ -132,7 +132,7 @@ def test_the_fingerprint_changes_with_the_text_of_a_part_and_of_the_python(tmp_p
 
 def test_a_folder_that_is_not_there_is_an_error_in_words(tmp_path):
     with pytest.raises(TaskError, match="no such folder"):
-        taskfiles.scan(tmp_path / "gone")
+        yaml_files.scan(tmp_path / "gone")
 
 
 YAML = st.text(alphabet=st.sampled_from(list("task: []{}&*!|>-'\"\n#?,%@`abc0\t\x00\ud800é")), max_size=200)
@@ -147,7 +147,7 @@ VALUES = st.recursive(
 @given(YAML)
 def test_any_text_is_a_task_file_or_a_reason(tmp_path, text):
     (tmp_path / "fuzz.yaml").write_bytes(text.encode("utf-8", "surrogatepass"))
-    folder = taskfiles.scan(tmp_path)
+    folder = yaml_files.scan(tmp_path)
     assert len(folder.parts) + len(folder.broken) == 1
 
 
@@ -156,7 +156,7 @@ def test_any_mapping_is_a_task_file_or_a_reason(tmp_path, config):
     import yaml
 
     (tmp_path / "fuzz.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8", errors="replace")
-    folder = taskfiles.scan(tmp_path)
+    folder = yaml_files.scan(tmp_path)
     for name in folder.files:
         try:
             folder.chain(name)

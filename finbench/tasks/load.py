@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finbench import consent, sandbox, taskfiles
 from finbench.errors import DataError, FinbenchError, NothingSelected, TaskError
-from finbench.task import Task
+from finbench.tasks import consent, templates, yaml_files
+from finbench.tasks.task import Task
 
 log = logging.getLogger("finbench")
 
 
 def shipped_folder() -> Path:
     """The folder of the tasks that come with finbench, in a checkout or inside an installed wheel."""
-    inside = Path(__file__).parent / "shipped" / "tasks"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "tasks"
+    inside = Path(__file__).parents[1] / "shipped" / "tasks"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "tasks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Selection:
 
 def suite(name: str) -> tuple[str, ...]:
     """The benchmarks of a shipped suite (`finbench`, `paper`): the members of its average; empty for other names."""
-    file = taskfiles.scan(shipped_folder()).files.get(name)
+    file = yaml_files.scan(shipped_folder()).files.get(name)
     return tuple(_listed(file)) if file is not None and is_suite(file) else ()
 
 
@@ -46,7 +46,7 @@ def protocol_names(names: Sequence[str], protocol: str) -> list[str]:
     """
     if protocol == "finbench":
         return list(names)
-    known = taskfiles.scan(shipped_folder()).files
+    known = yaml_files.scan(shipped_folder()).files
     variants = {"all": protocol, "finbench": protocol}
     return [variants.get(n, f"{n}_{protocol}" if f"{n}_{protocol}" in known else n) for n in names]
 
@@ -69,7 +69,7 @@ def load(
     if not names:
         raise NothingSelected("no task is selected; name some with --tasks, `finbench tasks list` shows them")
     shipped = shipped_folder()
-    folders = [taskfiles.scan(folder) for folder in (shipped, *include)]
+    folders = [yaml_files.scan(folder) for folder in (shipped, *include)]
     wanted = list(dict.fromkeys("finbench" if name == "all" else name for name in names))
     known = {name: folder for folder in folders for name in folder.files}
     missing = [name for name in wanted if name not in known]
@@ -104,17 +104,17 @@ def load(
     return Selection(tuple(found), dict(_groups(wanted, known, objects)), allowed, tuple(sampled))
 
 
-def is_suite(file: taskfiles.TaskFile) -> bool:
+def is_suite(file: yaml_files.TaskFile) -> bool:
     return file.kind == "group" and bool((file.config.get("metadata") or {}).get("suite"))
 
 
-def _listed(file: taskfiles.TaskFile) -> list[str]:
+def _listed(file: yaml_files.TaskFile) -> list[str]:
     """The direct members of a group file."""
     members = file.config.get("task") or []
     return [str(m.get("group") or m.get("task")) if isinstance(m, dict) else m for m in members]
 
 
-def leaves_of(name: str, known: Mapping[str, taskfiles.Folder]) -> list[str]:
+def leaves_of(name: str, known: Mapping[str, yaml_files.Folder]) -> list[str]:
     """The task names below `name`, over all folders."""
     if name not in known:
         return [name]
@@ -123,7 +123,7 @@ def leaves_of(name: str, known: Mapping[str, taskfiles.Folder]) -> list[str]:
 
 
 def _groups(
-    wanted: Sequence[str], known: Mapping[str, taskfiles.Folder], objects: Mapping[str, Any]
+    wanted: Sequence[str], known: Mapping[str, yaml_files.Folder], objects: Mapping[str, Any]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The groups to report. A suite (`metadata: {suite: true}`) is no row of its own: its members stand one by one."""
     for name in wanted:
@@ -154,7 +154,7 @@ def _are_builtin(names: Sequence[str], known: Mapping[str, Any]) -> bool:
     return all(name in index for name in names)
 
 
-def unknown(missing: Sequence[str], known: Mapping[str, Any], folders: Sequence[taskfiles.Folder]) -> str:
+def unknown(missing: Sequence[str], known: Mapping[str, Any], folders: Sequence[yaml_files.Folder]) -> str:
     """What to say about names that no folder has: near ones, and the files that cannot be read."""
     import difflib
 
@@ -171,7 +171,7 @@ class _Loader:
 
     def __init__(self, folders: Sequence[Path], defaults: bool, settings: Mapping[str, Any]) -> None:
         logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it warns once per task about `custom_dataset`
-        sandbox.install()
+        templates.install()
         self._folders = [str(folder) for folder in folders]
         self._defaults = defaults
         self._settings = {"finbench": True, **settings}

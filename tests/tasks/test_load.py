@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from finbench import tasks
 from finbench.errors import NothingSelected, TaskError
 from finbench.records import Response
-from finbench.task import Asking, Task
+from finbench.tasks import load
+from finbench.tasks.task import Asking, Task
 
 MEMBERS = ["coins", "coins_drawn", "larger", "adds"]
 PLAIN = Asking("fake", chat=False)
@@ -70,7 +70,7 @@ def table_task(folder: Path, name: str, rows: int = 6, **further: object) -> Non
 
 def test_a_task_of_a_folder_yields_documents_in_order_and_prompts(tmp_path):
     table_task(tmp_path, "sums")
-    (task,) = tasks.load(["sums"], include=[tmp_path]).tasks
+    (task,) = load.load(["sums"], include=[tmp_path]).tasks
     documents = [document for _, document in task.documents()]
     assert [document.golds[0].text for document in documents] == ["0", "2", "4", "6", "8", "10"]
     (request,) = task.requests(documents[1], "digest", Asking("m", system="Be brief."))
@@ -84,7 +84,7 @@ def test_a_task_of_a_folder_yields_documents_in_order_and_prompts(tmp_path):
 
 def test_a_limit_draws_by_seed_and_not_the_first_rows(tmp_path):
     table_task(tmp_path, "sums", rows=100)
-    (task,) = tasks.load(["sums"], include=[tmp_path]).tasks
+    (task,) = load.load(["sums"], include=[tmp_path]).tasks
     drawn = [position for position, _ in task.documents(limit=10, seed=1)]
     assert drawn == sorted(set(drawn)) and len(drawn) == 10 and drawn != list(range(10))
     assert drawn == [position for position, _ in task.documents(limit=10, seed=1)]
@@ -96,7 +96,7 @@ def test_later_include_folders_win_over_earlier_ones_and_over_the_shipped_tasks(
     table_task(tmp_path / "one", "sums", doc_to_text="one")
     table_task(tmp_path / "two", "sums", doc_to_text="two")
     table_task(tmp_path / "two", "tfns", doc_to_text="mine")
-    first, second = tasks.load(["sums", "tfns"], include=[tmp_path / "one", tmp_path / "two"]).tasks
+    first, second = load.load(["sums", "tfns"], include=[tmp_path / "one", tmp_path / "two"]).tasks
     prompts = [next(iter(t.requests(next(iter(t.documents()))[1], "", PLAIN))).prompt for t in (first, second)]
     assert prompts == ["two", "mine"]
 
@@ -105,23 +105,23 @@ def test_a_group_is_one_row_with_its_tasks_below_and_a_suite_is_none(tmp_path):
     table_task(tmp_path, "one")
     table_task(tmp_path, "two")
     task_file(tmp_path, {"group": "both", "task": ["one", "two"]})
-    selection = tasks.load(["both"], include=[tmp_path])
+    selection = load.load(["both"], include=[tmp_path])
     assert selection.groups == {"both": ("one", "two")}
     assert [task.name for task in selection.tasks] == ["one", "two"]
-    suite = tasks.load(["finbench"], data="sample")
+    suite = load.load(["finbench"], data="sample")
     assert "finbench" not in suite.groups and "ant_finance" in suite.groups and len(suite.tasks) == 37
 
 
 def test_nothing_selected_is_its_own_failure():
     with pytest.raises(NothingSelected, match="tasks list"):
-        tasks.load([])
+        load.load([])
 
 
 def test_an_unknown_name_gets_its_neighbours_and_the_broken_files(tmp_path):
     table_task(tmp_path, "fees")
     (tmp_path / "broken.yaml").write_text("task: [x\n")
     with pytest.raises(TaskError) as caught:
-        tasks.load(["fess"], include=[tmp_path], builtins=False)
+        load.load(["fess"], include=[tmp_path], builtins=False)
     assert "did you mean fees" in str(caught.value)
     assert f"{tmp_path / 'broken.yaml'}:2" in str(caught.value)
 
@@ -140,13 +140,13 @@ def test_an_unknown_name_gets_its_neighbours_and_the_broken_files(tmp_path):
 def test_a_task_that_lm_eval_cannot_load_is_a_task_error_with_its_name(tmp_path, change, named):
     table_task(tmp_path, "sums", **change)
     with pytest.raises(TaskError, match=named):
-        tasks.load(["sums"], include=[tmp_path], builtins=False)
+        load.load(["sums"], include=[tmp_path], builtins=False)
 
 
 def test_a_name_that_is_not_ours_is_looked_for_among_lm_evals_own_and_that_is_said(monkeypatch, caplog):
     monkeypatch.setattr("lm_eval.tasks.TaskManager", lambda **_: SimpleNamespace(task_index={}))
     with pytest.raises(TaskError, match="unknown task 'qqqq'"):
-        tasks.load(["qqqq"])
+        load.load(["qqqq"])
     assert "qqqq: no task of finbench; looking through lm-eval's own" in caplog.text
 
 
@@ -159,17 +159,17 @@ def test_a_data_set_that_cannot_be_fetched_is_named_with_the_ways_out(tmp_path, 
                "doc_to_target": "{{a}}", "output_type": "generate_until"}  # fmt: skip
     task_file(tmp_path, fetched)
     with pytest.raises(TaskError, match=r"(?s)task sums.*somebody/sums.*HF_HOME.*--include"):
-        tasks.load(["sums"], include=[tmp_path], builtins=False)
+        load.load(["sums"], include=[tmp_path], builtins=False)
 
 
 def test_the_paper_protocol_takes_the_variant_of_a_task_where_there_is_one():
-    assert tasks.protocol_names(["finqa", "mine", "all"], "paper") == ["finqa_paper", "mine", "paper"]
+    assert load.protocol_names(["finqa", "mine", "all"], "paper") == ["finqa_paper", "mine", "paper"]
 
 
 def test_settings_reach_the_request_and_flags_win(tmp_path):
     kwargs = {"until": ["\n"], "do_sample": True, "temperature": 0.5, "top_p": 0.9, "max_gen_toks": 100}
     table_task(tmp_path, "sums", generation_kwargs=kwargs)
-    (task,) = tasks.load(["sums"], include=[tmp_path]).tasks
+    (task,) = load.load(["sums"], include=[tmp_path]).tasks
     sampling = task.sampling({"max_tokens": 7})
     assert (sampling.max_tokens, sampling.temperature, sampling.top_p, sampling.stop) == (7, 0.5, 0.9, ("\n",))
     document = next(iter(task.documents()))[1]
@@ -180,7 +180,7 @@ def test_settings_reach_the_request_and_flags_win(tmp_path):
 
 def test_a_request_id_changes_with_everything_that_changes_the_reply(tmp_path):
     table_task(tmp_path, "sums")
-    (task,) = tasks.load(["sums"], include=[tmp_path]).tasks
+    (task,) = load.load(["sums"], include=[tmp_path]).tasks
     sampling = task.sampling()
     base = task.request_id("d", PLAIN, sampling, 0)
     changed = [
@@ -335,7 +335,7 @@ def ours(task: Task) -> tuple[dict[str, float], list[list[str]], dict[str, list]
 @pytest.mark.parametrize("name", ["coins", "larger", "adds", "coins_drawn"])
 def test_prompts_and_scores_are_those_of_lm_evals_own_evaluation(shapes, upstream, name):
     results, samples = upstream
-    task = next(task for task in tasks.load(["shapes"], include=[shapes]).tasks if task.name == name)
+    task = next(task for task in load.load(["shapes"], include=[shapes]).tasks if task.name == name)
     scores, prompts, values = ours(task)
     theirs: dict[int, list[str]] = {}
     for sample in samples[name]:
@@ -353,20 +353,20 @@ def test_prompts_and_scores_are_those_of_lm_evals_own_evaluation(shapes, upstrea
 
 def test_drawn_examples_are_the_same_in_every_run(shapes):
     def first_prompts() -> list[str]:
-        (task,) = tasks.load(["coins_drawn"], include=[shapes]).tasks
+        (task,) = load.load(["coins_drawn"], include=[shapes]).tasks
         return ours(task)[1][0]
 
     assert first_prompts() == first_prompts()
 
 
 def test_a_group_holds_the_tasks_that_lm_eval_puts_into_it(shapes, upstream):
-    selection = tasks.load(["shapes"], include=[shapes])
+    selection = load.load(["shapes"], include=[shapes])
     assert selection.groups == {"shapes": tuple(MEMBERS)}
     assert set(upstream[1]) == set(MEMBERS)
 
 
 def test_a_limit_draws_a_question_together_with_its_variant_and_a_larger_one_adds_to_it() -> None:
-    finqa, variants = tasks.load(("finqa", "finqa_resampled"), data="sample").tasks
+    finqa, variants = load.load(("finqa", "finqa_resampled"), data="sample").tasks
     few = {document.id for _, document in finqa.documents(6, seed=1)}
     more = {document.id for _, document in finqa.documents(12, seed=1)}
     assert len(few) == 6 and few < more and len(more) == 12

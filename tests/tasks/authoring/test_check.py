@@ -9,9 +9,10 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from finbench import checking, cli, findings
-from finbench.checking import check
+from finbench import cli
 from finbench.errors import TaskError
+from finbench.tasks.authoring import findings
+from finbench.tasks.authoring.check import __file__, check
 
 CONFIG = {
     "task": "mine",
@@ -265,8 +266,8 @@ def test_json_and_junit_say_the_same(tmp_path, capsys):
 
 
 def test_checking_names_only_codes_that_are_documented():
-    text = Path(checking.__file__).read_text() + (Path(checking.__file__).parent / "linting.py").read_text()
-    guide = Path(checking.__file__).parent.parent / "docs" / "custom-tasks.md"
+    text = Path(__file__).read_text() + (Path(__file__).parents[2] / "linting.py").read_text()
+    guide = Path(__file__).parents[3] / "docs" / "custom-tasks.md"
     for code in findings.CODES:
         assert f'"{code}"' in text
         assert f"`{code}`" in guide.read_text(encoding="utf-8"), f"{code} is not explained in docs/custom-tasks.md"

@@ -21,9 +21,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from finbench import sources
 from finbench.errors import DataError
-from finbench.sources import Row, Rows
+from finbench.tasks.data_files import MAX_ROW, SAMPLE, Row, Rows, read_json
 
 KINDS = ("number", "choice", "label", "boolean", "text")
 UNITS = ("percent", "ratio", "amount", "count")
@@ -174,7 +173,7 @@ def _file(settings: Mapping[str, Any], yaml_path: Path) -> Path:
     folder = yaml_path.parent.resolve()
     name = settings["file"]
     data = settings.get("data") or os.environ.get("FINBENCH_DATA")
-    places = [Path(data).resolve() / folder.name] if data and data != sources.SAMPLE else []
+    places = [Path(data).resolve() / folder.name] if data and data != SAMPLE else []
     for place in (*places, folder):
         path: Path = (place / name).resolve()
         if not path.is_relative_to(place):
@@ -270,7 +269,7 @@ def numbered(path: Path, separator: str = ",") -> Iterator[tuple[int, Row]]:
         elif suffix == ".jsonl":
             yield from _jsonl(path)
         elif suffix == ".json":
-            yield from enumerate(sources.read_json(path), start=1)
+            yield from enumerate(read_json(path), start=1)
         else:
             raise DataError(f"{path}: rows are read from {', '.join(SUFFIXES)} files")
     except UnicodeDecodeError as err:
@@ -282,7 +281,7 @@ def numbered(path: Path, separator: str = ",") -> Iterator[tuple[int, Row]]:
 
 
 def _csv(path: Path, separator: str) -> Iterator[tuple[int, Row]]:
-    csv.field_size_limit(sources.MAX_ROW)  # the default refuses a filing page of more than 128 kB
+    csv.field_size_limit(MAX_ROW)  # the default refuses a filing page of more than 128 kB
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, restval="", delimiter=separator)
         header = reader.fieldnames or []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finbench.errors import FinbenchError, TaskError
-from finbench.rows import document_from_row
+from finbench.tasks.documents import document_from_row
 
 ROW = {"id": "q1", "question": "How much?", "gold": "5", "answer": {"kind": "number"}}
 

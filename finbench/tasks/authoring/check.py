@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finbench import grading, linting, sources, tables, taskfiles, tasks
+from finbench import grading
 from finbench.errors import DataError, FinbenchError, TaskError
-from finbench.findings import CODES, Finding, Report
-from finbench.linting import Setting
 from finbench.records import UNREADABLE_REASONS, Document, Request, Response, text_hash
-from finbench.task import Asking, Task
+from finbench.tasks import load, table_files, yaml_files
+from finbench.tasks.authoring import lint
+from finbench.tasks.authoring.findings import CODES, Finding, Report
+from finbench.tasks.authoring.lint import Setting
+from finbench.tasks.data_files import SAMPLE, DataMissing
+from finbench.tasks.task import Asking, Task
 from finbench.text import quantities
 
 SENTINEL = "FINBENCHGOLD"
@@ -44,7 +47,7 @@ def check(
     known = {name: folder for folder in folders for name in folder.files}
     places = [folder.root for folder in folders[1:]]
     for group in _groups(names, str(target), folders[1:]):
-        for finding in linting.foreign_code(group.name, [group], {}):
+        for finding in lint.foreign_code(group.name, [group], {}):
             report.add(finding)
     for name in names:
         before = len(report.findings)
@@ -56,7 +59,7 @@ def check(
     return report
 
 
-def _groups(names: Sequence[str], target: str, folders: Sequence[taskfiles.Folder]) -> Iterator[taskfiles.TaskFile]:
+def _groups(names: Sequence[str], target: str, folders: Sequence[yaml_files.Folder]) -> Iterator[yaml_files.TaskFile]:
     """The group files of others that are the target, or that hold one of its tasks: they may carry code too."""
     for folder in folders:
         for file in folder.files.values():
@@ -64,27 +67,27 @@ def _groups(names: Sequence[str], target: str, folders: Sequence[taskfiles.Folde
                 yield file
 
 
-def _file_of(name: str, known: Mapping[str, taskfiles.Folder]) -> str:
+def _file_of(name: str, known: Mapping[str, yaml_files.Folder]) -> str:
     return str(known[name].files[name].path) if name in known else ""
 
 
-def _targets(target: str, include: Sequence[Path], report: Report) -> tuple[list[str], list[taskfiles.Folder]]:
+def _targets(target: str, include: Sequence[Path], report: Report) -> tuple[list[str], list[yaml_files.Folder]]:
     """The task names to check, and the folders they may come from: the shipped one first, later ones win."""
-    shipped = tasks.shipped_folder()
+    shipped = load.shipped_folder()
     path = Path(target)
     if not (path.is_dir() or path.suffix in (".yaml", ".yml")):
-        folders = [taskfiles.scan(folder) for folder in (shipped, *include)]
+        folders = [yaml_files.scan(folder) for folder in (shipped, *include)]
         known = {name: folder for folder in folders for name in folder.files}
         wanted = "finbench" if target == "all" else target
         if wanted not in known:
-            raise TaskError(tasks.unknown([target], known, folders))
-        return list(dict.fromkeys(tasks.leaves_of(wanted, known))), folders
+            raise TaskError(load.unknown([target], known, folders))
+        return list(dict.fromkeys(load.leaves_of(wanted, known))), folders
     if not path.exists():
         raise TaskError(f"{path}: no such file or folder")
     root = (path if path.is_dir() else path.parent).resolve()
     ours = root.is_relative_to(shipped.resolve())
-    folders = [taskfiles.scan(folder) for folder in (shipped, *include, *([] if ours else [root]))]
-    own = taskfiles.scan(root)
+    folders = [yaml_files.scan(folder) for folder in (shipped, *include, *([] if ours else [root]))]
+    own = yaml_files.scan(root)
     wanted_path = None if path.is_dir() else path.resolve()
     for broken, reason in own.broken.items():
         if wanted_path in (None, broken):
@@ -93,7 +96,7 @@ def _targets(target: str, include: Sequence[Path], report: Report) -> tuple[list
     if not files and not own.broken:
         raise TaskError(f"{path}: defines no task; a task file has `task: NAME`")
     known = {name: folder for folder in folders for name in folder.files}
-    leaves = [leaf for file in files for leaf in tasks.leaves_of(file.name, known)]
+    leaves = [leaf for file in files for leaf in load.leaves_of(file.name, known)]
     return list(dict.fromkeys(leaf for leaf in leaves if leaf in own.files)), folders
 
 
@@ -107,7 +110,7 @@ def _line_in(reason: str, path: Path) -> int:
 
 def _check_task(
     name: str,
-    known: Mapping[str, taskfiles.Folder],
+    known: Mapping[str, yaml_files.Folder],
     places: Sequence[Path],
     data: str | None,
     trust: bool,
@@ -116,19 +119,19 @@ def _check_task(
 ) -> None:
     folder = known[name]
     file, chain = folder.files[name], folder.chain(name)
-    settings = linting.effective(file, folder)
-    for finding in linting.lint(name, chain, settings):
+    settings = lint.effective(file, folder)
+    for finding in lint.lint(name, chain, settings):
         report.add(finding)
-    if folder.root != tasks.shipped_folder():
-        foreign = list(linting.foreign_code(name, chain, settings))
+    if folder.root != load.shipped_folder():
+        foreign = list(lint.foreign_code(name, chain, settings))
         if foreign:
-            report.would_run |= {str(path): _hash_of(path) for path in taskfiles.python_files(chain)}
+            report.would_run |= {str(path): _hash_of(path) for path in yaml_files.python_files(chain)}
         if foreign and not trust:
             for finding in foreign:
                 report.add(finding)
             report.notes.append(f"{name}: its rows were not read; look at the Python above, then --trust-task-code")
             return
-    elsewhere = linting.network_rows(settings)
+    elsewhere = lint.network_rows(settings)
     if elsewhere:
         text = f"its rows are those of {elsewhere!r}, which a run would fetch; they were not checked"
         report.add(Finding("network", name, str(file.path), 0, text))
@@ -137,13 +140,13 @@ def _check_task(
     if lines is None:
         return
     try:
-        loaded = tasks.load([name], include=places, data=data, trust=trust, builtins=False).tasks
-    except sources.DataMissing:
+        loaded = load.load([name], include=places, data=data, trust=trust, builtins=False).tasks
+    except DataMissing:
         report.notes.append(f"{name}: its rows were not found; the sample rows were checked")
-        data = sources.SAMPLE
-        loaded = tasks.load([name], include=places, data=data, trust=trust, builtins=False).tasks
-    if not lines and data == sources.SAMPLE:
-        sample = [line for line, _ in tables.numbered(file.path.parent / "sample.jsonl")]
+        data = SAMPLE
+        loaded = load.load([name], include=places, data=data, trust=trust, builtins=False).tasks
+    if not lines and data == SAMPLE:
+        sample = [line for line, _ in table_files.numbered(file.path.parent / "sample.jsonl")]
         lines = sample if len(sample) == len(loaded[0]) else []
     rows_file = _rows_path(settings, file, data)
     _check_documents(loaded[0], _Where(rows_file, lines, str(file.path)), context_length, report)
@@ -154,12 +157,12 @@ def _hash_of(path: Path) -> str:
 
 
 def _door_settings(
-    settings: Mapping[str, Setting], file: taskfiles.TaskFile, data: str | None
+    settings: Mapping[str, Setting], file: yaml_files.TaskFile, data: str | None
 ) -> dict[str, Any] | None:
     """What the door for rows would be called with; None for tasks that load their rows otherwise."""
     door = settings.get("custom_dataset")
     given = settings.get("dataset_kwargs")
-    if door is None or door.value != linting.ROWS_DOOR:
+    if door is None or door.value != lint.ROWS_DOOR:
         return None
     return {
         **(given.value if given and isinstance(given.value, dict) else {}),
@@ -169,29 +172,29 @@ def _door_settings(
 
 
 def _lines(
-    name: str, settings: Mapping[str, Setting], file: taskfiles.TaskFile, data: str | None, report: Report
+    name: str, settings: Mapping[str, Setting], file: yaml_files.TaskFile, data: str | None, report: Report
 ) -> list[int] | None:
     """The lines of the rows in their file; empty where nobody knows, None when a row cannot be used."""
     door = _door_settings(settings, file, data)
     if door is None:
         return []
     lines, broken = [], False
-    for line, row in tables.table(door).numbered():
+    for line, row in table_files.table(door).numbered():
         lines.append(line)
         if isinstance(row, DataError):
             broken = True
             text = str(row).partition(f":{line}: ")[2] or str(row)
-            report.add(Finding("row", name, str(tables.table(door).path), line, text))
+            report.add(Finding("row", name, str(table_files.table(door).path), line, text))
     if broken:
         report.notes.append(f"{name}: prompts and golds are checked once every row can be read")
     return None if broken else lines
 
 
-def _rows_path(settings: Mapping[str, Setting], file: taskfiles.TaskFile, data: str | None) -> str:
+def _rows_path(settings: Mapping[str, Setting], file: yaml_files.TaskFile, data: str | None) -> str:
     door = _door_settings(settings, file, data)
     if door is not None:
-        return str(tables.table(door).path)
-    return str(file.path.parent / "sample.jsonl") if data == sources.SAMPLE else ""
+        return str(table_files.table(door).path)
+    return str(file.path.parent / "sample.jsonl") if data == SAMPLE else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,20 @@ import time
 import pytest
 from jinja2 import UndefinedError
 
-from finbench import sandbox
-from finbench.sandbox import SecurityError, TemplateError
+from finbench.tasks import templates
+from finbench.tasks.templates import SecurityError, TemplateError
 
 
 def render(template: str, **fields: object) -> str:
-    return sandbox.environment().from_string(template).render(**fields)
+    return templates.environment().from_string(template).render(**fields)
 
 
 def test_lm_eval_still_renders_through_the_name_that_we_replace():
     """The contract with lm-eval: `apply_template` looks `utils.env` up when it is called."""
     from lm_eval import utils
 
-    sandbox.install()
-    assert utils.env is sandbox.environment()
+    templates.install()
+    assert utils.env is templates.environment()
     assert utils.apply_template("{{ a }}!", {"a": "x"}) == "x!"
     with pytest.raises(SecurityError):
         utils.apply_template("{{ ''.__class__.__mro__[1].__subclasses__() }}", {})
@@ -78,7 +78,7 @@ def test_a_field_that_looks_like_a_template_is_not_rendered_again():
 
 
 def test_a_template_is_compiled_once():
-    env = sandbox.environment()
+    env = templates.environment()
     assert env.from_string("{{ a }} once") is env.from_string("{{ a }} once")
 
 

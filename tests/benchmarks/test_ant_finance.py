@@ -10,24 +10,25 @@ from typing import Any
 
 import pytest
 
-from finbench import sandbox, sources, taskfiles
 from finbench.errors import DataError
-from finbench.rows import document_from_row
+from finbench.tasks import templates, yaml_files
+from finbench.tasks.data_files import module_at
+from finbench.tasks.documents import document_from_row
 
-TASK = Path(__file__).parents[1] / "tasks" / "ant_finance"
+TASK = Path(__file__).parents[2] / "tasks" / "ant_finance"
 
 
 def load_docs() -> ModuleType:
-    return sources.module_at(TASK / "docs.py")
+    return module_at(TASK / "docs.py")
 
 
 docs = load_docs()
-folder = taskfiles.scan(TASK)
+folder = yaml_files.scan(TASK)
 
 
 def render(kind: str, row: dict[str, Any]) -> str:
-    template = taskfiles.read(TASK / f"_{kind}.yaml", TASK).config["doc_to_text"]
-    return sandbox.environment().from_string(template).render(**row)
+    template = yaml_files.read(TASK / f"_{kind}.yaml", TASK).config["doc_to_text"]
+    return templates.environment().from_string(template).render(**row)
 
 
 def write(data: Path, name: str, lines: list[list[str]]) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from finbench import packs, sources
 from finbench.errors import DataError, UsageError
-from finbench.sources import Pinned
+from finbench.tasks import data_files, packs
+from finbench.tasks.data_files import Pinned
 
 ROWS = b'[{"id": 1}]'
 CSV = "text,label\r\n多行,0\r\n".encode()
@@ -56,7 +56,7 @@ def table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Pinned]:
         pin("finqa", "LICENSE", b"MIT\n", "licence"),
         pin("tfns", "情绪/sent.csv", CSV, "copy"),
     ]
-    monkeypatch.setattr(sources, "pinned", lambda: tuple(files))
+    monkeypatch.setattr(data_files, "pinned", lambda: tuple(files))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     for variable in ("FINBENCH_DATA", "HF_HUB_OFFLINE", "FINBENCH_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
@@ -96,7 +96,7 @@ def test_fetched_files_lie_in_the_cache_where_tasks_look_and_are_not_fetched_twi
     open_url, asked = server(CONTENT)
     paths = packs.fetch("finqa", open_url=open_url)
     assert [path.read_bytes() for path in paths] == [ROWS, b"MIT\n"]
-    assert sources.locate(["finqa/test.json"], None, task_dir=tmp_path) == paths[0]
+    assert data_files.locate(["finqa/test.json"], None, task_dir=tmp_path) == paths[0]
     assert packs.fetch("finqa", open_url=open_url) == paths
     assert len(asked) == 2
 
@@ -208,7 +208,7 @@ def test_a_pack_carries_the_files_their_licences_and_a_manifest_to_the_other_mac
 def test_without_a_folder_a_pack_goes_to_the_cache_where_tasks_look(tmp_path, data):
     packs.pack(["tfns"], tmp_path / "pack.tar", data=str(data))
     packs.unpack(tmp_path / "pack.tar")
-    assert sources.locate(["tfns/情绪/sent.csv"], None, task_dir=tmp_path).read_bytes() == CSV
+    assert data_files.locate(["tfns/情绪/sent.csv"], None, task_dir=tmp_path).read_bytes() == CSV
 
 
 def test_equal_files_give_equal_archives(tmp_path, data):

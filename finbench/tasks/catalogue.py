@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from finbench import linting, packs, tables, taskfiles, tasks
 from finbench.errors import DataError, TaskError, UsageError
-from finbench.task import Asking
+from finbench.tasks import load, packs, table_files, yaml_files
+from finbench.tasks.authoring import lint
+from finbench.tasks.task import Asking
 
 DRAWN = ("finance_instruct",)  # its docs.load draws 1,000 rows unless the YAML says `draw: null`
 
@@ -40,9 +41,9 @@ def as_json(entry: Entry) -> dict[str, Any]:
     return asdict(entry)
 
 
-def folders(include: Sequence[Path]) -> list[taskfiles.Folder]:
+def folders(include: Sequence[Path]) -> list[yaml_files.Folder]:
     """The shipped folder and the included ones, in the order in which later ones win."""
-    return [taskfiles.scan(folder) for folder in (tasks.shipped_folder(), *include)]
+    return [yaml_files.scan(folder) for folder in (load.shipped_folder(), *include)]
 
 
 def entries(include: Sequence[Path], data: str | None) -> tuple[list[Entry], list[str]]:
@@ -57,14 +58,14 @@ def entries(include: Sequence[Path], data: str | None) -> tuple[list[Entry], lis
 
 
 def _entry(
-    name: str, known: Mapping[str, taskfiles.Folder], holdings: Mapping[str, packs.Holding], data: str | None
+    name: str, known: Mapping[str, yaml_files.Folder], holdings: Mapping[str, packs.Holding], data: str | None
 ) -> Entry:
     folder = known[name]
     file = folder.files[name]
-    ours = folder.root == tasks.shipped_folder()
+    ours = folder.root == load.shipped_folder()
     metadata = file.config.get("metadata") if isinstance(file.config.get("metadata"), dict) else {}
-    members = tuple(dict.fromkeys(tasks.leaves_of(name, known))) if file.kind == "group" else ()
-    kind = "suite" if tasks.is_suite(file) else file.kind
+    members = tuple(dict.fromkeys(load.leaves_of(name, known))) if file.kind == "group" else ()
+    kind = "suite" if load.is_suite(file) else file.kind
     protocol = ("paper" if "paper" in name.split("_") else "finbench") if ours else "own"
     if ours and kind != "suite":
         rows, licence, where = _pinned(name, file, folder, holdings)
@@ -76,7 +77,7 @@ def _entry(
 
 
 def _pinned(
-    name: str, file: taskfiles.TaskFile, folder: taskfiles.Folder, holdings: Mapping[str, packs.Holding]
+    name: str, file: yaml_files.TaskFile, folder: yaml_files.Folder, holdings: Mapping[str, packs.Holding]
 ) -> tuple[int | None, str, str]:
     """Rows, licence and whereabouts of a benchmark that comes with finbench."""
     holding = holdings.get(file.path.parent.name)
@@ -84,7 +85,7 @@ def _pinned(
         return None, "", ""
     sample = file.path.parent / "sample.jsonl"
     where = "found" if holding.found else "sample only" if sample.is_file() else "missing"
-    settings = linting.effective(file, folder)
+    settings = lint.effective(file, folder)
     whole = name in (holding.dataset, f"{holding.dataset}_paper") or not file.path.parent.name.startswith("ant_finance")
     whole = whole and "resampled" not in name.split("_")  # which rows have a variant is found out by making them
     metadata = settings["metadata"].value if "metadata" in settings else {}
@@ -96,21 +97,21 @@ def _pinned(
 
 
 def _own(
-    file: taskfiles.TaskFile, folder: taskfiles.Folder, metadata: Mapping[str, Any], data: str | None
+    file: yaml_files.TaskFile, folder: yaml_files.Folder, metadata: Mapping[str, Any], data: str | None
 ) -> tuple[int | None, str, str]:
     """Rows, licence and whereabouts of a task of an included folder."""
     licence = str(metadata.get("licence") or metadata.get("license") or "")
-    settings = linting.effective(file, folder)
+    settings = lint.effective(file, folder)
     if "custom_dataset" not in settings:
-        return None, licence, "missing" if linting.network_rows(settings) else "found"
-    if settings["custom_dataset"].value != linting.ROWS_DOOR:
+        return None, licence, "missing" if lint.network_rows(settings) else "found"
+    if settings["custom_dataset"].value != lint.ROWS_DOOR:
         return None, licence, "own code"
     kwargs = settings["dataset_kwargs"].value if "dataset_kwargs" in settings else {}
     try:
-        found = tables.table(
+        found = table_files.table(
             {**(kwargs if isinstance(kwargs, dict) else {}), "config_source": str(file.path), "data": data}
         )
-        return sum(1 for _ in tables.numbered(found.path)), licence, "found"
+        return sum(1 for _ in table_files.numbered(found.path)), licence, "found"
     except DataError:
         return None, licence, "missing"
 
@@ -123,12 +124,12 @@ def describe(name: str, include: Sequence[Path]) -> dict[str, Any]:
     found = folders(include)
     known = {task: folder for folder in found for task in folder.files}
     if name not in known:
-        raise TaskError(tasks.unknown([name], known, found))
+        raise TaskError(load.unknown([name], known, found))
     folder = known[name]
     file = folder.files[name]
-    settings = {key: setting.value for key, setting in linting.effective(file, folder).items()}
+    settings = {key: setting.value for key, setting in lint.effective(file, folder).items()}
     if file.kind == "group":
-        settings["members"] = list(dict.fromkeys(tasks.leaves_of(name, known)))
+        settings["members"] = list(dict.fromkeys(load.leaves_of(name, known)))
     return {
         "name": name,
         "kind": file.kind,
@@ -150,7 +151,7 @@ def _summary(readme: Path) -> str:
 
 def rendered(name: str, wanted: str, include: Sequence[Path], data: str | None, trust: bool) -> dict[str, Any]:
     """One document of a task, by position or id: its prompt as chat turns, its golds, its kind of answer."""
-    selection = tasks.load([name], include=include, data=data, trust=trust)
+    selection = load.load([name], include=include, data=data, trust=trust)
     if len(selection.tasks) > 1:
         raise UsageError(f"{name} is a group; --doc needs one task, such as {selection.tasks[0].name}")
     task = selection.tasks[0]

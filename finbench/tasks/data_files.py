@@ -61,7 +61,7 @@ class Pinned:
 @cache
 def pinned() -> tuple[Pinned, ...]:
     """Every file finbench knows, in the order of `pinned.csv`."""
-    text = resources.files("finbench").joinpath("pinned.csv").read_text(encoding="utf-8")
+    text = resources.files("finbench.tasks").joinpath("pinned.csv").read_text(encoding="utf-8")
     return tuple(
         Pinned(**{**line, "rows": _whole(line["rows"]), "size": _whole(line["size"])})  # type: ignore[arg-type]
         for line in csv.DictReader(text.splitlines())

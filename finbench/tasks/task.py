@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from finbench import sandbox, taskfiles
 from finbench.errors import TaskError
 from finbench.records import (
     Answer,
@@ -26,8 +25,9 @@ from finbench.records import (
     content_hash,
     text_hash,
 )
-from finbench.rows import document_from_row
 from finbench.serialize import LM_EVAL
+from finbench.tasks import templates, yaml_files
+from finbench.tasks.documents import document_from_row
 
 SUPPORTED = ("generate_until", "loglikelihood", "multiple_choice")
 DEFAULT_MAX_TOKENS = 4096
@@ -53,7 +53,7 @@ class Asking:
 class Task:
     """One lm-eval task, as finbench runs it."""
 
-    def __init__(self, name: str, inner: Any, files: Sequence[taskfiles.TaskFile]) -> None:
+    def __init__(self, name: str, inner: Any, files: Sequence[yaml_files.TaskFile]) -> None:
         self.name = name
         self._inner = inner
         self._config = inner.config
@@ -71,7 +71,7 @@ class Task:
         self._samplings: dict[Asking, Sampling] = {}
         # By limit and seed; each draw takes a pass over the rows.
         self._draws: dict[tuple[int | None, int], set[int] | None] = {}
-        self.template_hash = taskfiles.fingerprint(files) if files else content_hash(repr(self._config.to_dict()))
+        self.template_hash = yaml_files.fingerprint(files) if files else content_hash(repr(self._config.to_dict()))
         if self.output_type not in SUPPORTED:
             raise TaskError(
                 f"{name}: output_type {self.output_type!r} cannot be run; finbench runs {', '.join(SUPPORTED)}"
@@ -229,7 +229,7 @@ class Task:
                 chat_template=_as_messages if asking.chat else None,
                 gen_prefix=self._inner.doc_to_prefix(document.row),
             )
-        except (sandbox.TemplateError, AssertionError, ValueError, TypeError, KeyError) as err:
+        except (templates.TemplateError, AssertionError, ValueError, TypeError, KeyError) as err:
             raise TaskError(f"{self.name}: the prompt of document {document.id!r} cannot be rendered: {err}") from err
         if isinstance(context, list):
             raise TaskError(f"{self.name}: one context per choice is not supported; give `doc_to_choice` as texts")

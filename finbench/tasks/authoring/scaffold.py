@@ -11,9 +11,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from finbench import authoring
-from finbench.authoring import Draft
 from finbench.errors import TaskError
+from finbench.tasks.authoring import draft
+from finbench.tasks.authoring.draft import Draft
 
 
 def destination(into: Path | None) -> Path:
@@ -45,7 +45,7 @@ def _write_rows(made: Draft, path: Path) -> None:
     part = path.with_name(f".{path.name}.part")  # --from may be the very file that is replaced
     if made.rows_file.endswith(".csv"):
         with part.open("w", encoding="utf-8", newline="") as file:
-            rows = (cells for _, cells in authoring.read(made.source))
+            rows = (cells for _, cells in draft.read(made.source))
             first = next(rows)
             writer = csv.DictWriter(file, list(first), lineterminator="\n")
             writer.writeheader()
@@ -53,7 +53,7 @@ def _write_rows(made: Draft, path: Path) -> None:
             writer.writerows(rows)
     else:
         with part.open("w", encoding="utf-8") as file:
-            for _, cells in authoring.read(made.source):
+            for _, cells in draft.read(made.source):
                 file.write(json.dumps(cells, ensure_ascii=False, default=str) + "\n")
     part.replace(path)
 
