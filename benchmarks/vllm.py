@@ -35,7 +35,7 @@ for key, value in {
 ROOT = Path(__file__).parent.parent
 sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # instead of this folder, whose vllm.py is not vLLM
 
-from finbench.engines.local_vllm import LocalVLLM, vllm_version  # noqa: E402  # after the settings above
+from finbench.engines.vllm.local import LocalVLLM, vllm_version  # noqa: E402  # after the settings above
 from finbench.records import Answer, Document, Gold, Message, Request, Sampling  # noqa: E402
 
 DOCUMENT = Document("d", "bench", "?", Answer("number"), (Gold("1"),))

@@ -145,10 +145,10 @@ def judge(run_dir: Path, model: str, base_urls: Sequence[str]) -> Marks:
 
     Raises EngineError when no question at all was answered; a single failure or an unreadable reply is "unparsed".
     """
-    from finbench.engines import create as engines
+    from finbench.engines.choose import choose, create
 
-    name, _ = engines.choose(model, "auto", list(base_urls), {})
-    engine = engines.create(name, model, base_urls=base_urls)
+    name, _ = choose(model, base_urls=list(base_urls))
+    engine = create(name, model, base_urls=base_urls)
     asked: dict[str, Place] = {}
 
     def requests() -> Iterator[Request]:

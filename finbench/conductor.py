@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from finbench import judge, manifest, results, score
-from finbench.engines import create as engines
+from finbench.engines.choose import choose, create
 from finbench.errors import EngineError
 from finbench.feed import Choice, Feed, Underway
 from finbench.graders import MANY, Grader, cores
@@ -91,7 +91,7 @@ def _ask(planned: Plan, feed: Feed, store: Store, listener: Listener) -> dict[st
     with (
         closing(_Desk(planned, feed, store, listener)) as desk,
         closing(
-            engines.create(
+            create(
                 planned.engine,
                 settings.model,
                 engine=settings.engine,
@@ -204,14 +204,14 @@ def _judge(planned: Plan, store: Store, listener: Listener, interrupted: list[in
     """Ask the judge about every stored reply that it has not judged yet."""
     settings = planned.settings
     assert settings.judge is not None
-    name, _ = engines.choose(settings.judge, "auto", settings.judge_base_urls, {})
+    name, _ = choose(settings.judge, base_urls=settings.judge_base_urls)
     listener.stage(f"judge {settings.judge}")
     open_questions = judge.Questions(store, [task.name for task in planned.tasks], settings.judge)
     first = next(open_questions, None)
     if first is None:
         return
     common = {"max_concurrency": settings.max_concurrency}
-    with closing(engines.create(name, settings.judge, base_urls=settings.judge_base_urls, common=common)) as engine:
+    with closing(create(name, settings.judge, base_urls=settings.judge_base_urls, common=common)) as engine:
         for response in engine.stream(_judging(first, open_questions, interrupted)):
             verdict = open_questions.keep(response)
             listener.reply("judge", None, replace(response, text=verdict))

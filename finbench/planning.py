@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from finbench import profiles
-from finbench.engines import create as engines
-from finbench.engines import weights
+from finbench.engines.choose import choose
+from finbench.engines.vllm import read_ahead
 from finbench.errors import UsageError
 from finbench.records import content_hash
 from finbench.sanitize import slug
@@ -90,9 +90,9 @@ class Plan:
 
 def begin(settings: Settings) -> None:
     """Have the disk read the model's weights, where this machine holds them, while `plan` loads the tasks."""
-    engine, _ = engines.choose(settings.model, settings.engine, settings.base_urls, settings.engine_options)
-    if engine in weights.LOCAL:
-        weights.read_ahead(settings.model, settings.revision)
+    engine, _ = choose(settings.model, settings.engine, base_urls=settings.base_urls, options=settings.engine_options)
+    if engine in read_ahead.LOCAL:
+        read_ahead.read_ahead(settings.model, settings.revision)
 
 
 def plan(settings: Settings) -> Plan:
@@ -110,7 +110,7 @@ def plan(settings: Settings) -> Plan:
         settings=settings.task_settings,
         trust=settings.trust_task_code,
     )
-    engine, why = engines.choose(settings.model, settings.engine, settings.base_urls, settings.engine_options)
+    engine, why = choose(settings.model, settings.engine, base_urls=settings.base_urls, options=settings.engine_options)
     asking = {task.name: _asking(task, settings, profile) for task in selection.tasks}
     identity = _identity(settings, profile, engine, selection, asking)
     folder = settings.output or settings.reports / slug(settings.model) / _run_name(settings, identity)

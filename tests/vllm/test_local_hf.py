@@ -17,7 +17,7 @@ pytestmark = pytest.mark.hf
 pytest.importorskip("torch", reason="torch is not installed: make test-vllm")
 pytest.importorskip("transformers", reason="transformers is not installed: make test-vllm")
 
-from finbench.engines.local_hf import LocalHF  # noqa: E402  # after the skip
+from finbench.engines.hf import LocalHF  # noqa: E402  # after the skip
 
 
 @pytest.fixture(scope="module")

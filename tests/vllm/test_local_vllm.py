@@ -18,7 +18,7 @@ from finbench.records import Message, Request
 pytestmark = pytest.mark.vllm
 pytest.importorskip("vllm", reason="vLLM is not installed: make test-vllm builds an environment with the CPU build")
 
-from finbench.engines.local_vllm import LocalVLLM  # noqa: E402  # after the skip
+from finbench.engines.vllm.local import LocalVLLM  # noqa: E402  # after the skip
 
 SETTINGS: dict[str, Any] = {
     "dtype": "float32",

@@ -11,8 +11,8 @@ pytestmark = pytest.mark.vllm
 pytest.importorskip("vllm", reason="vLLM is not installed: make test-vllm builds an environment with the CPU build")
 pytest.importorskip("peft", reason="peft is not installed: make test-vllm")
 
-from finbench.engines.local_hf import LocalHF  # noqa: E402  # after the skip
-from finbench.engines.local_vllm import LocalVLLM  # noqa: E402
+from finbench.engines.hf import LocalHF  # noqa: E402  # after the skip
+from finbench.engines.vllm.local import LocalVLLM  # noqa: E402
 
 REQUESTS = [chat(f"r{at}", f"what changed in {2000 + at} ?", max_tokens=12) for at in range(8)]
 

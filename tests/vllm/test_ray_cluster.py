@@ -17,7 +17,7 @@ from finbench.records import Request, Response
 pytestmark = pytest.mark.ray
 ray = pytest.importorskip("ray", reason="Ray is not installed: make test-vllm")
 
-from finbench.engines.ray_cluster import RayCluster  # noqa: E402  # after the skip
+from finbench.engines.ray import RayCluster  # noqa: E402  # after the skip
 
 
 class Shouter:

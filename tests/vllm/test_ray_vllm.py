@@ -11,8 +11,8 @@ pytestmark = [pytest.mark.vllm, pytest.mark.ray, pytest.mark.slow]
 pytest.importorskip("vllm", reason="vLLM is not installed: make test-vllm builds an environment with the CPU build")
 pytest.importorskip("ray", reason="Ray is not installed: make test-vllm")
 
-from finbench.engines.local_hf import LocalHF  # noqa: E402  # after the skip
-from finbench.engines.ray_cluster import RayCluster  # noqa: E402
+from finbench.engines.hf import LocalHF  # noqa: E402  # after the skip
+from finbench.engines.ray import RayCluster  # noqa: E402
 
 
 def test_a_replica_answers_as_the_model_does(tiny: Path) -> None:

@@ -10,8 +10,8 @@ from asking import chat, mixed, raw, replies, score
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 pytest.importorskip("vllm", reason="vLLM is not installed: make test-vllm builds an environment with the CPU build")
 
-from finbench.engines.local_vllm import LocalVLLM  # noqa: E402  # after the skip
-from finbench.engines.served_vllm import ServedVLLM  # noqa: E402
+from finbench.engines.vllm.local import LocalVLLM  # noqa: E402  # after the skip
+from finbench.engines.vllm.served import ServedVLLM  # noqa: E402
 
 
 def test_a_served_model_says_what_the_model_in_process_says(tiny: Path) -> None:

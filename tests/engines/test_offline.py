@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from finbench.engines import heuristics
-from finbench.engines.dialogue_rules import attempt_turn
+from finbench.engines.baselines import heuristic
+from finbench.engines.baselines.dialogue_rules import attempt_turn
+from finbench.engines.baselines.page_rules import attempt
 from finbench.engines.offline import OfflineEngine
-from finbench.engines.page_rules import attempt
 from finbench.errors import EngineError
 from finbench.records import Answer, Document, Gold, Request, Response, Sampling
 from finbench.tasks.data_files import module_at
 from finbench.tasks.documents import document_from_row
 
-TASKS = Path(__file__).parents[1] / "tasks"
+TASKS = Path(__file__).parents[2] / "tasks"
 
 NUMBER = Document(
     "n", "finqa", "what was the change?", Answer("number"), (Gold("94.0", "executed"), Gold("94", "display"))
@@ -225,7 +225,7 @@ def test_a_turn_of_a_conversation(question: str, history: list[tuple[str, str]],
     ],
 )
 def test_the_lexicon_reads_headlines(text: str, tone: str) -> None:
-    assert heuristics.tone(text.lower()) == tone
+    assert heuristic.tone(text.lower()) == tone
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_the_lexicon_reads_headlines(text: str, tone: str) -> None:
     ],
 )
 def test_a_choice(choices: dict[str, str], question: str, context: str, letter: str, why: str) -> None:
-    assert heuristics.choose(choices, question, context)[0] == letter, why
+    assert heuristic.choose(choices, question, context)[0] == letter, why
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_a_choice(choices: dict[str, str], question: str, context: str, letter: 
     ],
 )
 def test_a_judgement(question: str, instruction: str, answer: str) -> None:
-    assert heuristics.decide(question, instruction)[0] == answer
+    assert heuristic.decide(question, instruction)[0] == answer
 
 
 @pytest.mark.parametrize("task", ["finqa", "convfinqa", "ant_finance", "tfns", "finance_instruct"])
@@ -295,13 +295,13 @@ def test_a_strange_page_is_no_crash(row: dict[str, Any]) -> None:
         "change " * 3000,
         "ratio of sales to x from 2018 to 2019",
     ):
-        text, _ = heuristics.attempt(Document("x", "finqa", question, Answer("number"), (Gold("1"),), row=row))
+        text, _ = heuristic.attempt(Document("x", "finqa", question, Answer("number"), (Gold("1"),), row=row))
         assert text
 
 
 PRINT_REPLIES = """
 import sys; sys.path.insert(0, {tests!r})
-from test_engines_offline import load, reply
+from engines.test_offline import load, reply
 for task in ("finqa", "convfinqa", "ant_finance", "tfns"):
     for document in load(task, "sample"):
         print(reply("baseline/heuristic", document).text)
@@ -312,7 +312,7 @@ def test_the_heuristic_says_the_same_in_every_process() -> None:
     said = set()
     for seed in ("1", "2"):
         environment = os.environ | {"PYTHONHASHSEED": seed}
-        code = PRINT_REPLIES.format(tests=str(Path(__file__).parent))
+        code = PRINT_REPLIES.format(tests=str(Path(__file__).parents[1]))
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
         said.add(run.stdout)
     assert len(said) == 1 and len(said.pop()) > 5000
@@ -407,7 +407,7 @@ def test_on_finqa_the_heuristic_hits_the_executed_gold_in_a_third_of_the_rows(re
     documents = load("finqa", str(real_data))
     hits = 0
     for document in documents:
-        answer, _ = heuristics.attempt(document)
+        answer, _ = heuristic.attempt(document)
         executed = document.golds[0].text
         try:
             value = float(answer.rstrip("%")) / (100 if answer.endswith("%") else 1)

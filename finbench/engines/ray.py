@@ -378,7 +378,7 @@ class _Replica:
 
 def _vllm_maker(model: str, **settings: Any) -> Callable[[], Any]:
     def make() -> Any:
-        from finbench.engines.local_vllm import LocalVLLM
+        from finbench.engines.vllm.local import LocalVLLM
 
         return LocalVLLM(model, **settings)
 

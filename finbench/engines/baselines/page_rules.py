@@ -12,7 +12,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from finbench.engines.page_figures import OPERATION_WORDS, TABLE_SPARE, Asked, Cell, Figure, Page, Series, content
+from finbench.engines.baselines.page_figures import (
+    OPERATION_WORDS,
+    TABLE_SPARE,
+    Asked,
+    Cell,
+    Figure,
+    Page,
+    Series,
+    content,
+)
 
 
 class Found(NamedTuple):

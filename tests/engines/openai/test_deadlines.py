@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from finbench.engines.deadlines import Deadlines
+from finbench.engines.openai.deadlines import Deadlines
 
 
 async def _sleep(seconds: float) -> float:

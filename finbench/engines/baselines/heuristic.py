@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from finbench.engines import dialogue_rules, page_rules
-from finbench.engines.page_figures import content
+from finbench.engines.baselines import dialogue_rules, page_rules
+from finbench.engines.baselines.page_figures import content
 from finbench.records import Document
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from test_engines_openai_api import chat
+from asking_servers import chat
 
-from finbench import engines
-from finbench.engines.served_vllm import ServedVLLM, positional
+from finbench.engines import choose
+from finbench.engines.vllm.served import ServedVLLM, positional
 from finbench.errors import EngineError, UsageError
 
 
@@ -21,7 +21,7 @@ from finbench.errors import EngineError, UsageError
 def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The packages that `choose` believes in."""
     names: set[str] = set()
-    monkeypatch.setattr(engines, "_installed", names.__contains__)
+    monkeypatch.setattr(choose, "_installed", names.__contains__)
     return names
 
 
@@ -29,10 +29,10 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     ("packages", "model", "flags", "expected", "why"),
     [
         ("vllm torch transformers", "m", {}, "local_vllm", "vLLM is installed"),
-        ("vllm torch", "m", {"data_parallel": 2}, "served_vllm", "--data-parallel 2"),
+        ("vllm torch", "m", {"options": {"data_parallel": 2}}, "served_vllm", "--data-parallel 2"),
         ("torch transformers", "m", {}, "local_hf", "finbench"),
         ("vllm", "m", {"base_urls": ["http://h/v1"]}, "openai_api", "--base-url"),
-        ("vllm", "m", {"ray_address": "auto"}, "ray_cluster", "--ray-address"),
+        ("vllm", "m", {"options": {"ray_address": "auto"}}, "ray_cluster", "--ray-address"),
         ("vllm", "baseline/oracle", {"base_urls": ["http://h/v1"]}, "offline", "built in"),
         ("", "replay:file.jsonl", {}, "offline", "built in"),
         ("", "m", {"engine": "serve"}, "served_vllm", "--engine serve"),
@@ -45,7 +45,7 @@ def test_the_engine_follows_from_flags_and_packages(
     installed: set[str], packages: str, model: str, flags: dict[str, object], expected: str, why: str
 ) -> None:
     installed.update(packages.split())
-    choice = engines.choose(model, **flags)  # type: ignore[arg-type]
+    choice = choose.choose(model, **flags)  # type: ignore[arg-type]
     assert choice.engine == expected and why in choice.why
 
 
@@ -62,13 +62,13 @@ def test_flags_that_cannot_be_served_are_usage_errors(
     installed: set[str], flags: dict[str, object], named: str
 ) -> None:
     with pytest.raises(UsageError, match=named):
-        engines.choose("m", **flags)  # type: ignore[arg-type]
+        choose.choose("m", **flags)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", engines.ENGINES)
+@pytest.mark.parametrize("name", choose.ENGINES)
 def test_every_engine_can_be_imported_without_its_heavy_library(name: str) -> None:
     code = (
-        f"import sys; from finbench import engines; engines.engine_class({name!r}); "
+        f"import sys; from finbench.engines import choose; choose.engine_class({name!r}); "
         "print(sorted({'vllm', 'torch', 'transformers', 'ray', 'aiohttp', 'lm_eval'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -76,16 +76,16 @@ def test_every_engine_can_be_imported_without_its_heavy_library(name: str) -> No
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(engines.ENGINES, "local_vllm", "package_that_is_not_there:Engine")
+    monkeypatch.setitem(choose.ENGINES, "local_vllm", "package_that_is_not_there:Engine")
     with pytest.raises(EngineError, match=r"package_that_is_not_there.*pip install 'finbench.vllm.'"):
-        engines.engine_class("local_vllm")
+        choose.engine_class("local_vllm")
 
 
 # vllm serve
 
 STAND_IN = f"""\
 import subprocess, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
 import fake_server
 flags = dict(a.split("=", 1) for a in sys.argv[1:] if a.startswith("--") and "=" in a)
@@ -157,7 +157,7 @@ def test_a_server_that_dies_during_the_run_is_noticed_and_its_workers_go_with_it
 
 def test_a_killed_parent_leaves_no_server_behind(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from finbench.engines.served_vllm import ServedVLLM; "
+        "import sys, time; from finbench.engines.vllm.served import ServedVLLM; "
         f"engine = ServedVLLM('m', command={stand_in(tmp_path)!r}); print('ready', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:

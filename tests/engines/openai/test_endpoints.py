@@ -6,12 +6,12 @@ import asyncio
 import time
 
 import pytest
+from asking_servers import ask, chat
 from fake_server import FakeServer
-from test_engines_openai_api import ask, chat
 
-from finbench.engines.endpoints import Endpoint, Endpoints, parse
-from finbench.engines.limits import Limits, Pace
-from finbench.engines.openai_api import OpenAIEngine
+from finbench.engines.openai.endpoints import Endpoint, Endpoints, parse
+from finbench.engines.openai.engine import OpenAIEngine
+from finbench.engines.openai.limits import Limits, Pace
 from finbench.errors import EngineError, UsageError
 
 

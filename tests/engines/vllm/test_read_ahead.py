@@ -9,7 +9,7 @@ import pytest
 
 from finbench import conductor
 from finbench.conductor import Settings
-from finbench.engines import weights
+from finbench.engines.vllm import read_ahead
 
 
 def model(folder: Path) -> Path:
@@ -24,7 +24,7 @@ def names(files: list[Path]) -> list[str]:
 
 
 def test_a_folder_gives_its_weight_files_only(tmp_path: Path) -> None:
-    assert names(weights.weight_files(str(model(tmp_path / "m")))) == ["model-1.safetensors", "model-2.safetensors"]
+    assert names(read_ahead.weight_files(str(model(tmp_path / "m")))) == ["model-1.safetensors", "model-2.safetensors"]
 
 
 @pytest.mark.parametrize(("revision", "found"), [(None, 2), ("main", 2), ("abc", 2), ("v2", 0), ("../../x", 0)])
@@ -36,7 +36,7 @@ def test_a_model_of_the_hub_is_found_in_its_cache(
     model(cached / "snapshots" / "abc")
     (cached / "refs").mkdir()
     (cached / "refs" / "main").write_text("abc")
-    assert len(weights.weight_files("org/name", revision)) == found
+    assert len(read_ahead.weight_files("org/name", revision)) == found
 
 
 @pytest.mark.parametrize("name", ["org/absent", "baseline/oracle", "", "a\0b", "x" * 5000])
@@ -45,13 +45,13 @@ def test_a_model_that_is_not_here_is_nothing_to_read(
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "none"))
     monkeypatch.chdir(tmp_path)
-    assert weights.weight_files(name) == []
+    assert read_ahead.weight_files(name) == []
 
 
 def test_all_of_it_is_read_beside_this_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[tuple[str, str]] = []
-    monkeypatch.setattr(weights, "_read", lambda files: read.append((threading.current_thread().name, len(files))))
-    weights.read_ahead(str(model(tmp_path / "m")))
+    monkeypatch.setattr(read_ahead, "_read", lambda files: read.append((threading.current_thread().name, len(files))))
+    read_ahead.read_ahead(str(model(tmp_path / "m")))
     for thread in threading.enumerate():
         if thread.name == "finbench-weights":
             thread.join(10)
@@ -59,7 +59,7 @@ def test_all_of_it_is_read_beside_this_thread(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_file_that_cannot_be_read_is_the_engines_to_report(tmp_path: Path) -> None:
-    weights._read([tmp_path / "gone.safetensors"])
+    read_ahead._read([tmp_path / "gone.safetensors"])
 
 
 @pytest.mark.parametrize(("engine", "begun"), [("vllm", True), ("serve", True), ("ray", False)])
@@ -67,6 +67,6 @@ def test_a_run_begins_with_the_weights_where_they_are_loaded_here(
     monkeypatch: pytest.MonkeyPatch, engine: str, begun: bool
 ) -> None:
     asked: list[tuple[str, str | None]] = []
-    monkeypatch.setattr(weights, "read_ahead", lambda model, revision: asked.append((model, revision)))
+    monkeypatch.setattr(read_ahead, "read_ahead", lambda model, revision: asked.append((model, revision)))
     conductor.begin(Settings(model="org/name", engine=engine, revision="r"))
     assert asked == ([("org/name", "r")] if begun else [])

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from finbench.engines import openai_wire as wire
-from finbench.engines.endpoints import Endpoint
+from finbench.engines.openai import wire
+from finbench.engines.openai.endpoints import Endpoint
 from finbench.errors import EngineError
 
 TRANSIENT = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}

@@ -10,7 +10,7 @@ from lm_eval import models as _lm_evals_own  # noqa: F401 -- fills the registry 
 from lm_eval.api.model import LM
 from lm_eval.api.registry import register_model
 
-from finbench.engines.lm_eval_model import LmEvalModel
+from finbench.engines.lm_eval import LmEvalModel
 from finbench.errors import EngineError
 from finbench.records import Answer, Document, Gold, Message, Request, Response, Sampling
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from finbench.engines.prompts import LongPrompt, LongPrompts, Prompt, PromptError, Prompts, first_line, read_template
-from finbench.engines.vllm_process import device_name, died, guard_engine, load, vllm_version, watch_engine
+from finbench.engines.vllm.process import device_name, died, guard_engine, load, vllm_version, watch_engine
 from finbench.errors import EngineError
 from finbench.records import Message, Request, Response, Sampling
 

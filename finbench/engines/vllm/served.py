@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from finbench.engines.openai_api import OpenAIEngine
+from finbench.engines.openai.engine import OpenAIEngine
 from finbench.errors import EngineError, UsageError
 from finbench.records import Request, Response
 

@@ -6,9 +6,8 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from finbench.engines import keys
-from finbench.engines import openai_wire as wire
-from finbench.engines.endpoints import Endpoint
+from finbench.engines.openai import keys, wire
+from finbench.engines.openai.endpoints import Endpoint
 
 
 class Unreachable(Exception):

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finbench.engines.page_figures import OPERATION_WORDS, Asked, Page, content, word_set
-from finbench.engines.page_rules import Found, attempt, look_up, show
+from finbench.engines.baselines.page_figures import OPERATION_WORDS, Asked, Page, content, word_set
+from finbench.engines.baselines.page_rules import Found, attempt, look_up, show
 
 _VAGUE = word_set("that this it those these two both latter former corresponding respective net overall answer")
 _DIVIDES = r"divid|ratio|percent|portion|proportion|how much does|represent|rate|over the|in relation|fraction|growth"

@@ -15,43 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asking_servers import DOCUMENT, ask, ask_one, chat, engine, raw
 from fake_server import MODES, FakeServer
 
-from finbench.engines import openai_wire as wire
-from finbench.engines.openai_api import OpenAIEngine
+from finbench.engines.openai import wire
 from finbench.errors import EngineError, UsageError
-from finbench.records import Answer, Document, Gold, Message, Request, Response, Sampling
+from finbench.records import Message, Request, Sampling
 
-DOCUMENT = Document("d", "t", "q", Answer("number"), (Gold("42"),))
 CANARY = "sk-canary-0123456789abcdef"
-
-
-def chat(name: str, **sampling: Any) -> Request:
-    return Request(name, DOCUMENT, (Message("user", f"question {name}"),), Sampling(**sampling))
-
-
-def raw(name: str, prompt: str, **fields: Any) -> Request:
-    return Request(name, DOCUMENT, (), Sampling(), prompt=prompt, **fields)
-
-
-def engine(server: FakeServer | str, **settings: Any) -> OpenAIEngine:
-    quick = {"backoff": 0.002, "probe_every": 0.01, "connect_wait": 0.3, "timeout": 10.0, "max_wait": 5.0, "retries": 3}
-    return OpenAIEngine("fake", server if isinstance(server, str) else server.url, **{**quick, **settings})
-
-
-def ask(server: FakeServer | str, requests: list[Request], **settings: Any) -> dict[str, Response]:
-    """The replies by request id; checks that there is exactly one each."""
-    client = engine(server, **settings)
-    try:
-        replies = list(client.stream(iter(requests)))
-    finally:
-        client.close()
-    assert sorted(reply.request_id for reply in replies) == sorted(request.id for request in requests)
-    return {reply.request_id: reply for reply in replies}
-
-
-def ask_one(server: FakeServer | str, request: Request | None = None, **settings: Any) -> Response:
-    return ask(server, [request or chat("1")], **settings)["1"]
 
 
 # the ordinary case
@@ -609,7 +580,7 @@ def test_the_fake_server_runs_by_itself_and_logs_every_request(tmp_path: Path) -
     answers = tmp_path / "answers.jsonl"
     answers.write_text(json.dumps({"contains": "question 1", "answer": "mapped", "reasoning": "because"}) + "\n")
     log = tmp_path / "log.jsonl"
-    script = Path(__file__).parent / "fake_server.py"
+    script = Path(__file__).parents[2] / "fake_server.py"
     command = [
         sys.executable,
         str(script),

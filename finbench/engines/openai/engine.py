@@ -23,13 +23,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
-from finbench.engines import keys
-from finbench.engines import openai_wire as wire
-from finbench.engines.answers import GATEWAY, Refused, Retry, meaning
-from finbench.engines.client import Answer, Broken, Client, Unreachable
-from finbench.engines.deadlines import Deadlines
-from finbench.engines.endpoints import Endpoint, Endpoints, parse
-from finbench.engines.limits import Limits
+from finbench.engines.openai import keys, wire
+from finbench.engines.openai.client import Answer, Broken, Client, Unreachable
+from finbench.engines.openai.deadlines import Deadlines
+from finbench.engines.openai.endpoints import Endpoint, Endpoints, parse
+from finbench.engines.openai.limits import Limits
+from finbench.engines.openai.status import GATEWAY, Refused, Retry, meaning
 from finbench.errors import EngineError, UsageError
 from finbench.records import Request, Response
 

@@ -1,0 +1,164 @@
+"""Which engine runs a model, and how it is made: each gets what it knows, and a flag that it does not know is refused."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any, NamedTuple, Protocol
+
+from finbench.errors import EngineError, UsageError
+from finbench.records import Request, Response
+
+ENGINES = {
+    "openai_api": "finbench.engines.openai.engine:OpenAIEngine",
+    "served_vllm": "finbench.engines.vllm.served:ServedVLLM",
+    "local_vllm": "finbench.engines.vllm.local:LocalVLLM",
+    "local_hf": "finbench.engines.hf:LocalHF",
+    "ray_cluster": "finbench.engines.ray:RayCluster",
+    "lm_eval_model": "finbench.engines.lm_eval:LmEvalModel",
+    "offline": "finbench.engines.offline:OfflineEngine",
+}
+SHORT_NAMES = {
+    "openai": "openai_api",
+    "serve": "served_vllm",
+    "vllm": "local_vllm",
+    "hf": "local_hf",
+    "ray": "ray_cluster",
+}
+INSTALL = {
+    "openai_api": "pip install aiohttp",
+    "served_vllm": "pip install 'finbench[vllm]'",
+    "local_vllm": "pip install 'finbench[vllm]'",
+    "local_hf": "pip install 'finbench[hf]'",
+    "ray_cluster": "pip install 'finbench[ray]'",
+}
+FOREIGN = "lm-eval:"  # --engine lm-eval:NAME runs any model class of lm-eval
+COMMON = ("max_concurrency", "revision", "chat", "seed")  # an engine that has no use for these ignores them
+
+
+class Engine(Protocol):
+    """What the conductor needs of an engine."""
+
+    name: str
+
+    def stream(self, requests: Iterator[Request | None]) -> Iterator[Response]:
+        """Pulls requests lazily within a bounded window and yields exactly one Response for each, as they finish.
+
+        A None among the requests means that nothing can be asked until a reply has been taken. A failed request is a
+        Response with finish "error"; only an engine that cannot go on at all raises EngineError. Where the iterator
+        has `prepare()` (feed.Feed), an engine that waits may call it to have a request made ahead, while it says True.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees what the engine holds; safe to call twice."""
+        ...
+
+    def describe(self) -> dict[str, object]:
+        """Facts for the manifest (versions, revision, hardware, servers); no secrets."""
+        ...
+
+
+class Choice(NamedTuple):
+    """An engine's name in ENGINES, and why it was taken, in words for the plan."""
+
+    engine: str
+    why: str
+
+
+def choose(
+    model: str,
+    engine: str = "auto",
+    *,
+    base_urls: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+) -> Choice:
+    """The engine for a model; UsageError when the flags contradict each other or nothing that could run it is here.
+
+    `options` are the engine's flags that the user gave; `ray_address` and `data_parallel` count here.
+
+    >>> choose("baseline/oracle")
+    Choice(engine='offline', why='baseline/oracle is built in')
+    >>> choose("m", base_urls=["http://localhost:8000/v1"]).engine
+    'openai_api'
+    """
+    if engine.startswith(FOREIGN):
+        return Choice("lm_eval_model", f"asked for with --engine {engine}")
+    if engine != "auto":
+        name = SHORT_NAMES.get(engine, engine)
+        if name not in ENGINES:
+            raise UsageError(
+                f"--engine {engine}: no such engine; there are auto, {', '.join((*SHORT_NAMES, *ENGINES))}"
+            )
+        if base_urls and name != "openai_api":
+            raise UsageError(f"--base-url goes with --engine openai, not with {engine}; leave one of the two out")
+        if name == "openai_api" and not base_urls:
+            raise UsageError("--engine openai needs the server's address: --base-url http://HOST:PORT/v1")
+        return Choice(name, f"asked for with --engine {engine}")
+    if model.startswith(("baseline/", "replay:")):
+        return Choice("offline", f"{model} is built in")
+    if base_urls:
+        return Choice("openai_api", "--base-url is given")
+    options = options or {}
+    data_parallel = options.get("data_parallel") or 1
+    if options.get("ray_address"):
+        return Choice("ray_cluster", "--ray-address is given")
+    if _installed("vllm") and data_parallel > 1:
+        return Choice("served_vllm", f"--data-parallel {data_parallel} needs several engines behind one server")
+    if _installed("vllm"):
+        return Choice("local_vllm", "vLLM is installed and no --base-url is given")
+    if _installed("torch") and _installed("transformers"):
+        return Choice("local_hf", f"transformers is installed, vLLM is not (faster on a GPU: {INSTALL['local_vllm']})")
+    raise UsageError(
+        f"nothing here can run {model}: neither vLLM nor transformers is installed. Give a running server "
+        f"with --base-url, or {INSTALL['local_vllm']}, or try --model baseline/heuristic --data sample."
+    )
+
+
+def engine_class(name: str) -> Callable[..., Engine]:
+    """What makes the engine of that name in ENGINES, imported now; EngineError when a package it needs is missing."""
+    module, _, attribute = ENGINES[name].partition(":")
+    try:
+        make: Callable[..., Engine] = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        how = f"; install it with: {INSTALL[name]}" if name in INSTALL else ""
+        raise EngineError(f"the engine {name} needs the package {error.name}, which is not installed{how}") from error
+    return make
+
+
+def create(
+    name: str,
+    model: str,
+    *,
+    engine: str = "auto",
+    base_urls: Sequence[str] = (),
+    common: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Engine:
+    """The engine of that name. `common` holds settings of every run, `options` the flags that the user gave.
+
+    Raises UsageError for an option that this engine does not have, EngineError when it cannot start.
+    """
+    make = engine_class(name)
+    given = {key: value for key, value in (common or {}).items() if key in COMMON and value not in (None, "")}
+    options = dict(options or {})
+    if name == "offline":
+        return make(model)
+    if name == "lm_eval_model":
+        return make(engine.removeprefix(FOREIGN), options.get("model_args", ""))
+    if name == "openai_api":
+        options["base_urls"] = list(base_urls)
+    parameters = inspect.signature(make).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return make(model, **options)
+    unknown = sorted(set(options) - set(parameters))
+    if unknown:
+        flags = ", ".join("--" + key.replace("_", "-") for key in unknown)
+        raise UsageError(f"{flags}: the engine {name} has no such setting; leave it out or choose another --engine")
+    return make(model, **options, **{key: value for key, value in given.items() if key in parameters})
+
+
+def _installed(package: str) -> bool:
+    return find_spec(package) is not None
