@@ -70,16 +70,16 @@ def load(folder: str | Path) -> Run:
 
 
 def run(model: str, tasks: Sequence[str] = (), **settings: Any) -> Run:
-    """Run a model; the further settings are the fields of `finbench.planning.Settings` (docs/run.md).
+    """Run a model; the further settings are the fields of `finbench.runs.plan.Settings` (docs/run.md).
 
     The same call again continues a run that was stopped. Raises finbench.errors.FinbenchError for whatever a user can
     mend.
     """
-    from finbench import conductor
+    from finbench.runs import execute
 
-    chosen = conductor.Settings(model=model, tasks=tuple(tasks), **settings)
-    conductor.begin(chosen)
-    outcome = conductor.execute(conductor.plan(chosen))
+    chosen = execute.Settings(model=model, tasks=tuple(tasks), **settings)
+    execute.begin(chosen)
+    outcome = execute.execute(execute.plan(chosen))
     return Run(outcome.folder, outcome.document)
 
 

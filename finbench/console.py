@@ -17,8 +17,8 @@ from finbench.sanitize import shown
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from finbench.conductor import Outcome
-    from finbench.planning import Plan
+    from finbench.runs.execute import Outcome
+    from finbench.runs.plan import Plan
 
 PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
 LIVE_INTERVAL = 0.25

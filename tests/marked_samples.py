@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from finbench import score
 from finbench.records import Response
+from finbench.runs import scoring
 from finbench.tasks.documents import document_from_row
 
 TABLE = [["( in millions )", "2019", "2018"], ["net sales", "$ 3140", "$ 3075"], ["operating income", "251", "272"]]
@@ -36,7 +36,7 @@ HOSTILE = (
 def graded(text: str, row: dict[str, Any] | None = None) -> dict[str, Any]:
     """A sample for fake_runs, graded as a run does it."""
     row = row or ROW
-    verdict = score.grade(document_from_row(row, "finqa"), [Response("1", text, "stop", 1, 1, 1.0)])
+    verdict = scoring.grade(document_from_row(row, "finqa"), [Response("1", text, "stop", 1, 1, 1.0)])
     names = ("extracted", "value", "correct", "lenient", "reason", "span", "metrics")
     found = {name: getattr(verdict, name) for name in names}
     return {"id": row["id"], "question": row["question"], "gold": row["gold"], "text": text, "row": row, **found}

@@ -29,7 +29,8 @@ import pytest
 import yaml
 from fake_server import FakeServer
 
-from finbench import cli, prices
+from finbench import cli
+from finbench.runs import cost
 from finbench.tasks import data_files, packs
 from finbench.tasks.authoring import check
 
@@ -278,7 +279,7 @@ class Reader:
 
 def _prices(text: str) -> None:
     write(Path("prices.yaml"), text)
-    assert prices.read(Path("prices.yaml"), "my-hosted-model-2")
+    assert cost.read(Path("prices.yaml"), "my-hosted-model-2")
 
 
 def _task(text: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from finbench import conductor
-from finbench.conductor import Settings
+from finbench.runs import execute
+from finbench.runs.execute import Settings
 from finbench.tasks import load
 from finbench.tasks.task import Asking
 
@@ -71,7 +71,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = Settings(
         model=f"replay:{folder / 'replies.jsonl'}", tasks=NAMES, data="sample", chat=False, output=folder / "run"
     )
-    conductor.execute(conductor.plan(settings))
+    execute.execute(execute.plan(settings))
     return folder / "run"
 
 

@@ -72,15 +72,15 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Audit the replies of a run; the exit code."""
-    from finbench import auditing
+    from finbench.runs import audit
 
-    marks = auditing.judge(args.run, args.judge, args.judge_base_url) if args.judge else None
-    found = auditing.examine(args.run, marks)
+    marks = audit.judge(args.run, args.judge, args.judge_base_url) if args.judge else None
+    found = audit.examine(args.run, marks)
     if args.json:
         tasks = {findings.task: findings.as_json() for findings in found}
         print(json.dumps({"schema": 1, "run": str(args.run), "judge": args.judge, "tasks": tasks}))
     else:
-        print(auditing.as_text(found))
+        print(audit.as_text(found))
     return 0
 
 

@@ -115,14 +115,15 @@ def _flag(name: str) -> str:
 
 def main(args: argparse.Namespace) -> int:
     """Run; the exit code."""
-    from finbench import conductor, console
+    from finbench import console
+    from finbench.runs import execute
 
     if args.save_config:
         _write_config(args.save_config, args)
     settings = settings_of(args)
     if not args.dry_run:
-        conductor.begin(settings)
-    planned = conductor.plan(settings)
+        execute.begin(settings)
+    planned = execute.plan(settings)
     if not args.quiet:
         console.show_plan(planned, sys.stdout if args.dry_run and not args.json else sys.stderr)
     if args.dry_run:
@@ -132,7 +133,7 @@ def main(args: argparse.Namespace) -> int:
     if not (planned.folder / "config.yaml").exists():
         _write_config(planned.folder / "config.yaml", args)
     with console.Progress(planned, quiet=args.quiet) as progress:
-        outcome = conductor.execute(planned, progress)
+        outcome = execute.execute(planned, progress)
     files = [] if args.no_report else _reports(outcome.folder)
     if args.json:
         print(json.dumps(outcome.document))
@@ -159,7 +160,7 @@ def _exit_code(outcome: Any, fail_under: float | None) -> int:
 
 def settings_of(args: argparse.Namespace) -> Any:
     """The flags as run.Settings."""
-    from finbench.planning import Settings
+    from finbench.runs.plan import Settings
 
     if args.resume:
         return _resumed(args)

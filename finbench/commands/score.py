@@ -40,16 +40,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Score; the exit code."""
-    from finbench import console, imports
+    from finbench import console
+    from finbench.runs import rescore
 
     if args.path.is_dir():
-        document, changed = imports.rescore(args.path)
+        document, changed = rescore.rescore(args.path)
         if not args.json:
             print(f"{changed:,} verdicts changed")
     else:
-        columns = imports.Columns(args.question, args.gold, args.gold_display, args.reply, args.id)
-        samples = imports.read(args.path, args.format, args.task, columns)
-        document = imports.score_samples(args.path, samples, console.show_sample if args.table else None)
+        columns = rescore.Columns(args.question, args.gold, args.gold_display, args.reply, args.id)
+        samples = rescore.read(args.path, args.format, args.task, columns)
+        document = rescore.score_samples(args.path, samples, console.show_sample if args.table else None)
     if args.json:
         print(json.dumps(document))
     else:

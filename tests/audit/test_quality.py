@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from fake_server import FakeServer
 
-from finbench import auditing, cli
+from finbench import cli
 from finbench.audit import quality
 from finbench.audit.quality import COMPUTED, CRITERIA, JUDGED, read_marks
 from finbench.errors import EngineError
 from finbench.records import Answer, Document, Gold
+from finbench.runs import audit
 
 GOOD = dict.fromkeys(JUDGED, 1)
 TRACE = "First, net sales grew from 3,075 to 3,140.\n\nThen, 3,140 - 3,075 = 65.\n\nFinally, 65 / 3,075 = 2.11%."
@@ -129,8 +130,8 @@ def test_results_of_a_run_carry_the_audit(run: Path) -> None:
 
 def test_a_judge_marks_every_trace(run: Path) -> None:
     with FakeServer(default=json.dumps(GOOD)) as server:
-        marks = auditing.judge(run, "judge-model", [server.url])
-        found = auditing.examine(run, marks)
+        marks = audit.judge(run, "judge-model", [server.url])
+        found = audit.examine(run, marks)
     assert [findings.judged for findings in found] == [12, 12]
     assert found[0].marks["task_fit"].estimate().mean == 1.0
     assert found[0].as_json()["quality"]["all_seven"] <= 12
@@ -138,11 +139,11 @@ def test_a_judge_marks_every_trace(run: Path) -> None:
 
 def test_unreadable_marks_are_counted(run: Path) -> None:
     with FakeServer(default="all seven hold") as server:
-        found = auditing.examine(run, auditing.judge(run, "judge-model", [server.url]))
+        found = audit.examine(run, audit.judge(run, "judge-model", [server.url]))
     assert [(findings.judged, findings.unparsed) for findings in found] == [(0, 12), (0, 12)]
     assert "task_fit" not in found[0].marks
 
 
 def test_a_judge_that_refuses_everything_is_an_error(run: Path) -> None:
     with FakeServer(mode="400") as server, pytest.raises(EngineError, match="judge-model"):
-        auditing.judge(run, "judge-model", [server.url])
+        audit.judge(run, "judge-model", [server.url])

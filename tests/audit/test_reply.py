@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import traces
 
-from finbench import score
 from finbench.audit.reply import MAX_TEXT, applies, audit, audited, marked
 from finbench.records import Answer, Document, Gold, Grade, Response
-from finbench.score import Tally
+from finbench.runs import scoring
+from finbench.runs.scoring import Tally
 from finbench.tasks.documents import document_from_row
 
 TASK = Path(__file__).parents[2] / "tasks" / "finqa"
@@ -206,17 +206,17 @@ def response(text: str) -> Response:
 
 
 def test_grading_a_number_over_a_page_carries_the_audit() -> None:
-    grade = score.grade(document(), [response("3,140 - 3,075 = 65, 65 / 3,075 = 2.11%. The answer is 2.11%.")])
+    grade = scoring.grade(document(), [response("3,140 - 3,075 = 65, 65 / 3,075 = 2.11%. The answer is 2.11%.")])
     assert grade.metrics["grounded_share"] == 1.0
     bare = Document("1", "t", "how many?", Answer("number"), (Gold("2"),))
     assert not applies(bare)
-    assert not score.grade(bare, [response("2")]).metrics
+    assert not scoring.grade(bare, [response("2")]).metrics
 
 
 def test_means_count_only_the_replies_that_have_a_metric() -> None:
     tally = Tally()
     for text in ("(3,140 - 3,075) / 3,075 = 2.11%", "(3,140 - 3,075) / 3,075 = 3.11%", "I cannot say."):
-        tally.add(document(), [([response(text)], score.grade(document(), [response(text)]), None)])
+        tally.add(document(), [([response(text)], scoring.grade(document(), [response(text)]), None)])
     metrics = tally.summary()["metrics"]
     assert (metrics["wrong_calculation_share"], metrics["n_wrong_calculation_share"]) == (0.5, 2)
     assert metrics["right_cells_share"] == pytest.approx(2 / 3, abs=1e-6)

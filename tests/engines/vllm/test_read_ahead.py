@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from finbench import conductor
-from finbench.conductor import Settings
 from finbench.engines.vllm import read_ahead
+from finbench.runs import execute
+from finbench.runs.execute import Settings
 
 
 def model(folder: Path) -> Path:
@@ -68,5 +68,5 @@ def test_a_run_begins_with_the_weights_where_they_are_loaded_here(
 ) -> None:
     asked: list[tuple[str, str | None]] = []
     monkeypatch.setattr(read_ahead, "read_ahead", lambda model, revision: asked.append((model, revision)))
-    conductor.begin(Settings(model="org/name", engine=engine, revision="r"))
+    execute.begin(Settings(model="org/name", engine=engine, revision="r"))
     assert asked == ([("org/name", "r")] if begun else [])

@@ -12,9 +12,9 @@ from finbench.audit import reply
 from finbench.grading.decide import without_thinking
 from finbench.grading.reference import with_reference
 from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response
+from finbench.runs.store import Stored
 from finbench.scores.intervals import Accumulator, Estimate, macro_f1_estimate, majority
 from finbench.serialize import value_from
-from finbench.store import Stored
 from finbench.tasks.documents import document_from_row, gold_class
 
 if TYPE_CHECKING:

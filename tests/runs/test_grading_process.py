@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 
-from finbench import conductor, graders, score
-from finbench.conductor import Settings
-from finbench.graders import Grader
 from finbench.records import Document, Grade, Response
+from finbench.runs import execute, grading_process, scoring
+from finbench.runs.execute import Settings
+from finbench.runs.grading_process import Grader
+from finbench.runs.store import Store
 from finbench.serialize import grade_from, grade_json
-from finbench.store import Store
 from finbench.tasks.documents import document_from_row
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ROWS = [
     {"id": str(number), "question": "what was the growth rate?", "gold": "14.2%", "answer": {"kind": "number"}}
     for number in range(200)
@@ -40,10 +40,10 @@ def asked() -> Iterator[tuple[int, Document, str, list[Response]]]:
 
 
 def here(opened: bool = False) -> list[tuple[int, Grade]]:
-    return [(number, score.grade(document, said, opened=opened)) for number, document, _, said in asked()]
+    return [(number, scoring.grade(document, said, opened=opened)) for number, document, _, said in asked()]
 
 
-@pytest.mark.parametrize("window", [1, graders.SHARE, graders.WINDOW])
+@pytest.mark.parametrize("window", [1, grading_process.SHARE, grading_process.WINDOW])
 def test_verdicts_come_back_in_order_and_are_those_of_this_process(window: int) -> None:
     grader: Grader[int] = Grader(opened=False, window=window)
     found = []
@@ -94,7 +94,8 @@ def test_what_a_killed_process_owes_is_graded_here(after: int) -> None:
 
 
 def test_the_process_ends_with_the_run_that_is_killed(tmp_path: Path) -> None:
-    code = "import time; from finbench.graders import Grader; print(Grader(False)._process.pid, flush=True); time.sleep(60)"
+    begin = "from finbench.runs.grading_process import Grader; print(Grader(False)._process.pid, flush=True)"
+    code = f"import time; {begin}; time.sleep(60)"
     run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert run.stdout
     beside = int(run.stdout.readline())
@@ -121,9 +122,9 @@ def test_a_large_run_finds_what_a_small_one_finds(tmp_path: Path, monkeypatch: p
         return [{k: v for k, v in json.loads(line)["finbench"].items() if k != "seconds"} for line in lines]
 
     settings = Settings(model="baseline/heuristic", tasks=("finqa", "tfns"), data="sample", output=tmp_path / "here")
-    conductor.execute(conductor.plan(settings))
-    monkeypatch.setattr(conductor, "MANY", 1)
-    monkeypatch.setattr(conductor, "cores", lambda: 2)
+    execute.execute(execute.plan(settings))
+    monkeypatch.setattr(execute, "MANY", 1)
+    monkeypatch.setattr(execute, "cores", lambda: 2)
     started: list[int] = []
     begin = Grader.__init__
 
@@ -134,21 +135,21 @@ def test_a_large_run_finds_what_a_small_one_finds(tmp_path: Path, monkeypatch: p
             os.kill(self._process.pid, signal.SIGKILL)
 
     monkeypatch.setattr(Grader, "__init__", watched)
-    conductor.execute(conductor.plan(replace(settings, output=tmp_path / "beside")))
+    execute.execute(execute.plan(replace(settings, output=tmp_path / "beside")))
     assert len(started) == 1 and not _runs(started[0])
     assert verdicts(tmp_path / "beside") == verdicts(tmp_path / "here")
 
 
 def test_replies_that_a_killed_run_left_without_a_verdict_are_graded_when_it_goes_on(tmp_path: Path) -> None:
     settings = Settings(model="baseline/heuristic", tasks=("finqa", "tfns"), data="sample", output=tmp_path)
-    before = conductor.execute(conductor.plan(settings)).document
+    before = execute.execute(execute.plan(settings)).document
     with Store(tmp_path) as store:
         verdicts = [stored.grade for stored in store.scan("finqa")]
     with closing(sqlite3.connect(tmp_path / "responses.sqlite")) as db, db:
         changed = db.execute("UPDATE replies SET grade = NULL WHERE task = 'finqa' AND position IN (0, 3, 4)")
         assert changed.rowcount == 3
     (tmp_path / "results.json").unlink()
-    outcome = conductor.execute(conductor.plan(settings))
+    outcome = execute.execute(execute.plan(settings))
     assert outcome.status == "complete" and outcome.document["tasks"] == before["tasks"]
     with Store(tmp_path) as store:
         assert [stored.grade for stored in store.scan("finqa")] == verdicts
@@ -157,20 +158,20 @@ def test_replies_that_a_killed_run_left_without_a_verdict_are_graded_when_it_goe
 @pytest.mark.parametrize("many", [1, 10**6])
 def test_grading_a_run_again_mends_what_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
     settings = Settings(model="baseline/heuristic", tasks=("finqa",), data="sample", output=tmp_path)
-    conductor.execute(conductor.plan(settings))
-    monkeypatch.setattr(graders, "MANY", many)
-    monkeypatch.setattr(graders, "cores", lambda: 3)
+    execute.execute(execute.plan(settings))
+    monkeypatch.setattr(grading_process, "MANY", many)
+    monkeypatch.setattr(grading_process, "cores", lambda: 3)
     with Store(tmp_path) as store:
         before = [stored.grade for stored in store.scan("finqa")]
         for position in (0, 3, 4):
             store.set_grade("finqa", position, 0, Grade(not before[position].correct, "planted"))
-        assert graders.regrade(store, "finqa") == 3
+        assert grading_process.regrade(store, "finqa") == 3
         assert [stored.grade for stored in store.scan("finqa")] == before
-        assert graders.regrade(store, "finqa") == 0
+        assert grading_process.regrade(store, "finqa") == 0
 
 
 def test_the_fields_of_a_grade_survive_the_way() -> None:
-    verdict = score.grade(document_from_row(ROWS[0], "t"), [Response("r", REPLIES[0], "stop")])
+    verdict = scoring.grade(document_from_row(ROWS[0], "t"), [Response("r", REPLIES[0], "stop")])
     assert grade_from(grade_json(verdict)) == verdict
 
 
@@ -178,21 +179,21 @@ def test_a_reply_that_breaks_the_grader_is_a_failed_sample_until_it_is_graded_ag
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(model="baseline/oracle", tasks=("finqa",), data="sample", output=tmp_path)
-    planned = conductor.plan(settings)
+    planned = execute.plan(settings)
     calls = iter(range(10**6))
-    judged = score.grading.grade
+    judged = scoring.grading.grade
 
     def breaks(*args: Any, **kwargs: Any) -> Grade:
         return {}["millionſ"] if next(calls) == 7 else judged(*args, **kwargs)
 
     with monkeypatch.context() as patched:
-        patched.setattr(score.grading, "grade", breaks)
-        outcome = conductor.execute(planned)
+        patched.setattr(scoring.grading, "grade", breaks)
+        outcome = execute.execute(planned)
     entry = outcome.document["tasks"]["finqa"]
     assert outcome.status == "partial" and entry["errors"] == entry["reasons"]["error"] == 1
     assert entry["n"] == sum(entry["reasons"].values()) and entry["score"] < 100
     with Store(tmp_path) as store:
         (broken,) = [one for one in store.scan("finqa") if one.grade and one.grade.reason == "error"]
         assert broken.responses[0].text and broken.grade and "KeyError: 'millionſ'" in broken.grade.rule
-        assert graders.regrade(store, "finqa") == 1
-    assert conductor.execute(planned).document["tasks"]["finqa"]["score"] == 100
+        assert grading_process.regrade(store, "finqa") == 1
+    assert execute.execute(planned).document["tasks"]["finqa"]["score"] == 100

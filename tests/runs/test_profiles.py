@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from finbench import profiles
 from finbench.errors import UsageError
 from finbench.records import Sampling
+from finbench.runs import profiles
 
 
 @pytest.mark.parametrize(

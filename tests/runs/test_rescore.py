@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from finbench import conductor, imports
-from finbench.conductor import Settings
+from finbench.runs import execute, rescore
+from finbench.runs.execute import Settings
 
 YAML = """\
 task: capitals
@@ -36,10 +36,10 @@ def test_the_aggregates_of_lm_evals_own_scoring_survive(tmp_path: Path, monkeypa
     replies.write_text("\n".join(json.dumps({"id": n, "output": "Paris, surely."}) for n in "12"), encoding="utf-8")
     (tmp_path / "capitals.yaml").write_text(YAML.format(rows=rows), encoding="utf-8")
     settings = Settings(model=f"replay:{replies}", tasks=("capitals",), include=(tmp_path,), output=tmp_path / "run")
-    conductor.execute(conductor.plan(settings))
+    execute.execute(execute.plan(settings))
     before = json.loads((tmp_path / "run" / "results.json").read_text("utf-8"))
     assert before["results"]["capitals"]["exact_match,first-word"] == 0.5
-    document, changed = imports.rescore(tmp_path / "run")
+    document, changed = rescore.rescore(tmp_path / "run")
     after = json.loads((tmp_path / "run" / "results.json").read_text("utf-8"))
     assert changed == 0 and after["results"] == before["results"]
     assert document["tasks"] == before["finbench"]["tasks"]

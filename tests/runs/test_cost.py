@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from finbench.errors import UsageError
-from finbench.prices import Price, read
+from finbench.runs.cost import Price, read
 
 FILE = '{"currency": "EUR", "models": {"m-*": {"input": 1, "output": 2}, "m-large*": {"input": 3, "output": 4}}}'
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from finbench import judge, manifest, results, score
 from finbench.engines.choose import choose, create
 from finbench.errors import EngineError
-from finbench.feed import Choice, Feed, Underway
-from finbench.graders import MANY, Grader, cores
-from finbench.planning import Plan, Settings, begin, plan
 from finbench.records import Grade, Request, Response
-from finbench.store import Store, wall_clock
+from finbench.runs import files, judge, manifest, scoring
+from finbench.runs.grading_process import MANY, Grader, cores
+from finbench.runs.pending import Choice, Feed, Underway
+from finbench.runs.plan import Plan, Settings, begin, plan
+from finbench.runs.store import Store, wall_clock
 from finbench.tasks import load
 from finbench.tasks.task import Task
 
@@ -173,7 +173,7 @@ class _Desk:
             for earlier, said, graded in self._grader.graded():
                 self._keep(earlier, said[-1], graded)
             return
-        verdict = score.grade(document, together, found.task, opened=self._opened) if together else None
+        verdict = scoring.grade(document, together, found.task, opened=self._opened) if together else None
         self._keep(found, response, verdict)
 
     def close(self) -> None:
@@ -258,7 +258,7 @@ def _finish(
     infos = [manifest.task_info(task) for task in planned.tasks]
     loaded = {task.name: task for task in planned.tasks}
     suite = load.suite(settings.protocol) if planned.is_full else ()
-    summary = results.summarize(
+    summary = files.summarize(
         store, planned.folder, infos, planned.selection.groups, suite, loaded, opened=planned.opened
     )
     failed = sum(entry["errors"] for entry in summary["tasks"].values())

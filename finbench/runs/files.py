@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from finbench.records import Document, Grade, text_hash
+from finbench.runs.scoring import Sample, Tally, grade, percent, stored_document
+from finbench.runs.store import Store, Stored
 from finbench.sanitize import slug
-from finbench.score import Sample, Tally, grade, percent, stored_document
 from finbench.scores.intervals import Estimate, average_of
 from finbench.serialize import LM_EVAL, compact, packed
-from finbench.store import Store, Stored
 
 if TYPE_CHECKING:
     from finbench.tasks.task import Task

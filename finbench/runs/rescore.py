@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finbench import graders, manifest, results, score
 from finbench.errors import DataError, StoreError, run_files
 from finbench.grading.lines import document_of
 from finbench.records import Document, Finish, Grade, Response
-from finbench.store import Store
+from finbench.runs import files, grading_process, manifest, scoring
+from finbench.runs.store import Store
 from finbench.tasks import data_files
 from finbench.tasks.documents import document_from_row
 
@@ -43,8 +43,8 @@ def rescore(folder: Path) -> tuple[dict[str, Any], int]:
         infos = [_info(name, entry, before) for name, entry in about["tasks"].items()]
         with Store(folder) as store:
             opened = bool((about["profile"].get("thinking") or {}).get("opened"))
-            changed = sum(graders.regrade(store, info.name, opened=opened) for info in infos)
-            summary = results.summarize(store, folder, infos, about["groups"], about["suite"])
+            changed = sum(grading_process.regrade(store, info.name, opened=opened) for info in infos)
+            summary = files.summarize(store, folder, infos, about["groups"], about["suite"])
             _keep_aggregates(summary["tasks"], before["finbench"]["tasks"])
         document = manifest.document(folder, about["model"], about["protocol"], summary, before["finbench"]["sampled"])
         sizes = {name: entry["of"] for name, entry in about["tasks"].items()}
@@ -61,8 +61,8 @@ def _keep_aggregates(entries: Mapping[str, Any], before: Mapping[str, Any]) -> N
         _keep_aggregates(entry.get("subtasks", {}), earlier.get("subtasks", {}))
 
 
-def _info(name: str, entry: Mapping[str, Any], before: Mapping[str, Any]) -> results.TaskInfo:
-    return results.TaskInfo(
+def _info(name: str, entry: Mapping[str, Any], before: Mapping[str, Any]) -> files.TaskInfo:
+    return files.TaskInfo(
         name,
         bool(entry.get("judged")),
         entry["template_hash"],
@@ -133,10 +133,10 @@ def _logged(row: Mapping[str, Any], task: str, number: int) -> Sample:
 
 def score_samples(path: Path, samples: Iterator[Sample], watch: Watcher | None = None) -> dict[str, Any]:
     """Grade pairs and summarize them as one task; `watch` sees each verdict as it is made."""
-    tally = score.Tally()
+    tally = scoring.Tally()
     name = ""
     for document, response in samples:
-        verdict = score.grade(document, [response])
+        verdict = scoring.grade(document, [response])
         tally.add(document, [([response], verdict, None)])
         name = document.task
         if watch:
@@ -145,7 +145,7 @@ def score_samples(path: Path, samples: Iterator[Sample], watch: Watcher | None =
         raise DataError(f"{path}: holds no samples")
     summary = {"tasks": {name or "custom": tally.summary()}, "average": None}
     return {
-        "schema": score.SCHEMA,
+        "schema": scoring.SCHEMA,
         "run_dir": str(path),
         "model": path.stem,
         "protocol": "imported",

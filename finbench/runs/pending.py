@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from finbench.errors import TaskError
 from finbench.records import Document, Request, Response, text_hash
+from finbench.runs.store import Store
 from finbench.serialize import compact
-from finbench.store import Store
 from finbench.tasks.task import Asking, Task
 
 AHEAD = 64  # requests that `prepare` renders before they are wanted

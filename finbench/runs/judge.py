@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 
 from finbench.grading.decide import without_thinking
 from finbench.records import Answer, Document, Gold, Message, Request, Response, Sampling, content_hash
-from finbench.score import stored_document
-from finbench.store import Store, Stored
+from finbench.runs.scoring import stored_document
+from finbench.runs.store import Store, Stored
 
 VERDICTS = ("right", "wrong")
 FORMS = tuple(json.dumps({"verdict": verdict}) for verdict in VERDICTS)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from fake_runs import make_runs
 
-from finbench import imports, report, site
+from finbench import report, site
 from finbench.errors import FinbenchError
-from finbench.imports import Columns
+from finbench.runs import rescore
+from finbench.runs.rescore import Columns
 from finbench.scores import compare, leaderboard
 
 JUNK = [b"", b"null", b"[]", b"{}", b"{", b"\xff\xfe", b'{"tasks": 3}', b'{"finbench": []}', b"\x00" * 40]
@@ -44,7 +45,7 @@ READERS = {
     "compare": lambda folder, other: compare.compare([folder, other]),
     "report": lambda folder, other: report.write(folder),
     "imports": lambda folder, other: [
-        imports.score_samples(path, imports.read(path, "auto", "finqa", Columns())) for path in folder.glob("samples_*")
+        rescore.score_samples(path, rescore.read(path, "auto", "finqa", Columns())) for path in folder.glob("samples_*")
     ],
 }
 

@@ -8,13 +8,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from finbench import profiles
 from finbench.engines.choose import choose
 from finbench.engines.vllm import read_ahead
 from finbench.errors import UsageError
 from finbench.records import content_hash
+from finbench.runs import profiles
+from finbench.runs.store import held
 from finbench.sanitize import slug
-from finbench.store import held
 from finbench.tasks.load import Selection, load, protocol_names
 from finbench.tasks.task import Asking, Task
 

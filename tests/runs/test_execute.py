@@ -16,16 +16,16 @@ from pathlib import Path
 import pytest
 from fake_server import FakeServer
 
-from finbench import conductor
-from finbench.conductor import Settings
 from finbench.errors import DataError, StoreError, TaskError, UsageError
+from finbench.runs.execute import Outcome, Settings, plan
+from finbench.runs.execute import execute as execute_plan
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SAMPLE = Settings(model="baseline/oracle", tasks=("finqa",), data="sample")
 
 
-def execute(settings: Settings) -> conductor.Outcome:
-    return conductor.execute(conductor.plan(settings))
+def execute(settings: Settings) -> Outcome:
+    return execute_plan(plan(settings))
 
 
 def samples(folder: Path, task: str = "finqa") -> list[dict]:
@@ -129,16 +129,16 @@ def test_missing_data_is_an_error_that_names_the_ways_out(tmp_path: Path, monkey
     monkeypatch.delenv("FINBENCH_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(DataError) as failed:
-        conductor.plan(replace(SAMPLE, data=None))
+        plan(replace(SAMPLE, data=None))
     for way in ("--data", "FINBENCH_DATA", "finbench data fetch", "unpack"):
         assert way in str(failed.value)
 
 
 def test_unknown_words_are_refused_with_what_is_known(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="did you mean finqa"):
-        conductor.plan(replace(SAMPLE, tasks=("finqua",)))
+        plan(replace(SAMPLE, tasks=("finqua",)))
     with pytest.raises(UsageError, match="--protocol"):
-        conductor.plan(replace(SAMPLE, protocol="mine"))
+        plan(replace(SAMPLE, protocol="mine"))
 
 
 def test_conversations_wait_for_the_models_own_answers(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from finbench import refusals
 from finbench.errors import StoreError
 from finbench.records import Document, Grade, Request, Response, Sampling, fields_of
+from finbench.runs import refusals
 from finbench.serialize import compact, grade_from, grade_json, packed, response_from, response_json
 
 MOST = 256  # statements that may wait while the disk is busy

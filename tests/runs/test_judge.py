@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from fake_server import FakeServer
 
-from finbench import conductor, judge
-from finbench.conductor import Settings
 from finbench.records import Answer, Document, Gold
+from finbench.runs import execute, judge
+from finbench.runs.execute import Settings
 
 DOCUMENT = Document("d", "finqa", "what is the margin?", Answer(kind="number"), (Gold("0.142"), Gold("14.2%")))
 
@@ -56,7 +56,7 @@ def judged(folder: Path, answer: str, *, protocol: str = "paper", tasks: tuple[s
             model="baseline/oracle", tasks=tasks, data="sample", protocol=protocol, output=folder, limit=8,
             judge="judge-model", judge_base_urls=(server.url,),
         )  # fmt: skip
-        return conductor.execute(conductor.plan(settings)).document["tasks"]
+        return execute.execute(execute.plan(settings)).document["tasks"]
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_verdicts_are_kept_and_not_asked_again(tmp_path: Path) -> None:
             model="baseline/oracle", tasks=("finance_instruct",), data="sample", output=tmp_path, limit=6,
             judge="judge-model", judge_base_urls=(server.url,),
         )  # fmt: skip
-        first = conductor.execute(conductor.plan(settings)).document
+        first = execute.execute(execute.plan(settings)).document
         asked = sum(server.asked.values())
-        again = conductor.execute(conductor.plan(settings)).document
+        again = execute.execute(execute.plan(settings)).document
         assert sum(server.asked.values()) == asked == 6
     assert first["tasks"] == again["tasks"]
     lines = (tmp_path / "samples_finance_instruct.jsonl").read_text("utf-8").splitlines()
@@ -95,7 +95,7 @@ def test_verdicts_are_kept_and_not_asked_again(tmp_path: Path) -> None:
 
 def test_without_a_judge_free_text_gets_a_reference_score_that_says_so(tmp_path: Path) -> None:
     settings = Settings(model="baseline/constant", tasks=("finance_instruct",), data="sample", output=tmp_path, limit=6)
-    document = conductor.execute(conductor.plan(settings)).document
+    document = execute.execute(execute.plan(settings)).document
     assert document["tasks"]["finance_instruct"]["verdict_by"] == "reference"
     cells = [row["cells"]["finance_instruct"] for row in document["reported"] if "finance_instruct" in row["cells"]]
     assert cells and {cell["verdict"] for cell in cells} == {"not comparable"}

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
-from finbench import score
 from finbench.records import Document, Grade, Response
+from finbench.runs import scoring
+from finbench.runs.store import Store, Stored
 from finbench.serialize import grade_from, grade_json, packed, response_from, response_json, value_from
-from finbench.store import Store, Stored
 from finbench.tasks.documents import document_from_row
 
 MANY = 1_000  # samples from which a process of its own repays its start
@@ -76,7 +76,7 @@ class Grader(Generic[Key]):
             yield key, responses, grade_from(line)
         while self._owed and not self._alive:
             key, document, responses = self._owed.popleft()
-            yield key, responses, score.grade(document, responses, opened=self._opened)
+            yield key, responses, scoring.grade(document, responses, opened=self._opened)
 
     def rest(self) -> Iterator[tuple[Key, Sequence[Response], Grade]]:
         """What is still owed, once it has come."""
@@ -133,11 +133,11 @@ def regrade(store: Store, task: str, *, opened: bool = False) -> int:
         crew = [Grader(opened, SHARE) for _ in range(min(MOST, cores()))]
     try:
         for number, stored in enumerate(store.scan(task)):
-            document = score.stored_document(task, stored)
+            document = scoring.stored_document(task, stored)
             if not stored.responses or document.answer.kind == "lm_eval":
                 continue
             if not crew:
-                keep(stored, score.grade(document, stored.responses, opened=opened))
+                keep(stored, scoring.grade(document, stored.responses, opened=opened))
                 continue
             grader = crew[number % len(crew)]
             grader.submit(stored, document, stored.row, stored.responses)
@@ -154,7 +154,7 @@ def regrade(store: Store, task: str, *, opened: bool = False) -> int:
 
 
 def _start(opened: bool) -> subprocess.Popen[bytes]:
-    root = str(Path(__file__).parent.parent)
+    root = str(Path(__file__).parents[2])
     known = os.environ.get("PYTHONPATH")
     return subprocess.Popen(
         [sys.executable, "-P", "-m", __name__, *(["opened"] if opened else [])],  # -P: nothing from the current folder
@@ -173,7 +173,7 @@ def serve(lines: BinaryIO, out: BinaryIO, *, opened: bool) -> None:
     for line in lines:
         task, row, *replies = line.decode().split("\t")
         document = document_from_row(value_from(row), value_from(task))
-        verdict = score.grade(document, list(map(response_from, replies)), opened=opened)
+        verdict = scoring.grade(document, list(map(response_from, replies)), opened=opened)
         out.write(grade_json(verdict).encode() + b"\n")
         out.flush()
 

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from finbench import store as store_module
 from finbench.errors import StoreError
 from finbench.records import Answer, Document, Gold, Grade, Message, Request, Response, Sampling
-from finbench.store import Store
+from finbench.runs.store import PAGE, Store
 
 SETTINGS = {"model": "m", "seed": 0, "sampling": {"temperature": 0.0}}
 
@@ -39,9 +38,9 @@ def fill(store: Store, count: int, text: str = "five") -> None:
 
 def test_what_was_stored_comes_back_in_data_order(tmp_path: Path) -> None:
     with Store(tmp_path, SETTINGS) as store:
-        fill(store, store_module.PAGE + 3)
+        fill(store, PAGE + 3)
         found = list(store.scan("finqa"))
-    assert [one.position for one in found] == list(range(store_module.PAGE + 3))
+    assert [one.position for one in found] == list(range(PAGE + 3))
     assert found[7].id == "d7" and found[7].responses[0].text == "five" and found[7].grade.correct is True
 
 
@@ -150,11 +149,11 @@ def test_a_torn_log_keeps_every_committed_reply(tmp_path: Path, missing: int) ->
     """SQLite's write-ahead log, cut at any place, loses whole transactions from its end and nothing else."""
     child = (
         "import os, sys; sys.path.insert(0, 'tests'); from test_store import fill, SETTINGS, Store; from pathlib import Path\n"
-        "import finbench.store; finbench.store.INTERVAL = (60, 60)  # only full batches are committed\n"
+        "import finbench.runs.store; finbench.runs.store.INTERVAL = (60, 60)  # only full batches are committed\n"
         f"store = Store(Path({str(tmp_path)!r}), SETTINGS)\n"
         "fill(store, 300); store.flush(); os._exit(9)"
     )
-    subprocess.run([sys.executable, "-c", child], cwd=Path(__file__).parent.parent, check=False)
+    subprocess.run([sys.executable, "-c", child], cwd=Path(__file__).parents[2], check=False)
     log = tmp_path / "responses.sqlite-wal"
     log.write_bytes(log.read_bytes()[:-missing])
     with Store(tmp_path, SETTINGS) as store:
@@ -176,7 +175,7 @@ def test_a_killed_process_keeps_what_it_stored_a_moment_before(tmp_path: Path) -
         "fill(store, 40); print('filled', flush=True); time.sleep(30)"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", child], cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", child], cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None and process.stdout.readline() == "filled\n"
     deadline = time.monotonic() + 20
@@ -198,7 +197,7 @@ def test_a_full_disk_is_said_in_words_and_the_rest_is_kept(tmp_path: Path) -> No
         "try:\n    fill(store, 5000, 'x' * 500)\nexcept StoreError as err:\n    print(err)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", child], cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", child], cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60
     )
     assert "cannot be written" in done.stdout and "run the same command again" in done.stdout, done.stderr
     with Store(tmp_path, SETTINGS) as store:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from finbench.feed import AHEAD, Choice, Feed
 from finbench.records import Answer, Document, Gold, Grade, Request, Response, Sampling
-from finbench.store import Store
+from finbench.runs.pending import AHEAD, Choice, Feed
+from finbench.runs.store import Store
 
 
 def likelihoods(parts: int) -> Any:

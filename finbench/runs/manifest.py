@@ -13,18 +13,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from finbench import prices, results, score
-from finbench.planning import Plan, Settings
+from finbench.runs import files, scoring
+from finbench.runs.cost import read
+from finbench.runs.plan import Plan, Settings
 from finbench.sanitize import slug
 from finbench.scores import leaderboard
 from finbench.tasks.task import Task
 
 
-def task_info(task: Task) -> results.TaskInfo:
+def task_info(task: Task) -> files.TaskInfo:
     """What the summary needs to know of a task."""
-    return results.TaskInfo(
-        task.name, task.judged, task.template_hash, task.version, task.config, task.metric_directions
-    )
+    return files.TaskInfo(task.name, task.judged, task.template_hash, task.version, task.config, task.metric_directions)
 
 
 def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,7 +31,7 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
     settings = plan.settings
     sampled = plan.sampled
     return {
-        "schema": score.SCHEMA,
+        "schema": scoring.SCHEMA,
         "run_id": plan.folder.name,
         "model": settings.model,
         "model_revision": settings.revision or engine.get("revision", ""),
@@ -74,7 +73,7 @@ def document(
     """
     others = [n for n, entry in summary["tasks"].items() if n in sampled or entry["verdict_by"] == "reference"]
     found = {
-        "schema": score.SCHEMA,
+        "schema": scoring.SCHEMA,
         "run_dir": str(folder),
         "model": model,
         "protocol": protocol,
@@ -104,7 +103,7 @@ def write(
     folder: Path,
     manifest: Mapping[str, Any],
     outcome: Mapping[str, Any],
-    infos: Sequence[results.TaskInfo],
+    infos: Sequence[files.TaskInfo],
     sizes: Mapping[str, int],
 ) -> None:
     """run.json and results.json, each whole or not at all."""
@@ -114,7 +113,7 @@ def write(
         "limit": manifest["settings"].get("limit"),
         "random_seed": manifest["settings"].get("seed"),
     }
-    upstream = results.lm_eval_results(outcome, infos, sizes, config)
+    upstream = files.lm_eval_results(outcome, infos, sizes, config)
     upstream |= {
         "git_hash": manifest["git_commit"],
         "lm_eval_version": manifest["versions"].get("lm-eval", ""),
@@ -125,8 +124,8 @@ def write(
         "task_hashes": {name: entry["data_hash"] for name, entry in manifest["tasks"].items()},
         "total_evaluation_time_seconds": str(manifest["timings"]["seconds"]),
     }
-    results.write_json(folder / "run.json", manifest)
-    results.write_json(folder / "results.json", upstream | {"finbench": outcome})
+    files.write_json(folder / "run.json", manifest)
+    files.write_json(folder / "results.json", upstream | {"finbench": outcome})
 
 
 def finished(plan: Plan) -> dict[str, Any] | None:
@@ -157,7 +156,7 @@ def token_totals(summary: Mapping[str, Any]) -> dict[str, int] | None:
 
 def cost(settings: Settings, tokens: Mapping[str, int] | None) -> dict[str, Any] | None:
     """What the counted tokens cost by the user's price file; None without one, or where it does not know the model."""
-    price = prices.read(settings.prices, settings.model) if settings.prices and tokens else None
+    price = read(settings.prices, settings.model) if settings.prices and tokens else None
     if price is None or tokens is None:
         return None
     return {"amount": round(price.of(tokens["prompt"], tokens["output"]), 4), "currency": price.currency}
@@ -187,7 +186,7 @@ def versions() -> dict[str, str]:
 
 def git_commit() -> str:
     """The commit of a finbench checkout, with "+" when it is changed; "" for an installed wheel."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return ""
     try:
