@@ -322,10 +322,10 @@ def main() -> int:
     options = parser.parse_args()
     runs = generate(options.work, options.models)
 
-    from finbench import site
+    from finbench.pages import leaderboard
 
     start = time.perf_counter()
-    made = site.build(runs, options.work / "index.html")
+    made = leaderboard.build(runs, options.work / "index.html")
     figures: dict[str, float] = {"build_s": time.perf_counter() - start, "page_mb": made.bytes / 1e6}
     if not options.no_browser:
         figures |= measure(options.work / "index.html")

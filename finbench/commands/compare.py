@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError("compare takes two run folders or more; the first is the reference")
     comparison = compare.compare(args.runs)
     if args.html:
-        from finbench import report
+        from finbench.pages import report
 
         args.html.write_text(report.comparison_html(comparison), encoding="utf-8")
     if args.json:

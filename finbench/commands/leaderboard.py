@@ -43,15 +43,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Build; the exit code."""
-    from finbench import site
     from finbench.errors import NothingSelected
+    from finbench.pages import leaderboard
     from finbench.sanitize import shown
 
     runs = list(dict.fromkeys(run for path in args.paths or [Path("reports")] for run in find_runs(path)))
     if not runs and args.paths:
         raise NothingSelected(f"no finished run below {', '.join(map(str, args.paths))}; `finbench run` makes one")
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    built = site.build(runs, args.output, reported=not args.no_reported, max_mb=args.max_mb)
+    built = leaderboard.build(runs, args.output, reported=not args.no_reported, max_mb=args.max_mb)
     print(f"{len(runs)} run{'s' * (len(runs) != 1)}, {built.bytes / 1e6:.1f} MB", file=sys.stderr)
     print(shown(args.output))
     return 0

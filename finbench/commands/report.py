@@ -15,7 +15,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Write; the exit code."""
-    from finbench import report
+    from finbench.pages import report
 
     for path in report.write(args.run, plots_dir=args.plots):
         print(path)

@@ -143,7 +143,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _reports(folder: Path) -> list[Path]:
-    from finbench import report
+    from finbench.pages import report
 
     return report.write(folder)
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finbench import digest
 from finbench.audit import quality
 from finbench.audit.quality import COMPUTED, CRITERIA, Quality
 from finbench.audit.reply import METRICS, Audit, applies, audit, audited
 from finbench.errors import EngineError
-from finbench.marking import Sample, sample_of
+from finbench.pages import report_data
+from finbench.pages.audit_marks import Sample, sample_of
 from finbench.records import Answer, Document, Gold, Request, content_hash
 from finbench.scores import samples
 from finbench.scores.intervals import Accumulator, Estimate
@@ -88,9 +88,9 @@ def examine(run_dir: Path, marks: Marks | None = None) -> list[Findings]:
 
 
 def _all(run_dir: Path) -> Iterator[tuple[str, Sample]]:
-    _, results = digest.read(run_dir)
+    _, results = report_data.read(run_dir)
     for name, entry in results["tasks"].items():
-        for path in digest.samples_files(run_dir, name, entry):
+        for path in report_data.samples_files(run_dir, name, entry):
             for sample in graded_samples(path, name):
                 yield name, sample
 

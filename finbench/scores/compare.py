@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from finbench.errors import NothingSelected, UsageError
-from finbench.pages import markdown_text, reason_words, task_title
+from finbench.pages.html import markdown_text, reason_words, task_title
 from finbench.sanitize import shown
 from finbench.scores.agreement import Outcome, column, outcome
 from finbench.scores.align import Question, Run, TaskFiles, Unaligned, align, open_run, read_questions, read_sample

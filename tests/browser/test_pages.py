@@ -12,7 +12,7 @@ import pytest
 from fake_runs import make_samples, write_run
 from marked_samples import HOSTILE, ROW, graded, hostile_row
 
-from finbench import report, site
+from finbench.pages import leaderboard, report
 from finbench.scores.significance import paired
 
 pytestmark = pytest.mark.browser
@@ -104,7 +104,7 @@ def calm(page: Any) -> None:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("hostile")
-    site.build(hostile_runs(root / "runs"), root / "index.html", reported=False)
+    leaderboard.build(hostile_runs(root / "runs"), root / "index.html", reported=False)
     return root
 
 
@@ -117,7 +117,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if number < 2:
             tasks["convfinqa"] = make_samples(120, skill, seed=10 + number, cluster_size=4)
         write_run(root / "runs" / str(number), f"tests/model-{number}", tasks=tasks)
-    site.build(sorted((root / "runs").iterdir()), root / "index.html", reported=False)
+    leaderboard.build(sorted((root / "runs").iterdir()), root / "index.html", reported=False)
     return root
 
 
@@ -278,7 +278,7 @@ def test_samples_on_which_two_models_differ(page: Any, board: Path) -> None:
 
 def test_samples_in_files_beside_the_page_open_too(page: Any, board: Path, tmp_path: Path) -> None:
     runs = sorted((board / "runs").iterdir())
-    made = site.build(runs, tmp_path / "index.html", reported=False, max_mb=0.08)
+    made = leaderboard.build(runs, tmp_path / "index.html", reported=False, max_mb=0.08)
     assert any("replies" in path.name for path in made.sidecars)
     page.open(tmp_path / "index.html")
     page.click("button.cell", 0)
@@ -290,7 +290,7 @@ def test_samples_in_files_beside_the_page_open_too(page: Any, board: Path, tmp_p
 
 
 def test_a_missing_file_beside_the_page_is_said_aloud(page: Any, board: Path, tmp_path: Path) -> None:
-    made = site.build(sorted((board / "runs").iterdir()), tmp_path / "index.html", reported=False, max_mb=0.05)
+    made = leaderboard.build(sorted((board / "runs").iterdir()), tmp_path / "index.html", reported=False, max_mb=0.05)
     for path in made.sidecars:
         path.unlink()
     page.open(tmp_path / "index.html")
@@ -303,7 +303,7 @@ def test_a_missing_file_beside_the_page_is_said_aloud(page: Any, board: Path, tm
 def test_exports_hold_the_table_and_no_formula(page: Any, tmp_path: Path, kind: str) -> None:
     name = "=cmd|'/c calc'!A1 | 50% & $x_1$ <b>"
     folder = write_run(tmp_path / "run", name, tasks={"finqa": make_samples(20, 0.5)})
-    site.build([folder], tmp_path / "index.html", reported=False)
+    leaderboard.build([folder], tmp_path / "index.html", reported=False)
     page.open(tmp_path / "index.html")
     page.run("URL.createObjectURL = (blob) => { window.saved = blob; return 'about:blank#'; }")
     page.run("HTMLAnchorElement.prototype.click = () => {}")
@@ -373,7 +373,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("marked")
     run = write_run(root / "run", tasks={"finqa": samples})
     report.write(run)
-    site.build([run], root / "index.html", reported=False)
+    leaderboard.build([run], root / "index.html", reported=False)
     return root
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from fake_runs import make_runs
 
-from finbench import report, site
 from finbench.errors import FinbenchError
+from finbench.pages import report
+from finbench.pages.leaderboard import build
 from finbench.runs import rescore
 from finbench.runs.rescore import Columns
 from finbench.scores import compare, leaderboard
@@ -41,7 +42,7 @@ def damaged(path: Path, generator: random.Random) -> None:
 
 READERS = {
     "measured": lambda folder, other: leaderboard.measured(folder),
-    "site": lambda folder, other: site.build([folder, other], folder / "board.html"),
+    "site": lambda folder, other: build([folder, other], folder / "board.html"),
     "compare": lambda folder, other: compare.compare([folder, other]),
     "report": lambda folder, other: report.write(folder),
     "imports": lambda folder, other: [

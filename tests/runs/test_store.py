@@ -148,7 +148,7 @@ def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
 def test_a_torn_log_keeps_every_committed_reply(tmp_path: Path, missing: int) -> None:
     """SQLite's write-ahead log, cut at any place, loses whole transactions from its end and nothing else."""
     child = (
-        "import os, sys; sys.path.insert(0, 'tests'); from test_store import fill, SETTINGS, Store; from pathlib import Path\n"
+        "import os, sys; sys.path.insert(0, 'tests/runs'); from test_store import fill, SETTINGS, Store; from pathlib import Path\n"
         "import finbench.runs.store; finbench.runs.store.INTERVAL = (60, 60)  # only full batches are committed\n"
         f"store = Store(Path({str(tmp_path)!r}), SETTINGS)\n"
         "fill(store, 300); store.flush(); os._exit(9)"
@@ -170,7 +170,7 @@ def _committed(folder: Path) -> int:
 
 def test_a_killed_process_keeps_what_it_stored_a_moment_before(tmp_path: Path) -> None:
     child = (
-        "import sys, time; sys.path.insert(0, 'tests'); from test_store import *\n"
+        "import sys, time; sys.path.insert(0, 'tests/runs'); from test_store import *\n"
         f"store = Store(Path({str(tmp_path)!r}), SETTINGS)\n"
         "fill(store, 40); print('filled', flush=True); time.sleep(30)"
     )
@@ -189,7 +189,7 @@ def test_a_killed_process_keeps_what_it_stored_a_moment_before(tmp_path: Path) -
 
 def test_a_full_disk_is_said_in_words_and_the_rest_is_kept(tmp_path: Path) -> None:
     child = (
-        "import resource, signal, sys; sys.path.insert(0, 'tests'); from test_store import *\n"
+        "import resource, signal, sys; sys.path.insert(0, 'tests/runs'); from test_store import *\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"store = Store(Path({str(tmp_path)!r}), SETTINGS)\n"
         "fill(store, 10); store.flush()\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from fake_runs import make_runs, make_samples, write_run
 
-from finbench import exports
 from finbench.errors import StoreError, UsageError
+from finbench.pages import exports
 from finbench.scores.agreement import against_reported, reported_for
 from finbench.scores.compare import pairing
 from finbench.scores.leaderboard import Row, Table, build

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from fake_runs import make_runs, make_samples, write_run
 
-from finbench import packing, pages, site
 from finbench.errors import StoreError, UsageError
+from finbench.pages import drilldown, html, leaderboard
 from finbench.scores.samples import CORRECT, FAILED, JUDGE_DISAGREES, LENIENT, TRUNCATED, UNREADABLE, graded
 
 HOSTILE = (
@@ -75,12 +75,12 @@ def policy_of(page: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, site.BuildReport]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, leaderboard.BuildReport]:
     root = tmp_path_factory.mktemp("board")
-    return root, site.build(make_runs(root / "runs", models=3, n=30), root / "index.html", reported=False)
+    return root, leaderboard.build(make_runs(root / "runs", models=3, n=30), root / "index.html", reported=False)
 
 
-def test_the_table_reads_without_javascript(built: tuple[Path, site.BuildReport]) -> None:
+def test_the_table_reads_without_javascript(built: tuple[Path, leaderboard.BuildReport]) -> None:
     text = built[1].path.read_text(encoding="utf-8")
     page = " ".join(Elements(text).text)
     for words in ("tests/model-00", "tests/model-02", "FinQA", "ConvFinQA", "Average"):
@@ -88,15 +88,15 @@ def test_the_table_reads_without_javascript(built: tuple[Path, site.BuildReport]
     assert text.count('class="cell"') == 3 * 5
 
 
-def test_the_same_runs_give_the_same_bytes(built: tuple[Path, site.BuildReport], tmp_path: Path) -> None:
+def test_the_same_runs_give_the_same_bytes(built: tuple[Path, leaderboard.BuildReport], tmp_path: Path) -> None:
     root, first = built
     runs = sorted(path.parent for path in root.glob("runs/*/*/run.json"))
-    again = site.build(list(reversed(runs)), tmp_path / "index.html", reported=False)
+    again = leaderboard.build(list(reversed(runs)), tmp_path / "index.html", reported=False)
     assert again.path.read_bytes() == first.path.read_bytes()
     assert again.samples == first.samples == 3 * 5 * 30
 
 
-def test_a_page_loads_nothing_and_names_its_own_script(built: tuple[Path, site.BuildReport]) -> None:
+def test_a_page_loads_nothing_and_names_its_own_script(built: tuple[Path, leaderboard.BuildReport]) -> None:
     text = built[1].path.read_text(encoding="utf-8")
     page = Elements(text)
     assert not [attrs for _, attrs in page.tags if {"src", "srcset", "href", "action"} & set(attrs)]
@@ -107,7 +107,7 @@ def test_a_page_loads_nothing_and_names_its_own_script(built: tuple[Path, site.B
     assert "default-src 'none'" in policy
 
 
-def test_the_script_stands_before_the_packed_samples(built: tuple[Path, site.BuildReport]) -> None:
+def test_the_script_stands_before_the_packed_samples(built: tuple[Path, leaderboard.BuildReport]) -> None:
     kinds = [attrs.get("type") for attrs, _ in Elements(built[1].path.read_text(encoding="utf-8")).scripts]
     assert kinds.index(None) < kinds.index("application/octet-stream")
     assert kinds[0] == "application/json"
@@ -117,7 +117,7 @@ def test_a_benchmark_that_was_not_run_is_not_a_zero(tmp_path: Path) -> None:
     samples = {"finqa": make_samples(20, 0.5)}
     more = {**samples, "tfns": make_samples(20, 0.5)}
     runs = [write_run(tmp_path / "a", "tests/a", tasks=samples), write_run(tmp_path / "b", "tests/b", tasks=more)]
-    text = site.build(runs, tmp_path / "index.html", reported=False).path.read_text(encoding="utf-8")
+    text = leaderboard.build(runs, tmp_path / "index.html", reported=False).path.read_text(encoding="utf-8")
     assert text.count('class="missing">not run<') == 1
 
 
@@ -133,7 +133,7 @@ def test_hostile_text_adds_no_element(payload: str, tmp_path: Path) -> None:
             "facets": {"type": word},
         }
         folder = write_run(tmp_path / "run", word, word, {"finqa": [sample]}, run_id="r")
-        out = site.build([folder], tmp_path / "index.html", reported=False)
+        out = leaderboard.build([folder], tmp_path / "index.html", reported=False)
         return Elements(out.path.read_text(encoding="utf-8"))
 
     plain, hostile = page("harmless"), page(payload)
@@ -143,7 +143,7 @@ def test_hostile_text_adds_no_element(payload: str, tmp_path: Path) -> None:
 
 def test_samples_beyond_the_size_go_to_files_beside_the_page(tmp_path: Path) -> None:
     runs = make_runs(tmp_path / "runs", models=2, n=200)
-    small = site.build(runs, tmp_path / "small.html", reported=False, max_mb=0.09)
+    small = leaderboard.build(runs, tmp_path / "small.html", reported=False, max_mb=0.09)
     assert small.bytes < 90_000
     assert small.sidecars
     assert all(path.parent == tmp_path / "samples" for path in small.sidecars)
@@ -155,7 +155,7 @@ def test_samples_beyond_the_size_go_to_files_beside_the_page(tmp_path: Path) -> 
         call = re.fullmatch(r'finbenchChunk\("([a-z0-9:]+)","([A-Za-z0-9+/=]+)"\);\n', path.read_text(encoding="ascii"))
         assert call is not None
         beside[call[1]] = unpacked(call[2])
-    whole = chunks_of(site.build(runs, tmp_path / "large.html", reported=False).path.read_text(encoding="utf-8"))
+    whole = chunks_of(leaderboard.build(runs, tmp_path / "large.html", reported=False).path.read_text(encoding="utf-8"))
     assert set(whole) == set(inside) | set(beside)
     assert whole["verdicts"] == {**inside, **beside}["verdicts"]
 
@@ -169,7 +169,7 @@ def test_verdicts_and_answers_are_those_of_the_samples(tmp_path: Path) -> None:
         {"id": "e", "correct": True, "judge": {"verdict": "wrong", "model": "j", "text": "no"}},
     ]
     folder = write_run(tmp_path / "run", tasks={"finqa": samples})
-    found = chunks_of(site.build([folder], tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
+    found = chunks_of(leaderboard.build([folder], tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
     codes = [ord(letter) - 0x40 for letter in found["verdicts"]["cells"]["0:0"]]
     assert codes == [
         CORRECT | LENIENT,
@@ -195,7 +195,7 @@ def test_verdicts_and_answers_are_those_of_the_samples(tmp_path: Path) -> None:
 
 def test_a_span_is_counted_as_javascript_counts() -> None:
     sample = {"resps": [["𝟙𝟚 7"]], "finbench": {"span": [3, 4]}}
-    assert packing.reply(sample)["s"] == [5, 6]
+    assert drilldown.reply(sample)["s"] == [5, 6]
 
 
 def test_repeats_of_a_question_stand_behind_each_other(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_repeats_of_a_question_stand_behind_each_other(tmp_path: Path) -> None:
         for q, r, c in (("a", 0, 1), ("a", 1, 0), ("b", 0, 0), ("b", 1, 1))
     ]
     folder = write_run(tmp_path / "run", tasks={"finqa": samples})
-    found = chunks_of(site.build([folder], tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
+    found = chunks_of(leaderboard.build([folder], tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
     assert [ord(letter) & 1 for letter in found["verdicts"]["cells"]["0:0"]] == [1, 0, 0, 1]
     assert found["docs:0"]["ids"] == ["a", "b"]
 
@@ -219,7 +219,7 @@ def test_questions_are_the_same_by_content_not_by_place(tmp_path: Path) -> None:
         write_run(tmp_path / "x", "m/x", tasks={"finqa": left}),
         write_run(tmp_path / "y", "m/y", tasks={"finqa": right}),
     ]
-    found = chunks_of(site.build(runs, tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
+    found = chunks_of(leaderboard.build(runs, tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
     assert sorted(found["docs:0"]["ids"]) == ["a", "b", "b"]
 
 
@@ -242,7 +242,7 @@ def test_prompts_that_differ_between_models_are_kept_apart(tmp_path: Path) -> No
         write_run(tmp_path / "y", "m/y", tasks={"finqa": asked("P", "think")}),
         write_run(tmp_path / "z", "m/z", tasks={"finqa": asked("Q", "")}),
     ]
-    found = chunks_of(site.build(runs, tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
+    found = chunks_of(leaderboard.build(runs, tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
     assert found["prompts:0:0"] == ["P"]
     assert found["prompts:0:1"] == ["Q"]
     assert [found[f"replies:{row}:0"]["systems"] for row in range(3)] == [["be brief"], ["think"], [""]]
@@ -253,28 +253,28 @@ def test_a_torn_last_line_is_left_out_and_a_broken_one_is_named(tmp_path: Path) 
     path = folder / "samples_finqa.jsonl"
     with path.open("a") as file:
         file.write('{"doc_id": 3, "fin')
-    assert site.build([folder], tmp_path / "i.html", reported=False).samples == 3
+    assert leaderboard.build([folder], tmp_path / "i.html", reported=False).samples == 3
     path.write_text("not json\n" + path.read_text())
     with pytest.raises(StoreError, match=r"samples_finqa\.jsonl.*finbench score"):
-        site.build([folder], tmp_path / "i.html", reported=False)
+        leaderboard.build([folder], tmp_path / "i.html", reported=False)
 
 
 def test_an_empty_board_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="run"):
-        site.build([], tmp_path / "i.html", reported=False)
+        leaderboard.build([], tmp_path / "i.html", reported=False)
     with pytest.raises(StoreError, match="finbench score"):
-        site.build([tmp_path], tmp_path / "i.html", reported=False)
+        leaderboard.build([tmp_path], tmp_path / "i.html", reported=False)
 
 
 def test_a_lone_surrogate_in_a_reply_neither_stops_the_page_nor_is_lost(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", "m", tasks={"finqa": [{"text": "LONE", "extracted": "LONE"}]})
     for path in folder.iterdir():
         path.write_text(path.read_text().replace("LONE", "\\ud800"))
-    found = chunks_of(site.build([folder], tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
+    found = chunks_of(leaderboard.build([folder], tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
     assert found["answers:0:0"]["extracted"] == ["\ud800"]
 
 
 def test_inline_json_has_no_character_that_html_reads() -> None:
-    text = pages.inline_json([*HOSTILE, "&amp;"])
+    text = html.inline_json([*HOSTILE, "&amp;"])
     assert not set(text) & set("<>&\u2028\u2029")
     assert json.loads(text) == [*HOSTILE, "&amp;"]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from finbench.pages import markdown_text, task_title
+from finbench.pages.html import markdown_text, task_title
 from finbench.sanitize import shown
 from finbench.scores.leaderboard import Cell, Row, Table
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from fake_runs import make_samples, write_run
 
-from finbench import pages, plots, report
 from finbench.errors import StoreError
+from finbench.pages import plots, report
+from finbench.pages.html import markdown_text
 from finbench.scores import compare
 
 
@@ -210,7 +211,7 @@ def test_markdown_cells_cannot_break_their_table(tmp_path: Path) -> None:
     assert "<i>" not in re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert all(len(re.findall(r"(?<!\\)\|", line)) >= 3 for line in tables)
-    assert pages.markdown_text("x|y") in text
+    assert markdown_text("x|y") in text
 
 
 def test_original_and_resampled_questions_stand_side_by_side(tmp_path: Path) -> None:

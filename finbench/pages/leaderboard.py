@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finbench import marking, packing, pages
 from finbench.errors import StoreError, UsageError, run_files
-from finbench.layout import Place, layout, row_data
+from finbench.pages import audit_marks, drilldown, html
+from finbench.pages.leaderboard_rows import Place, layout, row_data
 from finbench.sanitize import shown, slug
 from finbench.scores import leaderboard
 from finbench.scores.samples import Source, read
@@ -85,9 +85,9 @@ def _build(runs: Sequence[Path], output: Path, reported: bool, max_mb: float) ->
     if not table.rows:
         raise UsageError("nothing to show: no run folders and no reported rows")
 
-    shell = page(table, columns, folders, packing.Packed({}, {}, 0, 0), {}, {})
+    shell = page(table, columns, folders, drilldown.Packed({}, {}, 0, 0), {}, {})
     room = int(max_mb * 1e6) - len(shell.encode()) - CHUNK_FRAME * (3 * len(samples.cells) + 2 * len(columns) + 1)
-    made = packing.pack(samples, room)
+    made = drilldown.pack(samples, room)
     inline, outside = _placed(made.chunks, room)
     sidecars = _sidecars(outside, output)
     text = page(table, columns, folders, made, inline, sidecars)
@@ -141,7 +141,7 @@ def _sidecars(chunks: Mapping[str, str], output: Path) -> dict[str, str]:
     for key, text in chunks.items():
         path = output.parent / paths[key]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"finbenchChunk({pages.inline_json(key)},{pages.inline_json(text)});\n", encoding="ascii")
+        path.write_text(f"finbenchChunk({html.inline_json(key)},{html.inline_json(text)});\n", encoding="ascii")
     return paths
 
 
@@ -149,37 +149,37 @@ def page(
     table: leaderboard.Table,
     columns: Sequence[str],
     runs: Sequence[Run],
-    made: packing.Packed,
+    made: drilldown.Packed,
     inline: Mapping[str, str],
     sidecars: Mapping[str, str],
 ) -> str:
     """The whole page as text. Rows and columns keep in the chunks the numbers that they were packed under."""
-    script = '"use strict";\n(() => {\n' + "\n".join(pages.template_text(name) for name in SCRIPTS) + "})();\n"
+    script = '"use strict";\n(() => {\n' + "\n".join(html.template_text(name) for name in SCRIPTS) + "})();\n"
     places = [_place(row, table.tasks, columns, runs, made) for row in table.rows]
     data = {
         "tasks": [
-            {"name": name, "title": pages.task_title(name), "number": columns.index(name) if name in columns else None}
+            {"name": name, "title": html.task_title(name), "number": columns.index(name) if name in columns else None}
             for name in table.tasks
         ],
         "rows": [row_data(row, place, table.tasks) for row, place in zip(table.rows, places, strict=True)],
-        "reasons": sorted(pages.REASON_WORDS.items()),
-        "marks": {"legend": marking.LEGEND, "verdicts": marking.VERDICTS, "signs": marking.SIGNS},
+        "reasons": sorted(html.REASON_WORDS.items()),
+        "marks": {"legend": audit_marks.LEGEND, "verdicts": audit_marks.VERDICTS, "signs": audit_marks.SIGNS},
         "sidecars": sorted(sidecars.items()),
         "t": T_QUANTILES,
     }
-    return pages.render(
+    return html.render(
         "site.html.jinja",
         page=layout(table, places),
-        policy=pages.policy(script, sidecars=bool(sidecars)),
-        style="".join(pages.template_text(name) for name in STYLES),
+        policy=html.policy(script, sidecars=bool(sidecars)),
+        style="".join(html.template_text(name) for name in STYLES),
         script=script,
-        data=pages.inline_json(data),
+        data=html.inline_json(data),
         chunks=list(inline.items()),
     )
 
 
 def _place(
-    row: leaderboard.Row, tasks: Sequence[str], columns: Sequence[str], runs: Sequence[Run], made: packing.Packed
+    row: leaderboard.Row, tasks: Sequence[str], columns: Sequence[str], runs: Sequence[Run], made: drilldown.Packed
 ) -> Place:
     """Where the samples of a row are, and what made it."""
     if row.kind == "reported":

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from finbench import pages, plots
+from finbench.pages import html, plots
 from finbench.records import RIGHT_REASONS
 from finbench.sanitize import slug
 from finbench.scores.intervals import Estimate, estimate
 
 if TYPE_CHECKING:
-    from finbench import digest
+    from finbench.pages import report_data
 
 FACET_VALUES = 24  # parts drawn per breakdown, the largest ones
 
 
 def plots_of(
-    entries: Mapping[str, Mapping[str, Any]], gathered: Mapping[str, digest.Gathered], results: Mapping[str, Any]
+    entries: Mapping[str, Mapping[str, Any]], gathered: Mapping[str, report_data.Gathered], results: Mapping[str, Any]
 ) -> list[plots.Plot]:
     """The figures, in the order of the report; those without values are left out."""
     if not entries:
         return []
-    titles = {name: pages.task_title(name) for name in entries}
+    titles = {name: html.task_title(name) for name in entries}
     points = [plots.Point(titles[name], e["score"], e["ci"][0], e["ci"][1], e["n"]) for name, e in entries.items()]
     average = results.get("average")
     if average:
@@ -32,7 +32,7 @@ def plots_of(
         for name, entry in entries.items()
     }
     sizes = {titles[name]: sum(entry["reasons"].values()) for name, entry in entries.items()}
-    out = [plots.forest(points, _reported_points(results)), plots.reasons(wrong, sizes, pages.short_reason)]
+    out = [plots.forest(points, _reported_points(results)), plots.reasons(wrong, sizes, html.short_reason)]
     both = [(titles[n], e["score"], e["lenient"]) for n, e in entries.items() if e.get("lenient") is not None]
     if both:
         out.append(plots.strictness(both))
@@ -51,7 +51,7 @@ def _reported_points(results: Mapping[str, Any]) -> dict[str, list[plots.Point]]
     for row in results.get("reported") or []:
         for name, cell in [*row["cells"].items(), ("average", row["average"])]:
             if cell:
-                out.setdefault(pages.task_title(name), []).append(plots.Point(row["model"], cell["score"]))
+                out.setdefault(html.task_title(name), []).append(plots.Point(row["model"], cell["score"]))
     return out
 
 
@@ -86,7 +86,7 @@ FACET_TITLES = {
 }
 
 
-def breakdowns(entries: Mapping[str, Any], gathered: Mapping[str, digest.Gathered]) -> list[plots.Plot]:
+def breakdowns(entries: Mapping[str, Any], gathered: Mapping[str, report_data.Gathered]) -> list[plots.Plot]:
     """A figure per task and facet with more than one value; sub-tasks of a group are one more facet."""
     out = []
     for name, one in gathered.items():
@@ -94,7 +94,7 @@ def breakdowns(entries: Mapping[str, Any], gathered: Mapping[str, digest.Gathere
         subtasks = entries[name].get("subtasks") or {}
         for facet, values in sorted(one.facets.items()):
             if 1 < len(values) <= 60 and not (facet == "subtask" and subtasks):
-                parts[FACET_TITLES.get(facet, pages.readable(facet))] = [
+                parts[FACET_TITLES.get(facet, html.readable(facet))] = [
                     _point(value, scores.estimate()) for value, scores in sorted(values.items(), key=_natural)
                 ]
         if len(subtasks) > 1:
@@ -102,7 +102,7 @@ def breakdowns(entries: Mapping[str, Any], gathered: Mapping[str, digest.Gathere
                 plots.Point(part, e["score"], e["ci"][0], e["ci"][1], e["n"]) for part, e in sorted(subtasks.items())
             ]
         for words, points in parts.items():
-            title = f"{pages.task_title(name)} by {words}"
+            title = f"{html.task_title(name)} by {words}"
             shown = points if len(points) <= FACET_VALUES else sorted(points, key=lambda p: -(p.n or 0))[:FACET_VALUES]
             out.append(plots.breakdown(slug(f"{name} by {words}"), title, shown))
     return out

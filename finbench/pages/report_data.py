@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finbench import marking, pages
 from finbench.audit.reply import METRICS
 from finbench.errors import StoreError
+from finbench.pages import audit_marks, html
 from finbench.sanitize import slug
 from finbench.scores import samples
 from finbench.scores.intervals import Accumulator
@@ -118,7 +118,7 @@ def _audited(out: Gathered, sample: Mapping[str, Any], right: bool, line: bytes)
 
 def _cost(task: str, sample: Mapping[str, Any], right: bool) -> dict[str, Any]:
     return {
-        "task": pages.task_title(task),
+        "task": html.task_title(task),
         "id": sample["id"],
         "seconds": sample.get("seconds"),
         "tokens": sample.get("output_tokens"),
@@ -157,5 +157,5 @@ def _example(sample: Mapping[str, Any], line: bytes, *, marked: bool = False) ->
         "reason": sample["reason"],
         "correct": bool(sample["correct"]),
         "tail": ("…" if len(answer) > TAIL else "") + answer[-TAIL:],
-        "marking": marking.of_line(whole) if marked else None,
+        "marking": audit_marks.of_line(whole) if marked else None,
     }

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finbench import charts, digest, marking, pages, plots
 from finbench.audit.reply import METRICS
 from finbench.errors import DataError, run_files
 from finbench.finqa import resample
+from finbench.pages import audit_marks, charts, html, plots, report_data
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS
 from finbench.sanitize import slug
 from finbench.scores.intervals import Estimate
@@ -29,15 +29,13 @@ def write(run_dir: Path, *, plots_dir: Path | None = None) -> list[Path]:
     The paths that were written. Raises StoreError when the folder has no readable results.
     """
     report = gather(run_dir)
-    style = "".join(map(pages.template_text, ("base.css", "report.css", "marks.css")))
+    style = "".join(map(html.template_text, ("base.css", "report.css", "marks.css")))
     figures = {plot.name: plots.inline(plot) for plot in report["plots"]}
-    words = {"legend": marking.LEGEND, "verdicts": marking.VERDICTS, "signs": marking.SIGNS}
-    html = pages.render(
-        "report.html.jinja", report=report, figures=figures, style=style, policy=pages.policy(), **words
-    )
+    words = {"legend": audit_marks.LEGEND, "verdicts": audit_marks.VERDICTS, "signs": audit_marks.SIGNS}
+    text = html.render("report.html.jinja", report=report, figures=figures, style=style, policy=html.policy(), **words)
     written = [run_dir / "report.html", run_dir / "report.md"]
-    written[0].write_text(html, encoding="utf-8", newline="\n")
-    written[1].write_text(pages.render("report.md.jinja", report=report), encoding="utf-8", newline="\n")
+    written[0].write_text(text, encoding="utf-8", newline="\n")
+    written[1].write_text(html.render("report.md.jinja", report=report), encoding="utf-8", newline="\n")
     if plots_dir is not None:
         plots_dir.mkdir(parents=True, exist_ok=True)
         for plot in report["plots"]:
@@ -54,19 +52,19 @@ def gather(run_dir: Path) -> dict[str, Any]:
 
 
 def _gather(run_dir: Path) -> dict[str, Any]:
-    manifest, results = digest.read(run_dir)
+    manifest, results = report_data.read(run_dir)
     sample_data = bool(results.get("sampled")) or results.get("data") == "sample"
     if sample_data:  # scores on written rows say nothing beside published ones
         results["reported"] = []
     entries = results["tasks"]
     costly: list[dict[str, Any]] = []
-    gathered = {name: digest.gather(run_dir, name, entry, costly) for name, entry in entries.items()}
+    gathered = {name: report_data.gather(run_dir, name, entry, costly) for name, entry in entries.items()}
     tasks = [_task(name, entry) for name, entry in entries.items()]
     report = {
         "model": manifest["model"],
         "protocol": manifest["protocol"],
         "status": manifest.get("status", ""),
-        "date": pages.day(manifest.get("created")),
+        "date": html.day(manifest.get("created")),
         "sample_data": sample_data,
         "average": _average(results.get("average")),
         "tasks": tasks,
@@ -79,12 +77,12 @@ def _gather(run_dir: Path) -> dict[str, Any]:
         "examples": _examples(gathered, entries),
         "judged": _judged(entries, gathered),
         "errors": [
-            {"task": pages.task_title(name), "text": text, "count": count}
+            {"task": html.task_title(name), "text": text, "count": count}
             for name, one in gathered.items()
             for text, count in sorted(one.errors.items(), key=lambda item: (-item[1], item[0]))[:5]
         ],
-        "slowest": digest.slowest(costly),
-        "longest": digest.longest(costly),
+        "slowest": report_data.slowest(costly),
+        "longest": report_data.longest(costly),
         "provenance": provenance(manifest),
         "command": command(manifest.get("command") or ()),
     }
@@ -109,16 +107,16 @@ def _task(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     share = {"unreadable": unreadable, "truncated": entry["truncated"], "errors": entry["errors"]}
     return {
         "name": name,
-        "title": pages.task_title(name),
+        "title": html.task_title(name),
         "n": f"{entry['n']:,}",
         "score": f"{entry['score']:.1f}",
         "half": f"±{_half(entry['ci']):.1f}",
         "interval": f"{entry['ci'][0]:.1f} to {entry['ci'][1]:.1f}",
-        "lenient": pages.number(entry.get("lenient")),
+        "lenient": html.number(entry.get("lenient")),
         "by": entry.get("verdict_by", "grader"),
         "design_effect": f"{entry['design_effect']:.2f}",
-        "tokens": pages.number(entry.get("output_tokens_mean"), 0),
-        "metrics": [(pages.readable(key), _plain(value)) for key, value in entry["metrics"].items() if key != "acc"],
+        "tokens": html.number(entry.get("output_tokens_mean"), 0),
+        "metrics": [(html.readable(key), _plain(value)) for key, value in entry["metrics"].items() if key != "acc"],
         "subtasks": [_task(part, one) for part, one in (entry.get("subtasks") or {}).items()],
         **{key: f"{100 * count / replies:.1f}" for key, count in share.items()},
     }
@@ -152,7 +150,7 @@ def _resampled(run_dir: Path, names: Iterable[str]) -> list[dict[str, Any]]:
             verdict = "lies below 0: the new numbers were easier"
         out.append(
             {
-                "title": pages.task_title(name),
+                "title": html.task_title(name),
                 "n": f"{found.n:,}",
                 "rows": [
                     ("published numbers", _share(found.original)),
@@ -167,7 +165,7 @@ def _resampled(run_dir: Path, names: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def _points(share: float) -> str:
-    return pages.signed(100 * share).lstrip("+")
+    return html.signed(100 * share).lstrip("+")
 
 
 def _average(average: Mapping[str, Any] | None) -> dict[str, str] | None:
@@ -181,7 +179,7 @@ def _sentences(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What stands out, in words, one sentence per finding with the benchmarks it is true of."""
     failed, cut, form, common = [], [], [], []
     for name, entry in entries.items():
-        title, n = pages.task_title(name), max(1, sum(entry["reasons"].values()))
+        title, n = html.task_title(name), max(1, sum(entry["reasons"].values()))
         if entry["errors"]:
             failed.append(f"{title} {entry['errors']:,} of {n:,}")
         if entry["truncated"] / n >= 0.01:
@@ -192,7 +190,7 @@ def _sentences(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
         wrong = {reason: count for reason, count in entry["reasons"].items() if reason not in RIGHT_REASONS}
         reason = max(wrong, key=lambda key: (wrong[key], key), default="")
         if reason and reason != "different" and wrong[reason] / n >= 0.03:
-            common.append(f"{title} {pages.reason_words(reason)} ({100 * wrong[reason] / n:.0f} %)")
+            common.append(f"{title} {html.reason_words(reason)} ({100 * wrong[reason] / n:.0f} %)")
     findings = (
         ("Failed requests, counted as wrong (run again to ask them once more): ", failed),
         ("Replies cut off at the token limit (a larger --max-tokens may help): ", cut),
@@ -227,7 +225,7 @@ def _reported(results: Mapping[str, Any]) -> dict[str, Any] | None:
             }
         )
     verdicts = [
-        f"{pages.task_title(name)}, {row['title']} ({cell['printed']}): {cell['sentence']}"
+        f"{html.task_title(name)}, {row['title']} ({cell['printed']}): {cell['sentence']}"
         for row in ordered
         if row["same_model"]
         for name, cell in [*row["cells"].items(), ("average", row["average"])]
@@ -237,7 +235,7 @@ def _reported(results: Mapping[str, Any]) -> dict[str, Any] | None:
         "note": "Reported, not measured here: prompts, decoding and grading differ, so a difference is a question "
         "before it is a finding. Small figures are this run minus the reported score, "
         "▲ and ▼ where the difference is clear.",
-        "head": [*(pages.task_title(name) for name in names), "average"],
+        "head": [*(html.task_title(name) for name in names), "average"],
         "rows": lines,
         "verdicts": verdicts,
         "notes": notes,
@@ -259,10 +257,10 @@ def _beside(cell: Mapping[str, Any] | None) -> dict[str, str]:
     text = cell["printed"]
     if cell["recomputed"] is not None and abs(cell["recomputed"] - cell["score"]) >= 0.051:
         text += f" ({cell['recomputed']:.1f} recomputed)"
-    return {"text": text, "note": MARKS.get(cell["verdict"], "") + pages.signed(cell["delta"])}
+    return {"text": text, "note": MARKS.get(cell["verdict"], "") + html.signed(cell["delta"])}
 
 
-def _examples(gathered: Mapping[str, digest.Gathered], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _examples(gathered: Mapping[str, report_data.Gathered], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Wrong samples by task and reason, the most frequent reason first."""
     out = []
     for name, one in gathered.items():
@@ -270,26 +268,26 @@ def _examples(gathered: Mapping[str, digest.Gathered], entries: Mapping[str, Any
         reasons = sorted(one.examples, key=lambda reason: (-tally.get(reason, 0), reason))
         if reasons:
             groups = [{"reason": r, "count": f"{tally.get(r, 0):,}", "samples": one.examples[r]} for r in reasons]
-            out.append({"task": pages.task_title(name), "groups": groups})
+            out.append({"task": html.task_title(name), "groups": groups})
     return out
 
 
-def _audit(gathered: Mapping[str, digest.Gathered]) -> dict[str, Any] | None:
+def _audit(gathered: Mapping[str, report_data.Gathered]) -> dict[str, Any] | None:
     """What the reasoning audit found: a line per task with intervals, and the samples worth a look; None without any."""
     audited = {name: one for name, one in gathered.items() if one.audit}
     if not audited:
         return None
     rows = [
         (
-            pages.task_title(name),
+            html.task_title(name),
             [_share(one.audit[metric].estimate()) if metric in one.audit else None for metric in METRICS],
         )
         for name, one in audited.items()
     ]
     notable = [
-        {"task": pages.task_title(name), "groups": groups}
+        {"task": html.task_title(name), "groups": groups}
         for name, one in audited.items()
-        if (groups := [{"words": w, "samples": one.notable[w]} for w in digest.NOTABLE if one.notable.get(w)])
+        if (groups := [{"words": w, "samples": one.notable[w]} for w in report_data.NOTABLE if one.notable.get(w)])
     ]
     return {"head": list(METRICS.values()), "rows": rows, "notable": notable}
 
@@ -299,10 +297,10 @@ def _share(found: Estimate) -> dict[str, str]:
     return {"score": f"{100 * found.mean:.1f}", "interval": interval, "n": f"{found.n:,}"}
 
 
-def _judged(entries: Mapping[str, Any], gathered: Mapping[str, digest.Gathered]) -> list[dict[str, Any]]:
+def _judged(entries: Mapping[str, Any], gathered: Mapping[str, report_data.Gathered]) -> list[dict[str, Any]]:
     """Where a judge was asked: its 2x2 table with the grader, kappa, and samples on which they differ."""
     return [
-        {"task": pages.task_title(name), **entry["judge"], "disputed": gathered[name].disputed}
+        {"task": html.task_title(name), **entry["judge"], "disputed": gathered[name].disputed}
         for name, entry in entries.items()
         if entry.get("judge")
     ]
@@ -354,6 +352,6 @@ def command(words: Sequence[str]) -> str:
 
 def comparison_html(comparison: Comparison) -> str:
     """The comparison of runs (compare.compare) as one HTML page."""
-    style = pages.template_text("base.css") + pages.template_text("report.css")
-    values = {"comparison": comparison, "style": style, "policy": pages.policy()}
-    return pages.render("comparison.html.jinja", **values)
+    style = html.template_text("base.css") + html.template_text("report.css")
+    values = {"comparison": comparison, "style": style, "policy": html.policy()}
+    return html.render("comparison.html.jinja", **values)

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from finbench import marking
-from finbench.pages import packed
+from finbench.pages import audit_marks
+from finbench.pages.html import packed
 from finbench.scores.samples import CORRECT, JUDGE_DISAGREES, Cell, Samples, Task, first_reply
 
 TEXT_LIMIT = 200_000  # characters of one reply on the page; a model in a loop can write megabytes
@@ -220,7 +220,7 @@ def _replies(
 
 def _marks(sample: Mapping[str, Any]) -> dict[str, Any] | None:
     """The marks of a sample's reply, which hold its text; None where there are none or the reply is too long for them."""
-    marks = marking.of_line(sample)
+    marks = audit_marks.of_line(sample)
     return marks.plain if marks and not (marks.reasoning_cut or marks.answer_cut) else None
 
 

@@ -15,10 +15,10 @@ import traces
 from fake_runs import write_run
 from marked_samples import HOSTILE, ROW, TABLE, graded, hostile_row
 
-from finbench import marking, packing, report
 from finbench.audit.reply import audit, audited, marked
 from finbench.grading import grade
-from finbench.marking import LEGEND, VERDICTS, Marking, Piece, Sample, should
+from finbench.pages import audit_marks, drilldown, report
+from finbench.pages.audit_marks import LEGEND, VERDICTS, Marking, Piece, Sample, should
 from finbench.records import Grade
 from finbench.scores.samples import Source, read
 from finbench.tasks.documents import document_from_row
@@ -27,7 +27,7 @@ from finbench.tasks.documents import document_from_row
 def drawn(text: str, *, reasoning: str = "", row: dict[str, Any] | None = None) -> Marking:
     document = document_from_row(row or ROW, "finqa")
     verdict = grade(document, text, reasoning=reasoning)
-    made = marking.marking(Sample(document, text, reasoning, verdict, 0), verdict.span)
+    made = audit_marks.marking(Sample(document, text, reasoning, verdict, 0), verdict.span)
     assert made is not None
     return made
 
@@ -110,7 +110,9 @@ TEXTS = [
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 def test_the_pieces_are_the_whole_text(text: str, reasoning: str) -> None:
     document = document_from_row(ROW, "finqa")
-    made = marking.marking(Sample(document, text, reasoning, Grade(False, "different"), 0), (0, 2) if text else None)
+    made = audit_marks.marking(
+        Sample(document, text, reasoning, Grade(False, "different"), 0), (0, 2) if text else None
+    )
     if made is None:
         assert not audited(text, reasoning).strip()
         return
@@ -153,7 +155,7 @@ def test_of_a_long_reply_beginning_and_end_are_shown_and_no_link_leads_elsewhere
 )
 def test_there_are_no_marks_where_the_audit_does_not_apply(row: dict[str, Any], why: str) -> None:
     line = {"finbench": {"correct": True, "reason": "equal", "extracted": "1", "value": "1", "lenient": True}}
-    assert marking.of_line({**line, "doc": {**ROW, **row}, "resps": [["1"]]}) is None
+    assert audit_marks.of_line({**line, "doc": {**ROW, **row}, "resps": [["1"]]}) is None
 
 
 # -- on the pages ------------------------------------------------------------------------------------------------------
@@ -223,8 +225,8 @@ def test_the_drill_down_ships_marks_for_a_bounded_number_of_replies(
     samples += [graded("1 + 1 = 3. It is \\boxed{2.11%}", {**ROW, "id": f"lucky{i}"}) for i in range(6)]
     samples.append(graded("3,140 - 3,075 = 66 " + "word " * 5000, {**ROW, "id": "long"}))
     run = write_run(tmp_path / "run", tasks={"finqa": samples})
-    monkeypatch.setattr(packing, "MARKED", 6)
-    made = packing.pack(read({(0, 0): Source((run / "samples_finqa.jsonl",))}), 10**6)
+    monkeypatch.setattr(drilldown, "MARKED", 6)
+    made = drilldown.pack(read({(0, 0): Source((run / "samples_finqa.jsonl",))}), 10**6)
     items = dict(unpacked(made.chunks["replies:0:0"])["items"])
     with_marks = sorted(place for place, entry in items.items() if "m" in entry)
     assert with_marks == [0, 1, 2, 3, 12, 13]  # two right by luck, the rest of the six wrong
@@ -236,7 +238,7 @@ def test_the_drill_down_ships_marks_for_a_bounded_number_of_replies(
 def test_a_long_reply_in_the_drill_down_is_whole_and_plain(tmp_path: Path) -> None:
     text = "3,140 - 3,075 = 66 " + "word " * 5000
     run = write_run(tmp_path / "run", tasks={"finqa": [graded(text)]})
-    made = packing.pack(read({(0, 0): Source((run / "samples_finqa.jsonl",))}), 10**6)
+    made = drilldown.pack(read({(0, 0): Source((run / "samples_finqa.jsonl",))}), 10**6)
     ((_, entry),) = unpacked(made.chunks["replies:0:0"])["items"]
     assert entry["t"] == text
     assert "m" not in entry

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finbench import pages
+from finbench.pages import html
 from finbench.scores.published import FLAGS
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def layout(table: Table, places: Sequence[Place]) -> dict[str, Any]:
     return {
         "title": "Leaderboard",
         "lead": _lead([row.kind for row in table.rows]),
-        "tasks": [{"title": pages.task_title(name), "n": sizes[name] and f"{sizes[name]:,}"} for name in table.tasks],
+        "tasks": [{"title": html.task_title(name), "n": sizes[name] and f"{sizes[name]:,}"} for name in table.tasks],
         "cost": COST,
         "source": SOURCE,
         "columns": 2 + len(table.tasks) + len(COST) + len(SOURCE),
@@ -160,7 +160,7 @@ def _block_note(row: Row, common: frozenset[str]) -> tuple[str, str]:
 
 def flag_words(flag: str) -> str:
     """A flag of a row or a score as a sentence part."""
-    return ROW_FLAGS.get(flag) or FLAGS.get(flag) or pages.readable(flag)
+    return ROW_FLAGS.get(flag) or FLAGS.get(flag) or html.readable(flag)
 
 
 def _rank(row: Row, ties: Counter[tuple[Any, ...]]) -> dict[str, str]:
@@ -205,10 +205,10 @@ def _line(
         "marks": [notes.mark(flag_words(flag)) for flag in row.flags if flag not in common],
         "cells": cells,
         "cost": [
-            {"value": value, "text": pages.number(value, places) if value is not None else ""}
+            {"value": value, "text": html.number(value, places) if value is not None else ""}
             for value, places in zip(cost, digits, strict=True)
         ],
-        "source": (pages.day(row.created), place.version, place.config),
+        "source": (html.day(row.created), place.version, place.config),
     }
 
 

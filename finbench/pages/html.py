@@ -179,8 +179,8 @@ def packed(value: object) -> str:
 
 
 def template_text(name: str) -> str:
-    """A file of finbench/templates as text."""
-    return files("finbench").joinpath("templates", name).read_text(encoding="utf-8")
+    """A file of pages/templates as text."""
+    return files("finbench.pages").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def policy(script: str = "", *, sidecars: bool = False) -> str:
