@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from finbench.finqa import programs, resample
+from finbench.finqa.proof import faults
 from finbench.finqa.questions import places, questions
 from finbench.grading import grade
 from finbench.tasks.data_files import locate, read
@@ -37,7 +38,7 @@ def measure(task: str, data: str, seed: int) -> str:
     seconds = time.perf_counter() - started
     originals = {row["id"]: row for row in docs.documents(path)}
     whole = sum(len(questions(row)) == len(questions(rows[row["original"]])) for row in made)
-    proven = sum(not resample.faults(rows[row["original"]], row) for row in made)
+    proven = sum(not faults(rows[row["original"]], row) for row in made)
     asked = [document for row in made for document in resampled.documents(docs, row)]
     right: Counter[str] = Counter()
     for new in asked:

@@ -20,7 +20,7 @@ from typing import Any
 from finbench.grading import grade, stated_answer
 from finbench.grading.reference import with_reference
 from finbench.records import Document, Kind
-from finbench.tasks.documents import document_from_row, gold_class
+from finbench.tasks.documents import document_from_row
 
 
 def rows(**settings: Any) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def label(row: Mapping[str, Any], replies: Sequence[str]) -> dict[str, Any]:
     document = document_from_row(row, "", kind="label")
     verdict = grade(document, replies[0])
     named = verdict.value or ""
-    return {"acc": float(verdict.correct), "lenient": float(verdict.lenient), "macro_f1": (gold_class(document), named)}
+    return {"acc": float(verdict.correct), "lenient": float(verdict.lenient), "macro_f1": (document.gold_class, named)}
 
 
 def macro_f1(pairs: Sequence[tuple[str, str]]) -> float:

@@ -95,6 +95,12 @@ class Document:
     steps: tuple[str, ...] = ()
     row: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
+    @property
+    def gold_class(self) -> str:
+        """The class of a label document's first gold, which the data may write as a code ("0" for bearish)."""
+        gold = self.golds[0].text
+        return self.answer.codes.get(gold, gold)
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:

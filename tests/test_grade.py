@@ -136,5 +136,5 @@ def test_the_program_answers_before_the_next_line_comes() -> None:
 def test_the_function_of_the_api_is_not_hidden_by_the_module_of_its_name() -> None:
     import finbench
 
-    assert grade_line.__module__ == "finbench.grade"  # the module is imported
+    assert "finbench.grade" in sys.modules
     assert finbench.grade("The margin was 14.2%.", "0.142", question="what is the margin?").correct

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from finbench.grading.decide import without_thinking
+from finbench.grading.reply import without_thinking
 from finbench.records import Document, Message, Sampling
 from finbench.text.normalize import normalise
 from finbench.text.stated import numbers

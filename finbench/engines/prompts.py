@@ -165,27 +165,6 @@ class Prompts:
         raise PromptError(self._too_long(tokens, limit))
 
 
-def load_prompts(
-    model: str,
-    *,
-    revision: str | None = None,
-    max_model_len: int | None = None,
-    trust_remote_code: bool = False,
-    **settings: Any,
-) -> Prompts:
-    """Prompts with the model's tokenizer alone, for a plan before any weights are loaded; EngineError if unreadable."""
-    try:
-        from transformers import AutoConfig, AutoTokenizer
-    except ImportError as error:
-        raise EngineError("counting prompt tokens needs transformers: pip install 'finbench[hf]'") from error
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision, trust_remote_code=trust_remote_code)
-        config = AutoConfig.from_pretrained(model, revision=revision, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError) as error:
-        raise EngineError(f"{model}: no readable tokenizer and configuration ({first_line(error)})") from error
-    return Prompts(tokenizer, max_model_len or context_length(config, tokenizer), **settings)
-
-
 def context_length(config: Any, tokenizer: Any) -> int:
     """What the model's configuration states, else the tokenizer's limit, else 4,096."""
     stated = getattr(config.get_text_config(), "max_position_embeddings", None)

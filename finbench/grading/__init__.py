@@ -13,4 +13,4 @@ The rules in words: docs/grading.md.
 
 from finbench.grading.verdict import grade, stated_answer
 
-__all__ = ["equality", "grade", "kinds", "lines", "question", "reference", "reply", "stated_answer"]
+__all__ = ["grade", "lines", "reference", "reply", "stated_answer"]

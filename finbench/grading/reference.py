@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from finbench.grading.decide import without_thinking
+from finbench.grading.reply import without_thinking
 from finbench.records import Document, Grade
 
 LONGEST = 8_000  # characters compared of either text; chrF needs about a millisecond per 1,000

@@ -19,7 +19,8 @@ from finbench.audit.provenance import Trace
 from finbench.audit.reply import Audit, Step, applies, audit, audited
 from finbench.errors import TaskError
 from finbench.finqa.page import clean_cell
-from finbench.records import Document, Grade
+from finbench.records import Document
+from finbench.scores.samples import GradedReply, graded_reply
 from finbench.tasks.documents import document_from_row
 from finbench.text.normalize import normalise
 from finbench.text.stated import numbers
@@ -44,33 +45,6 @@ VERDICTS = {"right": "holds", "rounding": "holds as rounded", "wrong": "does not
 SIGNS = {"right": "✓", "rounding": "≈", "wrong": "✗"}
 _LETTERS = ascii_letters + " -"
 _PLAIN = ("constant", "count", "year", "label")
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One graded reply of a run."""
-
-    document: Document
-    text: str
-    reasoning: str
-    grade: Grade
-    repeat: int
-
-
-def sample_of(line: Mapping[str, Any], task: str) -> Sample | None:
-    """The graded reply of a line of a samples file; None for log-likelihood samples, which have no text to read."""
-    about, row = line["finbench"], line["doc"]
-    text = line["resps"][0][0] if line["resps"] and line["resps"][0] else ""
-    if not isinstance(row.get("answer"), Mapping) or not isinstance(text, str):
-        return None
-    grade = Grade(
-        correct=bool(about["correct"]),
-        reason=about["reason"],
-        extracted=about["extracted"],
-        value=about["value"],
-        lenient=bool(about["lenient"]),
-    )
-    return Sample(document_from_row(row, task), text, about.get("reasoning") or "", grade, about.get("repeat") or 0)
 
 
 class Piece(NamedTuple):
@@ -142,7 +116,7 @@ def _plain(stretch: Stretch) -> list[Any]:
 def of_line(line: Mapping[str, Any], task: str = "") -> Marking | None:
     """The marking of a line of a samples file; None where the audit has nothing to say."""
     try:
-        sample = sample_of(line, task)
+        sample = graded_reply(line, task, document_from_row)
     except TaskError:
         return None
     if sample is None or not applies(sample.document):
@@ -150,7 +124,7 @@ def of_line(line: Mapping[str, Any], task: str = "") -> Marking | None:
     return marking(sample, line["finbench"].get("span"))
 
 
-def marking(sample: Sample, span: Sequence[int] | None = None) -> Marking | None:
+def marking(sample: GradedReply, span: Sequence[int] | None = None) -> Marking | None:
     """The marking of a reply; `span` is where the answer stands in its text. None for a reply without text.
 
     Of long replies the beginning of the reasoning and the end of the answer are shown.

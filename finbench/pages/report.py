@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from finbench.audit.reply import METRICS
 from finbench.errors import DataError, run_files
-from finbench.finqa import resample
 from finbench.pages import audit_marks, charts, html, plots, report_data
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS
 from finbench.sanitize import slug
+from finbench.scores import resampled
 from finbench.scores.intervals import Estimate
+from finbench.scores.samples import read_results
 
 if TYPE_CHECKING:
     from finbench.scores.compare import Comparison
@@ -52,7 +53,7 @@ def gather(run_dir: Path) -> dict[str, Any]:
 
 
 def _gather(run_dir: Path) -> dict[str, Any]:
-    manifest, results = report_data.read(run_dir)
+    manifest, results = read_results(run_dir)
     sample_data = bool(results.get("sampled")) or results.get("data") == "sample"
     if sample_data:  # scores on written rows say nothing beside published ones
         results["reported"] = []
@@ -140,7 +141,7 @@ def _resampled(run_dir: Path, names: Iterable[str]) -> list[dict[str, Any]]:
         if not (original.is_file() and variants.is_file()):
             continue
         try:
-            found = resample.pairs(original, variants)
+            found = resampled.pairs(original, variants)
         except DataError:
             continue  # with --limit, the two may share no question
         drop = found.drop

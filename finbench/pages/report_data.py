@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finbench.audit.reply import METRICS
-from finbench.errors import StoreError
 from finbench.pages import audit_marks, html
-from finbench.sanitize import slug
 from finbench.scores import samples
 from finbench.scores.intervals import Accumulator
 
@@ -49,28 +47,11 @@ class Gathered:
     notable: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # heading of NOTABLE -> samples
 
 
-def read(run_dir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(run.json, the finbench part of results.json) of a run folder."""
-    try:
-        manifest = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
-        return manifest, json.loads((run_dir / "results.json").read_text(encoding="utf-8"))["finbench"]
-    except (OSError, ValueError, KeyError) as error:
-        raise StoreError(
-            f"{run_dir}: no readable run.json and results.json ({error}); `finbench score` writes them"
-        ) from error
-
-
-def samples_files(run_dir: Path, name: str, entry: Mapping[str, Any]) -> list[Path]:
-    """The samples files of a task; a group has one per sub-task."""
-    parts = entry.get("subtasks") or [name]
-    return [path for part in parts if (path := run_dir / f"samples_{slug(part)}.jsonl").exists()]
-
-
 def gather(run_dir: Path, name: str, entry: Mapping[str, Any], costly: list[dict[str, Any]]) -> Gathered:
     """One pass over the samples of a task; the candidates for slowest and longest are kept in `costly`."""
     out = Gathered()
     judged = entry.get("verdict_by") == "judge"
-    for path in samples_files(run_dir, name, entry):
+    for path in samples.samples_files(run_dir, name, entry):
         for _, line in samples.lines(path):
             sample = samples.graded(line)
             right = samples.verdict_of(sample, judged)

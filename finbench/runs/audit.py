@@ -12,11 +12,11 @@ from finbench.audit import quality
 from finbench.audit.quality import COMPUTED, CRITERIA, Quality
 from finbench.audit.reply import METRICS, Audit, applies, audit, audited
 from finbench.errors import EngineError
-from finbench.pages import report_data
-from finbench.pages.audit_marks import Sample, sample_of
 from finbench.records import Answer, Document, Gold, Request, content_hash
 from finbench.scores import samples
 from finbench.scores.intervals import Accumulator, Estimate
+from finbench.scores.samples import GradedReply, graded_reply
+from finbench.tasks.documents import document_from_row
 
 LISTED = 200  # samples listed per task
 
@@ -70,10 +70,10 @@ def _estimate(found: Estimate) -> dict[str, Any]:
     return {"mean": round(found.mean, 6), "ci": [round(found.low, 6), round(found.high, 6)], "n": found.n}
 
 
-def graded_samples(path: Path, task: str) -> Iterator[Sample]:
+def graded_samples(path: Path, task: str) -> Iterator[GradedReply]:
     """The generated, graded replies of a samples file."""
     for _, raw in samples.lines(path):
-        sample = sample_of(json.loads(raw), task)
+        sample = graded_reply(json.loads(raw), task, document_from_row)
         if sample is not None:
             yield sample
 
@@ -87,15 +87,15 @@ def examine(run_dir: Path, marks: Marks | None = None) -> list[Findings]:
     return list(found.values())
 
 
-def _all(run_dir: Path) -> Iterator[tuple[str, Sample]]:
-    _, results = report_data.read(run_dir)
+def _all(run_dir: Path) -> Iterator[tuple[str, GradedReply]]:
+    _, results = samples.read_results(run_dir)
     for name, entry in results["tasks"].items():
-        for path in report_data.samples_files(run_dir, name, entry):
+        for path in samples.samples_files(run_dir, name, entry):
             for sample in graded_samples(path, name):
                 yield name, sample
 
 
-def take(findings: Findings, sample: Sample, judged: Mapping[str, int] | str | None = None) -> None:
+def take(findings: Findings, sample: GradedReply, judged: Mapping[str, int] | str | None = None) -> None:
     """Count one reply."""
     findings.replies += 1
     cluster = sample.document.cluster
@@ -127,7 +127,7 @@ def _take_marks(findings: Findings, found: Quality, cluster: str) -> None:
     findings.all_seven += bool(found.all_seven)
 
 
-def _listed(sample: Sample, found: Audit) -> dict[str, Any]:
+def _listed(sample: GradedReply, found: Audit) -> dict[str, Any]:
     first = found.first_wrong
     return {
         "id": sample.document.id,

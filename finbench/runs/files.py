@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from finbench.records import Document, Grade, text_hash
-from finbench.runs.scoring import Sample, Tally, grade, percent, stored_document
+from finbench.runs.scoring import grade, stored_document
 from finbench.runs.store import Store, Stored
 from finbench.sanitize import slug
 from finbench.scores.intervals import Estimate, average_of
+from finbench.scores.tally import Repeat, Tally, percent
 from finbench.serialize import LM_EVAL, compact, packed
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def summarize(
                     together.add(document, samples)
         if tally.n == 0:
             continue
-        entry = tally.summary(loaded.get(info.name))
+        entry = tally.summary(task.aggregate if (task := loaded.get(info.name)) else None)
         if together is None:
             entries[info.name] = entry
             estimates[info.name] = tally.headline()[0]
@@ -93,7 +94,7 @@ def _average(estimates: Mapping[str, Estimate], suite: Sequence[str]) -> dict[st
     return {"score": percent(mean.mean), "ci": [percent(mean.low), percent(mean.high)], "tasks": list(suite)}
 
 
-def _graded(store: Store, info: TaskInfo, out: IO[str], opened: bool) -> Iterator[tuple[Document, list[Sample]]]:
+def _graded(store: Store, info: TaskInfo, out: IO[str], opened: bool) -> Iterator[tuple[Document, list[Repeat]]]:
     """The documents of a task with their graded repeats; each repeat is written to `out` on the way.
 
     What an interrupted run has not asked is left out: missing is not wrong.
@@ -101,7 +102,7 @@ def _graded(store: Store, info: TaskInfo, out: IO[str], opened: bool) -> Iterato
     for _, together in groupby(store.scan(info.name), key=lambda stored: stored.position):
         repeats = list(together)
         document = stored_document(info.name, repeats[0])
-        samples: list[Sample] = []
+        samples: list[Repeat] = []
         for stored in repeats:
             verdict = stored.grade or _late(store, document, stored, opened)
             if verdict is not None:

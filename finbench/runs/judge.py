@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from finbench.grading.decide import without_thinking
+from finbench.grading.reply import without_thinking
 from finbench.records import Answer, Document, Gold, Message, Request, Response, Sampling, content_hash
 from finbench.runs.scoring import stored_document
 from finbench.runs.store import Store, Stored

@@ -13,11 +13,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from finbench.runs import files, scoring
+from finbench.runs import files
 from finbench.runs.cost import read
 from finbench.runs.plan import Plan, Settings
 from finbench.sanitize import slug
 from finbench.scores import leaderboard
+from finbench.scores.tally import SCHEMA
 from finbench.tasks.task import Task
 
 
@@ -31,7 +32,7 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
     settings = plan.settings
     sampled = plan.sampled
     return {
-        "schema": scoring.SCHEMA,
+        "schema": SCHEMA,
         "run_id": plan.folder.name,
         "model": settings.model,
         "model_revision": settings.revision or engine.get("revision", ""),
@@ -73,7 +74,7 @@ def document(
     """
     others = [n for n, entry in summary["tasks"].items() if n in sampled or entry["verdict_by"] == "reference"]
     found = {
-        "schema": scoring.SCHEMA,
+        "schema": SCHEMA,
         "run_dir": str(folder),
         "model": model,
         "protocol": protocol,

@@ -14,6 +14,7 @@ from finbench.grading.lines import document_of
 from finbench.records import Document, Finish, Grade, Response
 from finbench.runs import files, grading_process, manifest, scoring
 from finbench.runs.store import Store
+from finbench.scores.tally import SCHEMA, Tally
 from finbench.tasks import data_files
 from finbench.tasks.documents import document_from_row
 
@@ -133,7 +134,7 @@ def _logged(row: Mapping[str, Any], task: str, number: int) -> Sample:
 
 def score_samples(path: Path, samples: Iterator[Sample], watch: Watcher | None = None) -> dict[str, Any]:
     """Grade pairs and summarize them as one task; `watch` sees each verdict as it is made."""
-    tally = scoring.Tally()
+    tally = Tally()
     name = ""
     for document, response in samples:
         verdict = scoring.grade(document, [response])
@@ -145,7 +146,7 @@ def score_samples(path: Path, samples: Iterator[Sample], watch: Watcher | None =
         raise DataError(f"{path}: holds no samples")
     summary = {"tasks": {name or "custom": tally.summary()}, "average": None}
     return {
-        "schema": scoring.SCHEMA,
+        "schema": SCHEMA,
         "run_dir": str(path),
         "model": path.stem,
         "protocol": "imported",

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from finbench import grading
 from finbench.audit import reply
-from finbench.grading.decide import without_thinking
 from finbench.grading.reference import with_reference
-from finbench.records import UNREADABLE_REASONS, Answer, Document, Gold, Grade, Response
+from finbench.grading.reply import without_thinking
+from finbench.records import Answer, Document, Gold, Grade, Response
 from finbench.runs.store import Stored
-from finbench.scores.intervals import Accumulator, Estimate, macro_f1_estimate, majority
 from finbench.serialize import value_from
-from finbench.tasks.documents import document_from_row, gold_class
+from finbench.tasks.documents import document_from_row
 
 if TYPE_CHECKING:
     from finbench.tasks.task import Task
 
-SCHEMA = 1
 CLOSE = "</think>"
-
-Sample = tuple[Sequence[Response], Grade, Mapping[str, Any] | None]  # replies, verdict, judgement of one repeat
 
 
 def grade(
@@ -70,204 +65,6 @@ def _by_gold(document: Document, verdict: Grade, text: str) -> dict[str, float]:
         alone = replace(document, golds=tuple(gold for gold in document.golds if gold.source == source))
         right[source] = float(verdict.gold == source or grading.grade(alone, text).correct)
     return {f"acc_{source}": value for source, value in right.items()}
-
-
-class Tally:
-    """Counts of one task or group; memory grows with its clusters and facets, not with its samples."""
-
-    def __init__(self, judged: bool = False) -> None:
-        self.judged = judged
-        self.n = 0
-        self.strict = Accumulator()
-        self.lenient = Accumulator()
-        self.verdicts = Accumulator()
-        self.references = Accumulator()
-        self.clean = Accumulator()
-        self.reasons: Counter[str] = Counter()
-        self.truncated = 0
-        self.repeated = self.repeats = self.passed = 0
-        self.voted = 0.0
-        self.errors = 0
-        self.output_tokens = self.prompt_tokens = self.counted_tokens = 0
-        self.facets: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(lambda: [0, 0.0]))
-        self.confusion: Counter[tuple[str, str]] = Counter()
-        self.conversations: dict[str, list[float]] = {}  # cluster -> [all right, final turn right]
-        self.agreement: Counter[tuple[bool, str]] = Counter()
-        self.golds: Counter[str] = Counter()
-        self.own: dict[str, list[Any]] = defaultdict(list)  # lm-eval's "metric,filter": its own code aggregates them
-        self.means: dict[str, list[float]] = {}  # plain names: [sum, replies that have it]
-
-    def add(self, document: Document, samples: Sequence[Sample]) -> None:
-        """Count one document with its repeats; they are averaged first."""
-        self.n += 1
-        strict = sum(verdict.correct for _, verdict, _ in samples) / len(samples)
-        lenient = sum(verdict.correct or verdict.lenient for _, verdict, _ in samples) / len(samples)
-        cluster = document.cluster
-        self.strict.add(strict, cluster)
-        self.lenient.add(lenient, cluster)
-        if "known_conflict" not in document.flags:
-            self.clean.add(strict, cluster)
-        if document.answer.kind == "text":
-            self.references.add(sum(v.metrics.get("reference", 0.0) for _, v, _ in samples) / len(samples), cluster)
-        self._add_judgements(samples, cluster)
-        for name, value in document.facets.items():
-            count = self.facets[name][value]
-            count[0] += 1
-            count[1] += strict
-        if len(samples) > 1:
-            self.repeated += 1
-            self.repeats = max(self.repeats, len(samples))
-            self.passed += any(verdict.correct for _, verdict, _ in samples)
-            self.voted += majority([v.value for _, v, _ in samples], [float(v.correct) for _, v, _ in samples])
-        if "turn" in document.facets:
-            whole = self.conversations.setdefault(document.cluster, [1.0, 0.0])
-            whole[0] *= float(strict == 1)
-            if "final_turn" in document.flags:
-                whole[1] = strict
-        for responses, verdict, _ in samples:
-            self._add_reply(document, responses, verdict)
-
-    def _add_judgements(self, samples: Sequence[Sample], cluster: str) -> None:
-        judged = [(verdict, judgement) for _, verdict, judgement in samples if judgement]
-        if not judged:
-            return
-        right = sum(judgement["verdict"] == "right" for _, judgement in judged) / len(samples)
-        self.verdicts.add(right, cluster)
-        self.agreement.update((verdict.correct, judgement["verdict"]) for verdict, judgement in judged)
-
-    def _add_reply(self, document: Document, responses: Sequence[Response], verdict: Grade) -> None:
-        self.reasons[verdict.reason] += 1
-        self.truncated += verdict.reason == "truncated" or any(response.finish == "length" for response in responses)
-        self.errors += verdict.reason == "error"
-        for response in responses:
-            if response.output_tokens is not None:
-                self.counted_tokens += 1
-                self.output_tokens += response.output_tokens
-                self.prompt_tokens += response.prompt_tokens or 0
-        if document.answer.kind == "label":
-            self.confusion[gold_class(document), verdict.value or ""] += 1
-        if verdict.gold:
-            self.golds[verdict.gold] += 1
-        for name, value in verdict.metrics.items():
-            if "," in name:
-                self.own[name].append(value)
-            else:
-                mean = self.means.setdefault(name, [0.0, 0])
-                mean[0] += value
-                mean[1] += 1
-
-    def headline(self) -> tuple[Estimate, str]:
-        """The estimate that stands for the task, and whose verdict it is.
-
-        "judge" where the protocol wants one and it was asked about every document; "reference" where a judge is wanted
-        for free text and there was none (grading/reference.py: not comparable with judged scores); else "grader".
-        """
-        if self.judged and self.verdicts.estimate().n == self.n:
-            return self.verdicts.estimate(), "judge"
-        if self.judged and self.references.estimate().n == self.n:
-            return self.references.estimate(), "reference"
-        return self.strict.estimate(), "grader"
-
-    def summary(self, task: Task | None = None) -> dict[str, Any]:
-        """The task's entry of the `--json` document; scores from 0 to 100."""
-        estimate, verdict_by = self.headline()
-        lenient = self.lenient.estimate()
-        replies = sum(self.reasons.values())
-        unreadable = sum(self.reasons[reason] for reason in UNREADABLE_REASONS if reason != "error")
-        entry: dict[str, Any] = {
-            "n": self.n,
-            "score": percent(estimate.mean),
-            "ci": [percent(estimate.low), percent(estimate.high)],
-            "verdict_by": verdict_by,
-            "lenient": percent(lenient.mean),
-            "lenient_ci": [percent(lenient.low), percent(lenient.high)],
-            "reasons": dict(self.reasons.most_common()),
-            "truncated": self.truncated,
-            "errors": self.errors,
-            "unreadable": unreadable,
-            "replies": replies,
-            "clusters": estimate.clusters,
-            "design_effect": round(estimate.design_effect, 3),
-            "output_tokens_mean": round(self.output_tokens / self.counted_tokens, 1) if self.counted_tokens else None,
-            "tokens": {"prompt": self.prompt_tokens, "output": self.output_tokens} if self.counted_tokens else None,
-            "metrics": self._metrics(task),
-            "facets": {
-                name: {value: {"n": n, "score": percent(total / n)} for value, (n, total) in sorted(values.items())}
-                for name, values in sorted(self.facets.items())
-                if len(values) <= 60
-            },
-        }
-        if self.agreement:
-            entry["judge"] = agreement(self.agreement)
-        return entry
-
-    def _metrics(self, task: Task | None) -> dict[str, Any]:
-        metrics: dict[str, Any] = {"acc": round(self.strict.estimate().mean, 6)}
-        if self.confusion:
-            pairs = [pair for pair, count in sorted(self.confusion.items()) for _ in range(count)]
-            golds, named = zip(*pairs, strict=True)
-            found = macro_f1_estimate(golds, named)
-            metrics["macro_f1"] = round(found.mean, 6)
-            metrics["macro_f1_ci"] = [round(found.low, 6), round(found.high, 6)]
-            for label in sorted(set(golds)):
-                total = sum(count for (gold, _), count in self.confusion.items() if gold == label)
-                metrics[f"recall_{label}"] = round(self.confusion[label, label] / total, 6)
-        if self.repeated:
-            metrics[f"pass@{self.repeats}"] = round(self.passed / self.repeated, 6)
-            metrics["majority"] = round(self.voted / self.repeated, 6)
-        if self.conversations:
-            every, final = zip(*self.conversations.values(), strict=True)
-            metrics["conversations"] = len(every)
-            metrics["conversation_acc"] = round(sum(every) / len(every), 6)
-            metrics["final_turn_acc"] = round(sum(final) / len(final), 6)
-        clean = self.clean.estimate()
-        if 0 < clean.n < self.n:
-            metrics["acc_without_conflicts"] = round(clean.mean, 6)
-            metrics["n_without_conflicts"] = clean.n
-        if len(self.golds) > 1 or (self.golds and "gold" not in self.golds):
-            metrics["gold_hit"] = dict(self.golds)
-        metrics.update(task.aggregate(self.own) if task and self.own else {})
-        replies = sum(self.reasons.values())
-        for name, (summed, having) in self.means.items():
-            metrics[name] = round(summed / having, 6)
-            if having < replies:
-                metrics[f"n_{name}"] = int(having)
-        return metrics
-
-
-def agreement(counts: Mapping[tuple[bool, str], int]) -> dict[str, Any]:
-    """Judge beside deterministic grader: the 2x2 counts, Cohen's kappa over the parsed verdicts, and the unparsed.
-
-    >>> agreement({(True, "right"): 8, (False, "wrong"): 8, (True, "wrong"): 2, (False, "right"): 2})["kappa"]
-    0.6
-    """
-    both, judge_only = counts.get((True, "right"), 0), counts.get((False, "right"), 0)
-    grader_only, neither = counts.get((True, "wrong"), 0), counts.get((False, "wrong"), 0)
-    n = both + judge_only + grader_only + neither
-    kappa = None
-    if n:
-        observed = (both + neither) / n
-        judge, grader = (both + judge_only) / n, (both + grader_only) / n
-        chance = judge * grader + (1 - judge) * (1 - grader)
-        kappa = round((observed - chance) / (1 - chance), 4) if chance < 1 else None
-    unparsed = sum(count for (_, verdict), count in counts.items() if verdict == "unparsed")
-    return {
-        "both_right": both,
-        "judge_only": judge_only,
-        "grader_only": grader_only,
-        "both_wrong": neither,
-        "unparsed": unparsed,
-        "kappa": kappa,
-    }
-
-
-def percent(share: float) -> float:
-    """A share as points of 100, with four decimals.
-
-    >>> percent(2 / 3)
-    66.6667
-    """
-    return round(100 * share, 4)
 
 
 def stored_document(task: str, stored: Stored) -> Document:

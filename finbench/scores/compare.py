@@ -1,23 +1,21 @@
 """Runs question by question: which is better, how sure that is, and which answers changed.
 
 Only questions that both runs hold with the same document count (aligned.py); the tests are in significance.py. Every
-further run is compared with the first; differences are the further run minus the first, in points.
+further run is compared with the first; differences are the further run minus the first, in points. How it is printed is
+pages/comparison.py.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from finbench.errors import NothingSelected, UsageError
-from finbench.pages.html import markdown_text, reason_words, task_title
-from finbench.sanitize import shown
-from finbench.scores.agreement import Outcome, column, outcome
+from finbench.scores.agreement import Outcome, outcome
 from finbench.scores.align import Question, Run, TaskFiles, Unaligned, align, open_run, read_questions, read_sample
 from finbench.scores.significance import Difference, average_difference, holm, paired
 
@@ -124,26 +122,6 @@ def is_worse(comparison: Comparison) -> bool:
     return any(gap.verdict == "worse" for gap in gaps)
 
 
-def pairing() -> Callable[[str, str, str], Difference | None]:
-    """(run folder, run folder, task) -> paired difference of the first minus the second, None where nothing aligns.
-
-    For leaderboard.build: each run's tasks are read once and kept.
-    """
-    opened = lru_cache(maxsize=None)(lambda path: open_run(Path(path)))
-    kept = lru_cache(maxsize=None)(lambda files, judged: read_questions(files, judged))
-
-    def pair(first: str, second: str, task: str) -> Difference | None:
-        mine, theirs = opened(first).tasks.get(column(task)), opened(second).tasks.get(column(task))
-        if mine is None or theirs is None:
-            return None
-        judged = mine.judged and theirs.judged
-        one, two = kept(mine.files, judged), kept(theirs.files, judged)
-        same, _ = align(one, two)
-        return _paired(two, one, same) if same else None
-
-    return pair
-
-
 def _side(run: Run) -> Side:
     return Side(str(run.path), run.run_id, run.model, run.protocol)
 
@@ -246,144 +224,6 @@ def _gaps(pair: Pair) -> list[Gap]:
     return [gap for gap in found if gap is not None]
 
 
-# Renderers
-
-
 def to_json(comparison: Comparison) -> dict[str, Any]:
     """Plain values, for `--json`."""
     return {"schema": 1, **json.loads(json.dumps(asdict(comparison)))}
-
-
-HEAD = ("task", "n", "first", "second", "difference", "95% interval", "better", "worse", "p", "p (Holm)", "verdict")
-
-
-def to_text(comparison: Comparison, *, flips: int = 5) -> str:
-    """For a terminal: plain characters, control bytes written out."""
-    out = [f"first:  {_name(comparison.first)}"]
-    for pair in comparison.pairs:
-        rows = [HEAD, *_rows(pair)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
-        out += [f"second: {_name(pair.second)}", ""]
-        for row in rows:
-            cells = [
-                row[0].ljust(widths[0]),
-                *(cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)),
-            ]
-            out.append("  ".join([*cells, row[-1]]).rstrip())
-        out += ["", *_remarks(pair)]
-        for task in pair.tasks:
-            out += _changes(task, flips)
-        out.append("")
-    return "\n".join(out).rstrip()
-
-
-def to_markdown(comparison: Comparison, *, flips: int = 20) -> str:
-    """For a page or a pull request: tables, then the remarks and the questions that changed."""
-    out = [f"# Comparison with {markdown_text(_name(comparison.first))}", ""]
-    for pair in comparison.pairs:
-        out += [
-            f"## {markdown_text(_name(pair.second))}",
-            "",
-            _line(HEAD),
-            _line(["---", *["---:"] * (len(HEAD) - 2), "---"]),
-        ]
-        out += [_line([markdown_text(cell) for cell in row]) for row in _rows(pair)]
-        out += ["", *(f"- {markdown_text(remark)}" for remark in _remarks(pair)), ""]
-        for task in pair.tasks:
-            listed = list(_listed(task, flips))
-            if listed:
-                head = ("question", "first answer", "second answer", "first", "second")
-                out += [
-                    f"### {markdown_text(task_title(task.task))}: changed answers",
-                    "",
-                    _line(head),
-                    _line(["---"] * 5),
-                ]
-                out += [
-                    _line([
-                        markdown_text(_short(flip.question)), _answer(flip.first_answer), _answer(flip.second_answer),
-                        markdown_text(reason_words(flip.first_reason)), markdown_text(reason_words(flip.second_reason)),
-                    ])
-                    for flip in listed
-                ]  # fmt: skip
-                out.append("")
-    return "\n".join(out).rstrip() + "\n"
-
-
-def _rows(pair: Pair) -> list[tuple[str, ...]]:
-    rows = [_cells(task_title(task.task), task.gap) for task in pair.tasks]
-    return [*rows, _cells("average", pair.average)] if pair.average else rows
-
-
-def _cells(name: str, gap: Gap | None) -> tuple[str, ...]:
-    if gap is None:
-        return (shown(name), "0", *[""] * (len(HEAD) - 3), "nothing in common")
-    return (
-        shown(name),
-        f"{gap.n:,}",
-        f"{gap.first:.1f}",
-        f"{gap.second:.1f}",
-        f"{gap.difference:+.1f}",
-        f"{gap.low:+.1f} to {gap.high:+.1f}",
-        str(gap.wins),
-        str(gap.losses),
-        _p(gap.p),
-        _p(gap.p_adjusted),
-        gap.verdict,
-    )
-
-
-def _p(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _remarks(pair: Pair) -> list[str]:
-    """What a reader must know beside the numbers."""
-    out = []
-    for task in pair.tasks:
-        title = shown(task_title(task.task))
-        if task.gap and task.gap.verdict == "not distinguishable":
-            out.append(
-                f"{title}: {task.gap.n:,} questions find a true difference of {task.gap.detectable:.1f} points or more."
-            )
-        if str(task.unaligned):
-            out.append(f"{title}: {task.unaligned}.")
-    for names, which in ((pair.only_first, "first"), (pair.only_second, "second")):
-        if names:
-            out.append(f"Only the {which} run has {', '.join(shown(task_title(name)) for name in names)}.")
-    return out
-
-
-def _changes(task: TaskComparison, flips: int) -> list[str]:
-    """The most frequent changes of reason, and some flips, for the terminal."""
-    out = []
-    if task.reasons:
-        top = ", ".join(f"{a} -> {b} ({count})" for a, b, count in task.reasons[:4])
-        out.append(shown(f"{task_title(task.task)}: reasons that changed: {top}"))
-    for flip in _listed(task, flips):
-        word = "better" if flip.better else "worse "
-        answers = f"{_short(str(flip.first_answer), 30)} -> {_short(str(flip.second_answer), 30)}"
-        out.append(shown(f"  {word} {_short(flip.id, 40)}: {answers} ({flip.second_reason})"))
-    return out
-
-
-def _listed(task: TaskComparison, limit: int) -> Iterator[Flip]:
-    """Questions that got worse first, since those ask for attention."""
-    yield from sorted(task.flips, key=lambda flip: flip.better)[:limit]
-
-
-def _name(side: Side) -> str:
-    return shown(f"{side.model}, protocol {side.protocol}, run {side.run_id}")
-
-
-def _short(text: str, size: int = 80) -> str:
-    text = shown(" ".join(text.split()))
-    return text if len(text) <= size else text[: size - 3] + "..."
-
-
-def _answer(text: str | None) -> str:
-    return "(none)" if text is None else markdown_text(_short(text, 40))
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -11,7 +11,7 @@ Comparisons of two scores are in significance.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -218,15 +218,6 @@ def average_of(estimates: Sequence[Estimate]) -> Estimate:
 
 
 # Repeats of one question
-
-
-def by_question(questions: Iterable[str], scores: Iterable[float]) -> dict[str, float]:
-    """The mean score of each question over its repeats, in order of first appearance."""
-    sums: dict[str, tuple[int, float]] = {}
-    for question, score in zip(questions, scores, strict=True):
-        seen, total = sums.get(question, (0, 0.0))
-        sums[question] = (seen + 1, total + float(score))
-    return {question: total / seen for question, (seen, total) in sums.items()}
 
 
 def pass_at_k(correct: int, repeats: int, k: int) -> float:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finbench.errors import StoreError
-from finbench.records import UNREADABLE_REASONS
+from finbench.records import UNREADABLE_REASONS, Document, Grade
+from finbench.sanitize import slug
 from finbench.scores.significance import Difference, paired
 
 if TYPE_CHECKING:
@@ -97,6 +98,55 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
             if line.endswith(b"\n") or line.rstrip().endswith(b"}"):
                 yield offset, line
             offset += len(line)
+
+
+def samples_files(run_dir: Path, name: str, entry: Mapping[str, Any]) -> list[Path]:
+    """The samples files of a task; a group has one per sub-task."""
+    parts = entry.get("subtasks") or [name]
+    return [path for part in parts if (path := run_dir / f"samples_{slug(part)}.jsonl").exists()]
+
+
+@dataclass(frozen=True, slots=True)
+class GradedReply:
+    """One graded reply of a run."""
+
+    document: Document
+    text: str
+    reasoning: str
+    grade: Grade
+    repeat: int
+
+
+def graded_reply(
+    line: Mapping[str, Any], task: str, document: Callable[[Mapping[str, Any], str], Document]
+) -> GradedReply | None:
+    """The graded reply of a line of a samples file; None for log-likelihood samples, which have no text to read.
+
+    `document` makes the document of a row and a task (tasks.documents.document_from_row).
+    """
+    about, row = line["finbench"], line["doc"]
+    text = line["resps"][0][0] if line["resps"] and line["resps"][0] else ""
+    if not isinstance(row.get("answer"), Mapping) or not isinstance(text, str):
+        return None
+    grade = Grade(
+        correct=bool(about["correct"]),
+        reason=about["reason"],
+        extracted=about["extracted"],
+        value=about["value"],
+        lenient=bool(about["lenient"]),
+    )
+    return GradedReply(document(row, task), text, about.get("reasoning") or "", grade, about.get("repeat") or 0)
+
+
+def read_results(run_dir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(run.json, the finbench part of results.json) of a run folder."""
+    try:
+        manifest = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
+        return manifest, json.loads((run_dir / "results.json").read_text(encoding="utf-8"))["finbench"]
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(
+            f"{run_dir}: no readable run.json and results.json ({error}); `finbench score` writes them"
+        ) from error
 
 
 _KEY = b'"finbench":'

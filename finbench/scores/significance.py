@@ -179,16 +179,6 @@ def holm(pvalues: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def benjamini_hochberg(pvalues: Sequence[float]) -> list[float]:
-    """Adjusted p-values for screening: the expected share of false finds stays below the level."""
-    adjusted = [0.0] * len(pvalues)
-    lowest = 1.0
-    for rank, i in enumerate(sorted(range(len(pvalues)), key=lambda i: -pvalues[i])):
-        lowest = min(lowest, pvalues[i] * len(pvalues) / (len(pvalues) - rank))
-        adjusted[i] = lowest
-    return adjusted
-
-
 def tie_groups(means: Sequence[float], p_value: Callable[[int, int], float], level: float = 0.05) -> list[int]:
     """Group numbers from 1: members of a group cannot be told from its best (Holm over all that are left).
 

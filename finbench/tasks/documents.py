@@ -52,12 +52,6 @@ def _name(row: Mapping[str, Any], task: str) -> str:
     return f"{task or 'row'} {row.get('id', '(no id)')!r}"
 
 
-def gold_class(document: Document) -> str:
-    """The class of a label document's first gold, which the data may write as a code ("0" for bearish)."""
-    gold = document.golds[0].text
-    return document.answer.codes.get(gold, gold)
-
-
 def _answer(declared: Mapping[str, Any], kind: Kind | None) -> Answer:
     try:
         return _simple(tuple(declared.items()), kind)  # most rows of a task declare the same

@@ -15,7 +15,7 @@ import traces
 from finbench.audit.reply import MAX_TEXT, applies, audit, audited, marked
 from finbench.records import Answer, Document, Gold, Grade, Response
 from finbench.runs import scoring
-from finbench.runs.scoring import Tally
+from finbench.scores.tally import Tally
 from finbench.tasks.documents import document_from_row
 
 TASK = Path(__file__).parents[2] / "tasks" / "finqa"

@@ -14,8 +14,10 @@ import pytest
 
 from finbench.errors import DataError
 from finbench.finqa import programs, resample
+from finbench.finqa.proof import differs
 from finbench.finqa.resample import Excluded, Variant, faults, variant
 from finbench.grading import grade
+from finbench.scores.resampled import pairs
 from finbench.tasks import data_files
 from finbench.tasks.documents import document_from_row
 
@@ -208,7 +210,7 @@ def test_a_new_gold_is_displayed_as_the_old_one_with_two_digits_at_least(execute
     ],
 )
 def test_a_new_gold_is_told_from_the_old_one_in_every_rounding(old, new, shown, display, holds):
-    assert resample.differs((old, shown), (new, display)) is holds
+    assert differs((old, shown), (new, display)) is holds
 
 
 def test_the_sample_task_loads_with_a_seed_and_names_the_originals():
@@ -239,7 +241,7 @@ def sample(name: str, correct: bool, original: str | None = None, repeat: int = 
 def test_originals_and_variants_are_paired_by_question(tmp_path):
     before = [sample("a", True), sample("b", True), sample("c", False), sample("d", True), sample("left out", True)]
     after = [sample("d#7", False, "d"), sample("a#7", True, "a"), sample("b#7", False, "b"), sample("c#7", True, "c")]
-    found = resample.pairs(write(tmp_path / "a.jsonl", before), write(tmp_path / "b.jsonl", after))
+    found = pairs(write(tmp_path / "a.jsonl", before), write(tmp_path / "b.jsonl", after))
     assert (found.n, found.original.mean, found.resampled.mean) == (4, 0.75, 0.5)
     assert (found.only_original, found.only_resampled) == (2, 1)
     assert found.drop.mean == 0.25 and found.drop.low < 0.25 < found.drop.high
@@ -248,9 +250,9 @@ def test_originals_and_variants_are_paired_by_question(tmp_path):
 def test_repeats_are_averaged_and_files_without_pairs_are_refused(tmp_path):
     before = write(tmp_path / "a.jsonl", [sample("a", True), sample("a", False, repeat=1)])
     after = write(tmp_path / "b.jsonl", [sample("a#7", True, "a")])
-    assert resample.pairs(before, after).drop.mean == -0.5
+    assert pairs(before, after).drop.mean == -0.5
     with pytest.raises(DataError, match="run both tasks on the same rows"):
-        resample.pairs(before, write(tmp_path / "c.jsonl", [sample("x#7", True, "x")]))
+        pairs(before, write(tmp_path / "c.jsonl", [sample("x#7", True, "x")]))
 
 
 def test_most_of_the_test_set_survives_and_every_old_gold_is_wrong(real_data):

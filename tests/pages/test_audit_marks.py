@@ -18,16 +18,16 @@ from marked_samples import HOSTILE, ROW, TABLE, graded, hostile_row
 from finbench.audit.reply import audit, audited, marked
 from finbench.grading import grade
 from finbench.pages import audit_marks, drilldown, report
-from finbench.pages.audit_marks import LEGEND, VERDICTS, Marking, Piece, Sample, should
+from finbench.pages.audit_marks import LEGEND, VERDICTS, Marking, Piece, should
 from finbench.records import Grade
-from finbench.scores.samples import Source, read
+from finbench.scores.samples import GradedReply, Source, read
 from finbench.tasks.documents import document_from_row
 
 
 def drawn(text: str, *, reasoning: str = "", row: dict[str, Any] | None = None) -> Marking:
     document = document_from_row(row or ROW, "finqa")
     verdict = grade(document, text, reasoning=reasoning)
-    made = audit_marks.marking(Sample(document, text, reasoning, verdict, 0), verdict.span)
+    made = audit_marks.marking(GradedReply(document, text, reasoning, verdict, 0), verdict.span)
     assert made is not None
     return made
 
@@ -111,7 +111,7 @@ TEXTS = [
 def test_the_pieces_are_the_whole_text(text: str, reasoning: str) -> None:
     document = document_from_row(ROW, "finqa")
     made = audit_marks.marking(
-        Sample(document, text, reasoning, Grade(False, "different"), 0), (0, 2) if text else None
+        GradedReply(document, text, reasoning, Grade(False, "different"), 0), (0, 2) if text else None
     )
     if made is None:
         assert not audited(text, reasoning).strip()

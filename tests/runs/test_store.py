@@ -148,7 +148,8 @@ def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
 def test_a_torn_log_keeps_every_committed_reply(tmp_path: Path, missing: int) -> None:
     """SQLite's write-ahead log, cut at any place, loses whole transactions from its end and nothing else."""
     child = (
-        "import os, sys; sys.path.insert(0, 'tests/runs'); from test_store import fill, SETTINGS, Store; from pathlib import Path\n"
+        "import os, sys; sys.path.insert(0, 'tests/runs'); from pathlib import Path\n"
+        "from test_store import fill, SETTINGS, Store\n"
         "import finbench.runs.store; finbench.runs.store.INTERVAL = (60, 60)  # only full batches are committed\n"
         f"store = Store(Path({str(tmp_path)!r}), SETTINGS)\n"
         "fill(store, 300); store.flush(); os._exit(9)"

@@ -11,6 +11,7 @@ import pytest
 from fake_runs import make_runs, make_samples, write_run
 
 from finbench.errors import NothingSelected, StoreError, UsageError
+from finbench.pages import comparison
 from finbench.scores import compare
 from finbench.scores.compare import Gap, Pair, TaskComparison
 from finbench.scores.significance import mcnemar, paired
@@ -217,7 +218,7 @@ def test_text_for_a_terminal_is_plain_and_aligned(tmp_path: Path) -> None:
         write_run(tmp_path / "a", HOSTILE, tasks={"finqa": first}),
         write_run(tmp_path / "b", "two", tasks={"finqa": second}),
     ]
-    text = compare.to_text(compare.compare(runs))
+    text = comparison.to_text(compare.compare(runs))
     assert "\x1b" not in text
     assert text.isascii()
     table = [line for line in text.splitlines() if line.startswith(("task ", "FinQA   "))]
@@ -232,7 +233,7 @@ def test_markdown_keeps_foreign_text_in_its_cells(tmp_path: Path) -> None:
         write_run(tmp_path / "a", HOSTILE, tasks={"finqa": first}),
         write_run(tmp_path / "b", "two", tasks={"finqa": second}),
     ]
-    text = compare.to_markdown(compare.compare(runs))
+    text = comparison.to_markdown(compare.compare(runs))
     assert "<script>" not in text
     assert "\x1b" not in text
     widths = {line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("|")}
@@ -246,5 +247,5 @@ def test_json_is_plain(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_told_comes_with_what_could_have_been(tmp_path: Path) -> None:
-    text = compare.to_text(compare.compare(make_runs(tmp_path, 2, ["finqa"], n=60)[:1] * 2))
+    text = comparison.to_text(compare.compare(make_runs(tmp_path, 2, ["finqa"], n=60)[:1] * 2))
     assert "60 questions find a true difference of" in text

@@ -13,9 +13,21 @@ from fake_runs import make_runs, make_samples, write_run
 from finbench.errors import StoreError, UsageError
 from finbench.pages import exports
 from finbench.scores.agreement import against_reported, reported_for
-from finbench.scores.compare import pairing
+from finbench.scores.align import align, open_run, read_questions
 from finbench.scores.leaderboard import Row, Table, build
 from finbench.scores.published import BENCHMARKS, Protocol, ReportedRow, ReportedScore
+from finbench.scores.significance import Difference, paired
+
+
+def by_question(first: str, second: str, task: str) -> Difference | None:
+    """The paired difference on the questions that two runs share."""
+    runs = [open_run(Path(run)) for run in (first, second)]
+    if not all(task in run.tasks for run in runs):
+        return None
+    one, two = (read_questions(run.tasks[task].files, False) for run in runs)
+    same, _ = align(one, two)
+    clusters = [one[key].cluster for key in same]
+    return paired([one[key].score for key in same], [two[key].score for key in same], clusters)
 
 
 def entry(score: float, n: int, half: float, **more: object) -> dict[str, object]:
@@ -110,7 +122,8 @@ def test_deltas_between_runs_are_paired_where_their_samples_are_at_hand(tmp_path
         write_run(tmp_path / "b", "b", tasks={"finqa": changed}),
     ]
     alone, together = (
-        find(build(runs, reported=[], reference="a", pair=pair), "b").cells["finqa"].delta for pair in (None, pairing())
+        find(build(runs, reported=[], reference="a", pair=pair), "b").cells["finqa"].delta
+        for pair in (None, by_question)
     )
     assert alone is not None
     assert together is not None

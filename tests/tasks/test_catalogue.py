@@ -123,7 +123,7 @@ def test_doctor_names_a_command_for_what_is_missing_and_is_content_with_a_workin
 
 
 def test_doctor_fails_when_a_needed_package_is_gone(monkeypatch, capsys):
-    from finbench.commands import doctor
+    from finbench.cli import doctor
 
     monkeypatch.setattr(doctor, "_version", lambda name: None if name == "rich" else "0.4.13")
     assert cli.main(["doctor"]) == 1

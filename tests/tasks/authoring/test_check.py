@@ -12,8 +12,9 @@ import yaml
 from finbench import cli
 from finbench.errors import TaskError
 from finbench.tasks.authoring import findings
-from finbench.tasks.authoring.check import __file__, check
+from finbench.tasks.authoring.check import check
 
+ROOT = Path(__file__).parents[3]
 CONFIG = {
     "task": "mine",
     "custom_dataset": "!function finbench.lm_eval.rows",
@@ -266,8 +267,9 @@ def test_json_and_junit_say_the_same(tmp_path, capsys):
 
 
 def test_checking_names_only_codes_that_are_documented():
-    text = Path(__file__).read_text() + (Path(__file__).parents[2] / "linting.py").read_text()
-    guide = Path(__file__).parents[3] / "docs" / "custom-tasks.md"
+    folder = ROOT / "finbench" / "tasks" / "authoring"
+    text = (folder / "check.py").read_text() + (folder / "lint.py").read_text()
+    guide = ROOT / "docs" / "custom-tasks.md"
     for code in findings.CODES:
         assert f'"{code}"' in text
         assert f"`{code}`" in guide.read_text(encoding="utf-8"), f"{code} is not explained in docs/custom-tasks.md"

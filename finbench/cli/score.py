@@ -40,7 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Score; the exit code."""
-    from finbench import console
+    from finbench.cli import console
     from finbench.runs import rescore
 
     if args.path.is_dir():

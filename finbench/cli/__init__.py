@@ -1,4 +1,9 @@
-"""The `finbench` program: parses, calls one command, turns failures into words and exit codes."""
+"""The `finbench` program: parses, calls one command, turns failures into words and exit codes.
+
+In go the words of a command line; out come results on standard output, progress on standard error, and an exit code. One
+file per command adds its flags and runs it; heavy imports wait until it does. Read first: this file, then run.py.
+console.py draws tables and progress. Nothing of finbench imports this room but the doors.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +49,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text)
         if only is None or only == name:
-            module = importlib.import_module(f"finbench.commands.{name}")
+            module = importlib.import_module(f"finbench.cli.{name}")
             module.add(command)
             command.set_defaults(main=module.main)
     return top

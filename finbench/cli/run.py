@@ -115,7 +115,7 @@ def _flag(name: str) -> str:
 
 def main(args: argparse.Namespace) -> int:
     """Run; the exit code."""
-    from finbench import console
+    from finbench.cli import console
     from finbench.runs import execute
 
     if args.save_config:

@@ -12,7 +12,7 @@ import yaml
 
 from finbench import cli
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 RUN = [
     "run",
     "--model",

@@ -33,19 +33,18 @@ def add(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Compare; the exit code."""
     from finbench.errors import UsageError
+    from finbench.pages import comparison, report
     from finbench.scores import compare
 
     if len(args.runs) < 2:
         raise UsageError("compare takes two run folders or more; the first is the reference")
-    comparison = compare.compare(args.runs)
+    found = compare.compare(args.runs)
     if args.html:
-        from finbench.pages import report
-
-        args.html.write_text(report.comparison_html(comparison), encoding="utf-8")
+        args.html.write_text(report.comparison_html(found), encoding="utf-8")
     if args.json:
-        print(json.dumps(compare.to_json(comparison)))
+        print(json.dumps(compare.to_json(found)))
     elif args.markdown:
-        print(compare.to_markdown(comparison))
+        print(comparison.to_markdown(found))
     else:
-        print(compare.to_text(comparison))
-    return 1 if args.fail_worse and compare.is_worse(comparison) else 0
+        print(comparison.to_text(found))
+    return 1 if args.fail_worse and compare.is_worse(found) else 0
