@@ -15,10 +15,10 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
-from finbench.errors import FinbenchError, UsageError
+from finbench.errors import FinbenchError
+from finbench.sanitize import redact, redacted, secrets_in
 
 COMMANDS = {
     "run": "run a model on benchmarks and compare",
@@ -36,9 +36,17 @@ COMMANDS = {
 atexit.register(gc.freeze)  # or the last collections walk through every object of every library: up to half a second
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse, which repeats words it does not understand, without the keys in them."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program with the usage and a message."""
+        super().error(redacted(message))
+
+
 def parser(only: str | None = None) -> argparse.ArgumentParser:
     """The parser; with `only`, the flags of that one command (the others are named, not built)."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="finbench",
         description="Evaluation of language models on financial reasoning.",
         epilog="`finbench COMMAND --help` teaches a command. Start with: finbench run --model baseline/heuristic --data sample",
@@ -75,13 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not chosen:
             top.print_help()
             return 2
-        if getattr(args, "config", None):
-            args = _with_config(top, words, args.config)
-        return int(args.main(args))
+        return int(args.main(_with_files(top, words, args)))
     except FinbenchError as err:
         if "--debug" in words:
             raise
-        _say(f"finbench: {err}")
+        _say(redact(f"finbench: {err}", secrets_in(words)))
         return err.exit_code
     except BrokenPipeError:  # `finbench ... | head`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -91,36 +97,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _with_config(top: argparse.ArgumentParser, words: Sequence[str], path: Path) -> argparse.Namespace:
-    """Parse again with the values of a YAML file as defaults, so that flags win over it."""
-    import yaml
+def _with_files(top: argparse.ArgumentParser, words: Sequence[str], args: argparse.Namespace) -> argparse.Namespace:
+    """Parse again with the values of `--resume` and `--config` as defaults, so that flags win over both."""
+    files = [args.resume / "config.yaml"] if getattr(args, "resume", None) else []
+    files += [args.config] if getattr(args, "config", None) else []
+    if not files:
+        return args
+    from finbench.cli import config
 
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise UsageError(f"{path}: cannot be read as YAML ({err})") from err
-    if not isinstance(given, dict):
-        raise UsageError(f"{path}: holds {type(given).__name__}, expected flags as keys, such as `model: NAME`")
     command = _subparser(top, words)
-    actions: dict[str, Any] = {action.dest: action for action in command._actions}
-    for key, value in given.items():
-        name = str(key).replace("-", "_").lstrip("_")
-        if name not in actions:
-            raise UsageError(
-                f"{path}: unknown key {key!r}; keys are the flags of `finbench {command.prog.split()[-1]}`"
-            )
-        action = actions[name]
-        if isinstance(action, argparse._AppendAction) and not isinstance(value, list):
-            value = [value]
-        if name == "tasks" and isinstance(value, list):
-            value = ",".join(map(str, value))
-        if action.choices and value not in action.choices:
-            raise UsageError(f"{path}: {key} is {value!r}, choose from {', '.join(map(str, action.choices))}")
-        try:
-            value = action.type(value) if action.type and value is not None and not isinstance(value, list) else value
-        except (TypeError, ValueError) as err:
-            raise UsageError(f"{path}: {key} is {value!r} ({err})") from err
-        command.set_defaults(**{name: value})
+    for path in files:
+        command.set_defaults(**config.read(command, args, path))
     return top.parse_args(list(words))
 
 

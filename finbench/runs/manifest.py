@@ -16,7 +16,7 @@ from typing import Any
 from finbench.runs import files
 from finbench.runs.cost import read
 from finbench.runs.plan import Plan, Settings
-from finbench.sanitize import slug
+from finbench.sanitize import redacted, redacted_setting, slug
 from finbench.scores import leaderboard
 from finbench.scores.tally import SCHEMA
 from finbench.tasks.task import Task
@@ -24,7 +24,11 @@ from finbench.tasks.task import Task
 
 def task_info(task: Task) -> files.TaskInfo:
     """What the summary needs to know of a task."""
-    return files.TaskInfo(task.name, task.judged, task.template_hash, task.version, task.config, task.metric_directions)
+    told = {
+        key: redacted_setting(key, task.config[key]) for key in ("metadata", "dataset_kwargs") if key in task.config
+    }
+    config = {**dict(task.config), **told}  # --task-setting reaches both
+    return files.TaskInfo(task.name, task.judged, task.template_hash, task.version, config, task.metric_directions)
 
 
 def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
         "model": settings.model,
         "model_revision": settings.revision or engine.get("revision", ""),
         "engine": plan.engine,
-        "engine_details": engine,
+        "engine_details": redacted_setting("engine", engine),
         "protocol": settings.protocol,
         **{key: facts[key] for key in ("created", "finished", "status", "suite", "timings", "tokens", "cost")},
         "settings": plan.identity,
@@ -60,7 +64,7 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
         "versions": versions(),
         "git_commit": git_commit(),
         "hardware": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
-        "command": ["finbench", *sys.argv[1:]],
+        "command": ["finbench", *map(redacted, sys.argv[1:])],
         "profile": asdict(plan.profile),
     }
 

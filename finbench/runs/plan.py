@@ -14,7 +14,7 @@ from finbench.errors import UsageError
 from finbench.records import content_hash
 from finbench.runs import profiles
 from finbench.runs.store import held
-from finbench.sanitize import slug
+from finbench.sanitize import redacted_setting, slug
 from finbench.tasks.load import Selection, load, protocol_names
 from finbench.tasks.task import Asking, Task
 
@@ -151,7 +151,7 @@ def _identity(
         "chat": settings.chat,
         "system": next(iter(asking.values())).system,
         "sampling": {name: asdict(_sampling(selection, name, how)) for name, how in asking.items()},
-        "task_settings": dict(settings.task_settings),
+        "task_settings": redacted_setting("", settings.task_settings),  # another key is the same run
         "lm_eval": metadata.version("lm-eval"),
     }
 

@@ -6,8 +6,9 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from finbench.engines.openai import keys, wire
+from finbench.engines.openai import wire
 from finbench.engines.openai.endpoints import Endpoint
+from finbench.sanitize import redact
 
 
 class Unreachable(Exception):
@@ -84,7 +85,7 @@ class Client:
     def _words(self, error: BaseException) -> str:
         """An exception in one line."""
         text = f"{type(error).__name__}: {error}".encode("utf-8", "replace")
-        return keys.redact(wire.head(text).rstrip(": "), self._secrets)
+        return redact(wire.head(text).rstrip(": "), self._secrets)
 
 
 def _socket(address: tuple[Any, ...]) -> socket.socket:

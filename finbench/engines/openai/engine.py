@@ -31,6 +31,7 @@ from finbench.engines.openai.limits import Limits
 from finbench.engines.openai.status import GATEWAY, Refused, Retry, meaning
 from finbench.errors import EngineError, UsageError
 from finbench.records import Request, Response
+from finbench.sanitize import redact
 
 BACKOFF_CAP = 30.0  # seconds between two attempts, at most
 
@@ -360,7 +361,7 @@ class OpenAIEngine:
         return self._loop.run_until_complete(work)
 
     def _redact(self, text: str) -> str:
-        return keys.redact(text, self._secrets)
+        return redact(text, self._secrets)
 
 
 def _nothing() -> bool:
