@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
 LIVE_INTERVAL = 0.25
+WAITING = 2.0  # seconds without a reply before a terminal says so
 
 ADVICE = {
     "truncated": "cut off before an answer: raise --max-tokens",
@@ -126,6 +128,8 @@ class Progress:
         self._owner = {member: name for name, members in _grouped(plan) for member in members}
         self._started = self._shown = time.monotonic()
         self._stage = ""
+        self._state: Callable[[], str] = str  # what the engine says of itself while it is waited for
+        self._over = threading.Event()
         self._tokens = 0
         live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
         self._live: Any = None
@@ -137,9 +141,12 @@ class Progress:
     def __enter__(self) -> Progress:
         if self._live:
             self._live.start()
+        if not self._quiet:
+            threading.Thread(target=self._beat, name="finbench-heartbeat", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         if self._live:
             self._live.stop()
 
@@ -148,6 +155,22 @@ class Progress:
         self._stage = text
         if text != "asking":
             self._say(f"{text} ...")
+
+    def watch(self, state: Callable[[], str]) -> None:
+        """`state` tells in a line what the engine is at; it is asked from another thread while no reply comes."""
+        self._state = state
+
+    def _beat(self) -> None:
+        """Signs of life while the run waits: how long, for what, and what the engine says of it."""
+        since = self._shown
+        while not self._over.wait(1.0 if self._live else PLAIN_INTERVAL):
+            waited = time.monotonic() - self._shown
+            if self._shown == since and waited >= (WAITING if self._live else PLAIN_INTERVAL):
+                state = self._state()
+                self._say(
+                    f"{self._stage or 'starting'}, {_duration(waited)} without a reply" + (state and f": {state}")
+                )
+            since = self._shown
 
     def reply(self, task: str, verdict: Grade | None, response: Response) -> None:
         """One more reply is graded and kept."""
@@ -273,6 +296,8 @@ def show_results(document: Mapping[str, Any]) -> None:
         table.add_row("average of five", "", f"{average['score']:.1f}", f"{low:.1f} to {high:.1f}", "", "", "", "")
     out.print(table)
     _show_reported(document, out)
+    for note in document.get("notes", ()):
+        out.print(f"note: {shown(note)}")
     for sentence in failures(document):
         out.print(sentence)
 

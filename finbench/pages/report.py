@@ -69,7 +69,7 @@ def _gather(run_dir: Path) -> dict[str, Any]:
         "sample_data": sample_data,
         "average": _average(results.get("average")),
         "tasks": tasks,
-        "summary": _sentences(entries),
+        "summary": [*map(str, results.get("notes") or ()), *_sentences(entries)],
         "reported": _reported(results),
         "resampled": _resampled(run_dir, entries),
         "audit": _audit(gathered),

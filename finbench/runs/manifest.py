@@ -27,7 +27,7 @@ def task_info(task: Task) -> files.TaskInfo:
     told = {
         key: redacted_setting(key, task.config[key]) for key in ("metadata", "dataset_kwargs") if key in task.config
     }
-    config = {**dict(task.config), **told}  # --task-setting reaches both
+    config = dict(task.config) | told  # --task-setting reaches both
     return files.TaskInfo(task.name, task.judged, task.template_hash, task.version, config, task.metric_directions)
 
 
@@ -70,9 +70,14 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
 
 
 def document(
-    folder: Path, model: str, protocol: str, summary: Mapping[str, Any], sampled: Sequence[str] = ()
+    folder: Path,
+    model: str,
+    protocol: str,
+    summary: Mapping[str, Any],
+    sampled: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The `--json` document: a stable contract for scripts (docs/run.md).
+    """The `--json` document: a stable contract for scripts (docs/run.md). `notes` are what the engine wants known.
 
     Sample rows and reference scores stand beside the reported ones without a verdict.
     """
@@ -85,6 +90,7 @@ def document(
         "tasks": summary["tasks"],
         "average": summary["average"],
         "sampled": list(sampled),
+        "notes": list(notes),
         "reported": [
             _without_verdicts(row, others, average=summary["average"] is not None)
             for row in leaderboard.reported_for(summary["tasks"], model)

@@ -47,7 +47,10 @@ def rescore(folder: Path) -> tuple[dict[str, Any], int]:
             changed = sum(grading_process.regrade(store, info.name, opened=opened) for info in infos)
             summary = files.summarize(store, folder, infos, about["groups"], about["suite"])
             _keep_aggregates(summary["tasks"], before["finbench"]["tasks"])
-        document = manifest.document(folder, about["model"], about["protocol"], summary, before["finbench"]["sampled"])
+        earlier = before["finbench"]
+        document = manifest.document(
+            folder, about["model"], about["protocol"], summary, earlier["sampled"], earlier.get("notes", ())
+        )
         sizes = {name: entry["of"] for name, entry in about["tasks"].items()}
         manifest.write(folder, about, document, infos, sizes)
         return document, changed
