@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
+from finbench.engines.vllm import read_ahead
 from finbench.errors import EngineError, UsageError
 from finbench.records import Request, Response
 
@@ -141,6 +142,8 @@ def create(
 
     Raises UsageError for an option that this engine does not have, EngineError when it cannot start.
     """
+    if name in read_ahead.LOCAL and (why := read_ahead.why_absent(model)):  # vLLM takes a minute to say so
+        raise EngineError(why)
     make = engine_class(name)
     given = {key: value for key, value in (common or {}).items() if key in COMMON and value not in (None, "")}
     options = dict(options or {})

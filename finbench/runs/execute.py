@@ -227,6 +227,7 @@ def _judge(planned: Plan, store: Store, listener: Listener, interrupted: list[in
         return
     common = {"max_concurrency": settings.max_concurrency}
     with closing(create(name, settings.judge, base_urls=settings.judge_base_urls, common=common)) as engine:
+        _tell(engine, listener)
         for response in engine.stream(_judging(first, open_questions, interrupted)):
             verdict = open_questions.keep(response)
             listener.reply("judge", None, replace(response, text=verdict))
