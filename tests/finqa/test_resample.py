@@ -18,7 +18,6 @@ from finbench.finqa import programs, resample
 from finbench.finqa.proof import faults
 from finbench.finqa.resample import Excluded, variant
 from finbench.grading import grade
-from finbench.scores.resampled import pairs
 from finbench.tasks import data_files
 from finbench.tasks.documents import document_from_row
 
@@ -156,35 +155,6 @@ def test_the_sample_task_loads_with_a_seed_and_names_the_originals():
     for row in rows:
         document = document_from_row(row, "finqa_resampled")
         assert grade(document, f"\\boxed{{{document.golds[0].text}}}").correct, row["id"]
-
-
-def write(path: Path, lines: list[dict[str, Any]]) -> Path:
-    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    return path
-
-
-def sample(name: str, correct: bool, original: str | None = None, repeat: int = 0) -> dict[str, Any]:
-    return {
-        "doc": {"original": original} if original else {},
-        "finbench": {"id": name, "repeat": repeat, "correct": correct, "cluster": ""},
-    }
-
-
-def test_originals_and_variants_are_paired_by_question(tmp_path):
-    before = [sample("a", True), sample("b", True), sample("c", False), sample("d", True), sample("left out", True)]
-    after = [sample("d#7", False, "d"), sample("a#7", True, "a"), sample("b#7", False, "b"), sample("c#7", True, "c")]
-    found = pairs(write(tmp_path / "a.jsonl", before), write(tmp_path / "b.jsonl", after))
-    assert (found.n, found.original.mean, found.resampled.mean) == (4, 0.75, 0.5)
-    assert (found.only_original, found.only_resampled) == (2, 1)
-    assert found.drop.mean == 0.25 and found.drop.low < 0.25 < found.drop.high
-
-
-def test_repeats_are_averaged_and_files_without_pairs_are_refused(tmp_path):
-    before = write(tmp_path / "a.jsonl", [sample("a", True), sample("a", False, repeat=1)])
-    after = write(tmp_path / "b.jsonl", [sample("a#7", True, "a")])
-    assert pairs(before, after).drop.mean == -0.5
-    with pytest.raises(DataError, match="run both tasks on the same rows"):
-        pairs(before, write(tmp_path / "c.jsonl", [sample("x#7", True, "x")]))
 
 
 def test_most_of_the_test_set_survives_and_every_old_gold_is_wrong(real_data):
