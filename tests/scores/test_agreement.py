@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from finbench.scores.agreement import against_reported, column, estimate_of, in_words, outcome
+from finbench.scores.intervals import average_of
 from finbench.scores.published import BENCHMARKS, Protocol, ReportedRow, ReportedScore
-from finbench.scores.significance import Versus
+from finbench.scores.significance import Versus, versus_average
 
 
 def entry(score: float, half: float, n: int = 1000) -> dict:
@@ -91,3 +92,16 @@ def test_a_row_without_a_score_for_any_task_is_left_out() -> None:
     assert against_reported({"finqa": entry(60.0, 3.0)}, "m", [row("a", "fin-r1", tfns=50.0)]) == []
     assert column("tfns") == "tfns" and column("tfns_paper") == "tfns"
     assert set(BENCHMARKS) >= {"finqa", "tfns"}
+
+
+def test_the_rounding_of_an_average_is_the_mean_of_what_its_columns_hide() -> None:
+    scores = {name: ReportedScore("50", 50.0, 0.5) for name in BENCHMARKS}
+    protocol = Protocol("fin-r1", "t", "s", assumed_n=dict.fromkeys(BENCHMARKS, 1000))
+    theirs = ReportedRow("m", "7B", protocol, scores, ReportedScore("50.0", 50.0, 0.05), 50.0)
+    (found,) = against_reported({name: entry(50.0, 3.0) for name in BENCHMARKS}, "m", [theirs])
+    ours = average_of([estimate_of(entry(50.0, 3.0))] * 5)
+    published = theirs.average_estimate()
+    assert found.average is not None and published is not None
+    explained = 100 * versus_average(ours, published, half_unit=0.005).uncertainty
+    assert found.average.sentence.startswith(f"agrees: +0.0 points, chance and rounding explain {explained:.1f} (five")
+    assert explained - 100 * versus_average(ours, published, half_unit=0.0).uncertainty == pytest.approx(0.5)

@@ -202,3 +202,8 @@ def test_a_judge_is_set_beside_the_grader_with_cohens_kappa() -> None:
     }
     assert agreement({(True, "right"): 4})["kappa"] is None, "all in one cell: agreement by chance is certain"
     assert agreement({(False, "unparsed"): 2}) == dict.fromkeys(found, 0) | {"unparsed": 2, "kappa": None}
+
+
+def test_two_repeats_are_repeats() -> None:
+    found = metrics([(document("a"), [grade(True, value="7"), grade(False, value="8")])])
+    assert (found["pass@2"], found["majority"]) == (1.0, 0.5)
