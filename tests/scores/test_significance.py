@@ -233,3 +233,50 @@ def test_paired_intervals_cover_the_truth_about_as_often_as_they_say(n: int, siz
         found = paired(ours, theirs, names if size > 1 else None)
         hits += found.low <= 0.03 <= found.high  # 0.15 (0.6 - 0.4)
     assert 0.93 - 0.018 <= hits / 600 <= 0.97 + 0.018
+
+
+def test_a_clustered_difference_by_hand() -> None:
+    """Bonett and Price's interval with the design effect of docs/statistics.md, written out: 4 clusters of 1 to 3."""
+    from scipy.stats import t
+
+    gains = [[1, 1, 0], [1, 0], [-1], [0, 0, 1]]
+    flat = [gain for group in gains for gain in group]
+    n, groups, mean = 9, 4, sum(flat) / 9
+    between = sum((sum(group) - mean * len(group)) ** 2 for group in gains) * groups / (groups - 1)
+    within = sum((gain - mean) ** 2 for gain in flat)
+    effect = (between + sum(len(group) ** 2 for group in gains) / n) / (within + 1)
+    centre = sum(flat) / (n + 2)
+    variance = (sum(gain * gain for gain in flat) + 2) / (n + 2) - centre**2
+    se = math.sqrt(variance / (n + 2) * effect)
+    half = t.ppf(0.975, groups - 1) * se
+    names = [str(g) for g, group in enumerate(gains) for _ in group]
+    found = paired([float(gain > 0) for gain in flat], [float(gain < 0) for gain in flat], names)
+    assert (found.wins, found.losses, found.clusters, found.test) == (4, 1, 4, "clustered t")
+    assert found.design_effect == pytest.approx(effect) and found.se == pytest.approx(se)
+    assert (found.low, found.high) == pytest.approx((centre - half, min(1.0, centre + half)))
+    assert found.p == pytest.approx(2 * t.sf(centre / se, groups - 1))
+
+
+def test_one_cluster_alone_tells_nothing() -> None:
+    found = paired([1.0, 1.0, 0.0], [0.0, 0.0, 0.0], ["a", "a", "a"])
+    assert (found.low, found.high, found.p, found.clusters, found.design_effect) == (-1.0, 1.0, 1.0, 1, 1.0)
+
+
+def test_no_questions_is_the_widest_difference_there_is() -> None:
+    found = paired([], [])
+    assert (found.low, found.high, found.p, found.n, found.wins, found.losses) == (-1.0, 1.0, 1.0, 0, 0, 0)
+    assert math.isnan(found.mean) and math.isnan(found.se)
+
+
+def test_only_scores_of_0_and_1_on_both_sides_are_tested_by_mcnemar() -> None:
+    whole, half = [1.0, 0.0, 1.0, 0.0], [0.5, 0.0, 0.5, 0.0]
+    assert paired(whole, whole).test == "mcnemar"
+    assert paired(whole, half).test == paired(half, whole).test == "paired t"
+    assert paired(whole, whole, ["a", "a", "b", "b"]).test == "clustered t"
+
+
+def test_averaged_repeats_add_their_typical_gain_and_not_a_whole_question() -> None:
+    n, gains = 40, [0.25, -0.25] * 10 + [0.0] * 20
+    found = paired([0.5 + gain for gain in gains], [0.5] * n)
+    squares, unit = sum(g * g for g in gains), 0.0625
+    assert found.se == pytest.approx(math.sqrt((squares + 2 * unit) / (n + 2) / (n + 2)))

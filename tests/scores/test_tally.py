@@ -177,7 +177,10 @@ def test_gold_hits_are_told_where_there_are_several_golds() -> None:
     hits = [grade(True, gold="executed"), grade(True, gold="display"), grade(True, gold="executed"), grade(False)]
     found = metrics([(document(str(i)), [hit]) for i, hit in enumerate(hits)])
     assert found["gold_hit"] == {"executed": 2, "display": 1}
+    assert metrics([(document("a"), [hits[0]])])["gold_hit"] == {"executed": 1}, "one of several, all hit"
     assert "gold_hit" not in metrics([(document("a"), [grade(True, gold="gold")])])
+    assert "gold_hit" not in metrics([(document("a"), [grade(False)])])
+    assert metrics([(document(g), [grade(True, gold=g)]) for g in ("gold", "other")])["gold_hit"]["gold"] == 1
 
 
 def test_facets_are_means_of_their_own() -> None:
@@ -207,3 +210,23 @@ def test_a_judge_is_set_beside_the_grader_with_cohens_kappa() -> None:
 def test_two_repeats_are_repeats() -> None:
     found = metrics([(document("a"), [grade(True, value="7"), grade(False, value="8")])])
     assert (found["pass@2"], found["majority"]) == (1.0, 0.5)
+
+
+def test_metrics_have_six_digits() -> None:
+    """Thirds of everything: results.json of two machines must be the same bytes."""
+    third = 0.333333
+    turns = [(turn(name, 1, last=True), [grade(name == "a")]) for name in "abc"]
+    found = metrics(turns)
+    assert (found["acc"], found["conversation_acc"], found["final_turn_acc"]) == (third, third, third)
+    repeated = metrics([(document(str(i)), [grade(i == 0, value="7")] * 2) for i in range(3)])
+    assert (repeated["pass@2"], repeated["majority"]) == (third, third)
+    flagged = [(document(str(i), flags=("known_conflict",) if i > 2 else ()), [grade(i == 0)]) for i in range(4)]
+    assert metrics(flagged)["acc_without_conflicts"] == third
+    labels = [(document(str(i), "label", "up"), [grade(i == 0, value="up" if i == 0 else "")]) for i in range(3)]
+    assert (metrics(labels)["recall_up"], metrics(labels)["macro_f1"]) == (third, 0.5)
+    uneven = [("up", "up"), ("up", ""), ("down", "down"), ("down", ""), ("down", "")]
+    named = [(document(str(i), "label", g), [grade(g == v, value=v)]) for i, (g, v) in enumerate(uneven)]
+    assert metrics(named)["macro_f1"] == 0.583333
+    assert [end == round(end, 6) for end in metrics(named)["macro_f1_ci"]] == [True, True]
+    means = [(document(str(i)), [grade(True, metrics={"x": float(i == 0)})]) for i in range(3)]
+    assert metrics(means)["x"] == third
