@@ -192,15 +192,28 @@ def _behind(end: int, found: Workings) -> str:
 
 # -- calculations told with a verb -------------------------------------------------------------------------------------
 
-_VERB = re.compile(
-    r"[SsDdMmAaRr](?=ub|iv|ul|dd|um|if|at)(?<![A-Za-z][A-Za-z])(?:(?P<s>(?<=[Ss])ubtract(?:ing|ed)?)|(?P<d>(?<=[Dd])ivid(?:e|ing|ed))|(?P<m>(?<=[Mm])ultipl(?:y|ying|ied))|"
-    r"(?P<a>(?<=[Aa])dd(?:ing|ed)?|(?<=[Ss])um\s+of)|(?P<f>(?<=[Dd])ifference\s+between)|(?P<r>(?<=[Rr])atio\s+of))\b"
-)
-_BETWEEN = {"s": re.compile(r"\bfrom\b"), "d": re.compile(r"\bby\b"), "m": re.compile(r"\bby\b"),
-            "a": re.compile(r"\b(?:and|to|plus)\b"), "f": re.compile(r"\band\b"), "r": re.compile(r"\bto\b")}  # fmt: skip
+
+class Verb(NamedTuple):
+    """A verb or noun of arithmetic, without its first letter; the word between its numbers; the sign it stands for."""
+
+    stem: str
+    between: re.Pattern[str]
+    sign: str
+
+
+_VERBS = {
+    "s": Verb(r"(?<=[Ss])ubtract(?:ing|ed)?", re.compile(r"\bfrom\b"), "-"),
+    "d": Verb(r"(?<=[Dd])ivid(?:e|ing|ed)", re.compile(r"\bby\b"), "/"),
+    "m": Verb(r"(?<=[Mm])ultipl(?:y|ying|ied)", re.compile(r"\bby\b"), "*"),
+    "a": Verb(r"(?<=[Aa])dd(?:ing|ed)?|(?<=[Ss])um\s+of", re.compile(r"\b(?:and|to|plus)\b"), "+"),
+    "f": Verb(r"(?<=[Dd])ifference\s+between", re.compile(r"\band\b"), "-"),
+    "r": Verb(r"(?<=[Rr])atio\s+of", re.compile(r"\bto\b"), "/"),
+}
+# The first letters are looked at first: this is for speed alone.
+_STEMS = "|".join(f"(?P<{kind}>{verb.stem})" for kind, verb in _VERBS.items())
+_VERB = re.compile(rf"[SsDdMmAaRr](?=ub|iv|ul|dd|um|if|at)(?<![A-Za-z][A-Za-z])(?:{_STEMS})\b")
 _BREAKS_OFF = (". ", ";", "\n", "=", "(")  # the verb's clause ends: its numbers are not those that follow
 _MINUS = re.compile(r"(?<![\w)])-\s?\\?\$?$")
-_TREES = {"s": "-", "d": "/", "m": "*", "a": "+", "f": "-", "r": "/"}
 _LEADS = re.compile(
     rf"(?:\.\s+(?:That|This|It)\b)?[^.;:\n]{{0,24}}?(?:{RELATION}|\bwe\s+get|\bI\s+get|\bto\s+obtain|\bwe\s+have){HEDGE}[^A-Za-z\n;]{{0,6}}"
 )
@@ -214,7 +227,7 @@ def _read_verb(match: re.Match[str], starts: Sequence[int], found: Workings) -> 
     place, relation = told
     kind, result = match.lastgroup or "", place + 2
     left, right = (place + 1, place) if kind == "s" else (place, place + 1)
-    tree: Tree = (_TREES[kind], _signed(found, left), _signed(found, right))
+    tree: Tree = (_VERBS[kind].sign, _signed(found, left), _signed(found, right))
     end, numbers = found.numbers[place + 1].end, found.numbers
     operation = EquationSide(tree, (left, right), True, match.start(), end, frozenset(), "n")
     leaf = EquationSide(
@@ -243,7 +256,11 @@ def _told(match: re.Match[str], starts: Sequence[int], found: Workings) -> tuple
     )
     if len(between) > VERB_REACH or any(mark in gap for gap in (before, between) for mark in _BREAKS_OFF):
         return None
-    if not _BETWEEN[kind].search(between) or (kind in "dm" and " by " in before) or not _LEADS.fullmatch(relation):
+    if (
+        not _VERBS[kind].between.search(between)
+        or (kind in "dm" and " by " in before)
+        or not _LEADS.fullmatch(relation)
+    ):
         return None
     return place, relation
 

@@ -41,12 +41,21 @@ _SKIPPED = (
 )
 # What no other branch below can begin with, taken at once: this is for speed alone.
 _COMMON = r"[\d%$)\]}+/^×÷·&~-]|[ \t](?![\sA-Za-z])|[.,](?=\d)"
-_RUN = re.compile(
-    rf"(?=[0-9(\[{{=≈*×÷/\\-])(?:(?:{_COMMON})++|{_SKIPPED}|{RELATION}|\{{,\}}|[\[({{}}=≈\t *]|,\\!|\.\.\.|…|"
-    rf"\\(?:%|[dtc]?frac|sqrt|times|cdot|ast|div)(?![A-Za-z])|√|sqrt|{_OPERATOR}|"
-    rf"(?<![A-Za-z]){_UNIT}(?![A-Za-z])|(?<=[%t] )of(?= \$?\d)|"
-    r"\n\s{0,40}(?=(?:&\s*)?(?:[=≈]|\\(?:approx|times|div|cdot)))|(?<=[=≈])\s?\n\s{0,40})++"
+_ARITHMETIC = "|".join(
+    (
+        rf"(?:{_COMMON})++",
+        _SKIPPED,
+        RELATION,
+        r"\{,\}|[\[({}=≈\t *]|,\\!|\.\.\.|…",
+        r"\\(?:%|[dtc]?frac|sqrt|times|cdot|ast|div)(?![A-Za-z])|√|sqrt",
+        _OPERATOR,
+        rf"(?<![A-Za-z]){_UNIT}(?![A-Za-z])",
+        r"(?<=[%t] )of(?= \$?\d)",
+        r"\n\s{0,40}(?=(?:&\s*)?(?:[=≈]|\\(?:approx|times|div|cdot)))",  # a line that goes on with a relation
+        r"(?<=[=≈])\s?\n\s{0,40}",
+    )
 )
+_RUN = re.compile(rf"(?=[0-9(\[{{=≈*×÷/\\-])(?:{_ARITHMETIC})++")
 _TOKEN = re.compile(
     rf"(?P<n>{NUMBER})|[$~& \t](?![\sA-Za-z])|(?P<skip>{_SKIPPED}|\.\.\.|…)|(?P<r>{RELATION})|"
     rf"(?P<o>{_OPERATOR}|(?<=[%t] )of(?= ))|(?P<a>[(\[{{])|"

@@ -203,6 +203,8 @@ def test_a_judge_is_set_beside_the_grader_with_cohens_kappa() -> None:
         "unparsed": 3,
         "kappa": 0.4,
     }
+    thirds = {(True, "right"): 3, (True, "wrong"): 1, (False, "wrong"): 2}
+    assert agreement(thirds)["kappa"] == 0.6667
     assert agreement({(True, "right"): 4})["kappa"] is None, "all in one cell: agreement by chance is certain"
     assert agreement({(False, "unparsed"): 2}) == dict.fromkeys(found, 0) | {"unparsed": 2, "kappa": None}
 
