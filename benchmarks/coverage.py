@@ -29,6 +29,8 @@ from finbench.scores.significance import Difference, average_difference, paired
 SIZES = np.repeat([2, 3, 4, 5, 6, 7], [124, 113, 86, 79, 29, 3])
 # Questions about one page in FinQA's test split, counted: 29 pages with one, 117 with two, ...
 PAGES = np.repeat([1, 2, 3, 4, 5, 6], [29, 117, 63, 162, 7, 2])
+# What no shipped task has and a task of somebody's own may have: a twentieth of the clusters with most of the questions.
+UNEVEN = np.repeat([1, 30], [95, 5])
 NS = (50, 100, 150, 300, 500, 1000, 1490)
 MEANS = (0.3, 0.5, 0.76, 0.85, 0.95)
 SAMENESS = (0.0, 0.2, 0.56)  # correlation within a conversation; 0.56 was measured on ConvFinQA
@@ -156,6 +158,26 @@ def differences(rng: np.random.Generator, draws: int, ns: Sequence[int]) -> Iter
     """Two runs on the same questions, in conversations, on pages, or alone; `mean` is the true difference."""
     settings = [("difference", SIZES, sameness) for sameness in SAMENESS]
     settings += [("of pages", PAGES, sameness) for sameness in SAMENESS] + [("of the lone", None, 0.0)]
+    yield from between(rng, draws, ns, settings)
+
+
+def uneven(rng: np.random.Generator, draws: int, ns: Sequence[int]) -> Iterator[Line]:
+    """One score, and two runs compared, where few clusters hold most of the questions."""
+    for n in ns:
+        for mean in (0.5, 0.8):
+            for sameness in (0.2, 0.56):
+                ends = []
+                for _ in range(draws):
+                    codes = clustered(rng, n, UNEVEN)
+                    ends.append(ends_of(estimate(correlated(rng, codes, mean, sameness), names(codes))))
+                yield Line("uneven score", n, mean, sameness, *covered(ends, mean), draws, n * (1 - mean) / 20)
+    yield from between(rng, draws, ns, [("of uneven", UNEVEN, sameness) for sameness in (0.2, 0.56)])
+
+
+def between(
+    rng: np.random.Generator, draws: int, ns: Sequence[int], settings: Sequence[tuple[str, np.ndarray | None, float]]
+) -> Iterator[Line]:
+    """The lines of paired differences for these kinds of clusters."""
     for n in ns:
         for kind, sizes, sameness in settings:
             for truth, differ in ((0.0, 0.3), (0.0, 0.1), (0.03, 0.3), (0.1, 0.3)):
@@ -211,6 +233,7 @@ KINDS: dict[str, Callable[[np.random.Generator, int, Sequence[int]], Iterator[Li
     "repeats": repeats,
     "conversation": whole,
     "difference": differences,
+    "uneven": uneven,
     "average": averages,
     "macro": macro,
 }

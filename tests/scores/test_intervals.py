@@ -310,7 +310,7 @@ def test_a_clustered_interval_is_wilsons_with_an_effective_n_and_students_quanti
     centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
     between = sum((r - size * centre) ** 2 for size, r in zip(sizes, right, strict=True)) / n * 6 / 5
     effective = n * (mean * (1 - mean) + (mean - centre) ** 2) / between
-    q = t.ppf(0.975, 5)
+    q = t.ppf(0.975, n * n / sum(size * size for size in sizes) - 1)
     middle = (mean + q * q / (2 * effective)) / (1 + q * q / effective)
     half = q * math.sqrt(mean * (1 - mean) / effective + q * q / (4 * effective**2)) / (1 + q * q / effective)
     found = estimate(scores, names)

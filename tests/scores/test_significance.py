@@ -248,13 +248,14 @@ def test_a_clustered_difference_by_hand() -> None:
     centre = sum(flat) / (n + 2)
     variance = (sum(gain * gain for gain in flat) + 2) / (n + 2) - centre**2
     se = math.sqrt(variance / (n + 2) * effect)
-    half = t.ppf(0.975, groups - 1) * se
+    degrees = n * n / sum(len(group) ** 2 for group in gains) - 1
+    half = t.ppf(0.975, degrees) * se
     names = [str(g) for g, group in enumerate(gains) for _ in group]
     found = paired([float(gain > 0) for gain in flat], [float(gain < 0) for gain in flat], names)
     assert (found.wins, found.losses, found.clusters, found.test) == (4, 1, 4, "clustered t")
     assert found.design_effect == pytest.approx(effect) and found.se == pytest.approx(se)
     assert (found.low, found.high) == pytest.approx((centre - half, min(1.0, centre + half)))
-    assert found.p == pytest.approx(2 * t.sf(centre / se, groups - 1))
+    assert found.p == pytest.approx(2 * t.sf(centre / se, degrees))
 
 
 def test_one_cluster_alone_tells_nothing() -> None:
@@ -280,3 +281,18 @@ def test_averaged_repeats_add_their_typical_gain_and_not_a_whole_question() -> N
     found = paired([0.5 + gain for gain in gains], [0.5] * n)
     squares, unit = sum(g * g for g in gains), 0.0625
     assert found.se == pytest.approx(math.sqrt((squares + 2 * unit) / (n + 2) / (n + 2)))
+
+
+def test_a_few_large_clusters_are_no_license_for_false_alarms() -> None:
+    """One cluster in twenty holds 30 questions: with as many degrees of freedom as clusters p is too small."""
+    from scipy.special import stdtr
+
+    sizes = [30] * 4 + [1] * 80
+    names = [f"c{g}" for g, size in enumerate(sizes) for _ in range(size)]
+    gains = [1.0] * 30 + [0.0] * 90 + [0.0] * 80
+    found = paired(gains, [0.0] * 200, names)
+    degrees = 200**2 / sum(size * size for size in sizes) - 1
+    assert degrees == pytest.approx(9.87, abs=0.01) and found.clusters == 84
+    centre = 30 / 202
+    assert found.p == pytest.approx(2 * stdtr(degrees, -centre / found.se))
+    assert found.p > 1.05 * 2 * stdtr(83, -centre / found.se)
