@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from finbench.scores.agreement import against_reported, column, estimate_of, in_words, outcome
@@ -105,3 +107,17 @@ def test_the_rounding_of_an_average_is_the_mean_of_what_its_columns_hide() -> No
     explained = 100 * versus_average(ours, published, half_unit=0.005).uncertainty
     assert found.average.sentence.startswith(f"agrees: +0.0 points, chance and rounding explain {explained:.1f} (five")
     assert explained - 100 * versus_average(ours, published, half_unit=0.0).uncertainty == pytest.approx(0.5)
+
+
+def test_an_average_needs_a_printed_one_and_five_columns() -> None:
+    columns = dict.fromkeys(BENCHMARKS, 33.3)
+    ours = {name: entry(50.0, 3.0) for name in BENCHMARKS}
+    bare = row("m", "fin-r1", **columns)
+    assert against_reported(ours, "m", [bare])[0].average is None, "none is printed"
+    printed = ReportedScore("33.3", 33.3, 0.05)
+    whole = replace(bare, average=printed, recomputed=33 + 1 / 3)
+    (found,) = against_reported(ours, "m", [whole])
+    assert found.average is not None and (found.average.recomputed, found.average.score) == (33.333333, 33.3)
+    assert against_reported({"finqa": entry(50.0, 3.0)}, "m", [whole])[0].average is None, "one column of ours"
+    four = replace(whole, scores={name: whole.scores[name] for name in BENCHMARKS[:4]})
+    assert against_reported(ours, "m", [four])[0].average is None, "four columns of theirs"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from finbench.scores.intervals import Estimate, estimate
 from finbench.scores.significance import (
+    Difference,
     average_difference,
     detectable,
     half_unit,
@@ -296,3 +298,29 @@ def test_a_few_large_clusters_are_no_license_for_false_alarms() -> None:
     centre = 30 / 202
     assert found.p == pytest.approx(2 * stdtr(degrees, -centre / found.se))
     assert found.p > 1.05 * 2 * stdtr(83, -centre / found.se)
+
+
+def test_an_average_of_differences_by_hand() -> None:
+    one = Difference(0.10, 0.04, 0.18, 0.01, 0.03, 100, "mcnemar", 12, 2, 100)
+    two = Difference(-0.02, -0.10, 0.04, 0.6, 0.04, 50, "clustered t", 3, 4, 20)
+    found = average_difference([one, two])
+    assert found.mean == pytest.approx(0.04) and found.se == pytest.approx(0.05 / 2)
+    assert (found.low, found.high) == pytest.approx(
+        (0.04 - math.hypot(0.06, 0.08) / 2, 0.04 + math.hypot(0.08, 0.06) / 2)
+    )
+    assert found.p == pytest.approx(math.erfc(1.6 / math.sqrt(2)))
+    assert (found.n, found.wins, found.losses, found.clusters, found.test) == (150, 15, 6, 120, "average z")
+    uneven = average_difference([one, replace(two, low=-0.05, high=0.10)])
+    assert uneven.low == pytest.approx(0.04 - math.hypot(0.06, 0.03) / 2)
+    assert uneven.high == pytest.approx(0.04 + math.hypot(0.08, 0.12) / 2)
+
+
+def test_an_unpaired_difference_by_hand() -> None:
+    first = Estimate(0.7, 0.64, 0.75, 300, 0.028, 300)
+    second = Estimate(0.6, 0.53, 0.68, 200, 0.038, 200)
+    found = unpaired(first, second)
+    assert (found.low, found.high) == pytest.approx((0.1 - math.hypot(0.06, 0.08), 0.1 + math.hypot(0.05, 0.07)))
+    assert found.se == pytest.approx(math.hypot(0.028, 0.038)) and found.n == 200
+    assert found.p == pytest.approx(math.erfc(0.1 / found.se / math.sqrt(2)))
+    same = unpaired(replace(first, se=0.0), replace(first, se=0.0))
+    assert (same.p, same.test) == (1.0, "unpaired z")
