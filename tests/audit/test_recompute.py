@@ -49,6 +49,11 @@ CLOSE = [
     ("2 / 3 = 2 × 0.34", "wrong", "and off by more than its rounding"),
     ("1 / 4 × 100 = 50% / 2", "right", "a hundred between the sides"),
     ("9^9^9 = 5", None, "beyond bounds"),
+    ("50% of 200 = 100", "right", "a bare number of a percentage"),
+    ("12% + 2% = 14", "right", "a percent sign left out"),
+    ("12% + 2% = 15", "wrong", "a percent sign left out, and a wrong digit"),
+    ("5 × 5 = 25 basis points", "right", "points as they are counted"),
+    ("2^0.5 = 1.41", "rounding", "a root has no quotient of its own"),
     ("5 / 0 = 0", None, "no value"),
 ]
 
