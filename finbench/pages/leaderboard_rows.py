@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finbench.pages import html
+from finbench.pages.exports import blocks_of
 from finbench.scores.published import FLAGS
 
 if TYPE_CHECKING:
@@ -59,11 +60,8 @@ def layout(table: Table, places: Sequence[Place]) -> dict[str, Any]:
     sizes = {name: _common_size(table.rows, name) for name in table.tasks}
     repeated = {name for name, count in Counter((row.model, row.protocol) for row in table.rows).items() if count > 1}
     ties: Counter[tuple[Any, ...]] = Counter((row.kind, row.protocol, row.group) for row in table.rows)
-    blocks: dict[tuple[str, str], list[int]] = {}
-    for index, row in enumerate(table.rows):
-        blocks.setdefault((row.kind, row.protocol), []).append(index)
     groups = []
-    for indices in sorted(blocks.values(), key=lambda block: _importance(table, block)):
+    for indices in blocks_of(table):
         rows = [table.rows[index] for index in indices]
         common = _common_flags(rows)
         lines = [
@@ -134,12 +132,6 @@ def letter(index: int) -> str:
     ('a', 'aa')
     """
     return (letter(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
-
-
-def _importance(table: Table, block: Sequence[int]) -> tuple[bool, int, str]:
-    """Measured blocks first, then reported ones by how many benchmarks they cover."""
-    rows = [table.rows[index] for index in block]
-    return rows[0].kind == "reported", -max(len(row.cells) for row in rows), rows[0].protocol
 
 
 def _common_flags(rows: Sequence[Row]) -> frozenset[str]:
@@ -237,7 +229,7 @@ def _cell(
     low, high = scale
     place = [(min(max(value, low), high) - low) / (high - low) * 100 for value in (cell.low, cell.score, cell.high)]
     return {
-        "value": round(cell.score, 4),
+        "value": round(100 * cell.estimate.mean, 4),  # what is sorted by: a recomputed average, as ranks have it
         "score": printed(cell),
         "half": f"±{(cell.high - cell.low) / 2:.1f}{'?' if cell.n_assumed else ''}",
         "left": f"{place[0]:.1f}",

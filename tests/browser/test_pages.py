@@ -12,6 +12,7 @@ import pytest
 from fake_runs import make_samples, write_run
 from marked_samples import HOSTILE, ROW, graded, hostile_row
 
+from finbench import cli
 from finbench.pages import leaderboard, report
 from finbench.scores.significance import paired
 
@@ -299,26 +300,34 @@ def test_a_missing_file_beside_the_page_is_said_aloud(page: Any, board: Path, tm
     assert "missing" in page.text("#samples")
 
 
-@pytest.mark.parametrize("kind", ["csv", "json", "md", "tex"])
-def test_exports_hold_the_table_and_no_formula(page: Any, tmp_path: Path, kind: str) -> None:
-    name = "=cmd|'/c calc'!A1 | 50% & $x_1$ <b>"
-    folder = write_run(tmp_path / "run", name, tasks={"finqa": make_samples(20, 0.5)})
-    leaderboard.build([folder], tmp_path / "index.html", reported=False)
-    page.open(tmp_path / "index.html")
+def saved(page: Any, ending: str) -> str:
+    """What the page's Export gives."""
     page.run("URL.createObjectURL = (blob) => { window.saved = blob; return 'about:blank#'; }")
-    page.run("HTMLAnchorElement.prototype.click = () => {}")
-    page.click(f"[data-export={kind}]")
-    text = page.driver.execute_async_script("window.saved.text().then(arguments[arguments.length - 1])")
-    assert "cmd" in text
-    if kind == "csv":
-        assert text.splitlines()[1].startswith("'=cmd")
-    if kind == "json":
-        assert json.loads(text)[0]["model"] == name
-    if kind == "md":
-        assert "<b>" not in text
-        assert text.splitlines()[2].replace("\\|", "").count("|") == text.splitlines()[0].count("|")
-    if kind == "tex":
-        assert "50\\% \\& \\$x\\_1\\$" in text
+    page.run("HTMLAnchorElement.prototype.click = () => {}; window.saved = null")
+    page.click(f"[data-export={ending}]")
+    page.wait("return window.saved")
+    return page.driver.execute_async_script("window.saved.text().then(arguments[arguments.length - 1])")
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "md", "tex"])
+def test_the_export_of_the_page_is_that_of_the_command_byte_for_byte(page: Any, tmp_path: Path, ending: str) -> None:
+    name = "=cmd|'/c calc'!A1 | 50% & $x_1$ <b> \u00b1 \u2028"
+    write_run(tmp_path / "runs" / "a", name, tasks={"finqa": make_samples(20, 0.5)})
+    write_run(
+        tmp_path / "runs" / "b",
+        "tests/other",
+        "paper",
+        {"finqa": make_samples(20, 0.9), "own_task": make_samples(9, 1)},
+    )
+    write_run(tmp_path / "runs" / "c", "tests/third", tasks={"finqa": make_samples(20, 0.8, seed=3)})
+    flag = {"md": "markdown", "tex": "latex"}.get(ending, ending)
+    command = ["leaderboard", "build", tmp_path / "runs", "-o", tmp_path / "index.html", f"--{flag}", tmp_path / "out"]
+    assert cli.main(list(map(str, command))) == 0
+    page.open(tmp_path / "index.html")
+    assert saved(page, ending).encode() == (tmp_path / "out").read_bytes()
+    search(page, "third")
+    assert "tests/other" not in saved(page, ending)
+    assert "third" in saved(page, ending)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
