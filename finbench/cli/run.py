@@ -115,7 +115,7 @@ def _flag(name: str) -> str:
 
 def main(args: argparse.Namespace) -> int:
     """Run; the exit code."""
-    from finbench.cli import console
+    from finbench.cli import console, progress
     from finbench.runs import execute
 
     if args.save_config:
@@ -132,8 +132,8 @@ def main(args: argparse.Namespace) -> int:
         return 0
     if not (planned.folder / "config.yaml").exists():
         _write_config(planned.folder / "config.yaml", args)
-    with console.Progress(planned, quiet=args.quiet) as progress:
-        outcome = execute.execute(planned, progress)
+    with progress.Progress(planned, quiet=args.quiet) as watched:
+        outcome = execute.execute(planned, watched)
     files = [] if args.no_report else _reports(outcome.folder)
     if args.json:
         print(json.dumps(outcome.document))
