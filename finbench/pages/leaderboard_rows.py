@@ -227,7 +227,7 @@ def _cell(
     if task is not None:
         words.append("open the samples")
     low, high = scale
-    place = [(min(max(value, low), high) - low) / (high - low) * 100 for value in (cell.low, cell.score, cell.high)]
+    place = [(value - low) / (high - low) * 100 for value in (cell.low, cell.score, cell.high)]
     return {
         "value": round(100 * cell.estimate.mean, 4),  # what is sorted by: a recomputed average, as ranks have it
         "score": printed(cell),
@@ -266,10 +266,9 @@ def recomputed(cell: Cell) -> str:
 
 
 def _scale(rows: Sequence[Row]) -> tuple[float, float]:
-    """The ends of the small interval lines: the ten below the lowest score of a full row, and 100."""
-    full = [row for row in rows if row.average] or list(rows)
-    lows = [cell.low for row in full for cell in row.cells.values()]
-    return max(0.0, min(lows, default=0) // 10 * 10), 100.0
+    """The ends of the small interval lines: the ten below the lowest end of any interval on the page, and 100."""
+    cells = [cell for row in rows for cell in (*row.cells.values(), row.average) if cell]
+    return max(0.0, min((cell.low for cell in cells), default=0) // 10 * 10), 100.0
 
 
 def _common_size(rows: Sequence[Row], task: str) -> int | None:

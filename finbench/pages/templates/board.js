@@ -30,6 +30,10 @@ function prepareBoard() {
     go({ view: "samples", row: row.key, task: Number(button.dataset.task), with: other === row.key ? null : other,
       filter: "wrong", reason: null, q: null, at: null }, { push: true });
   });
+  const scroll = find(".board-scroll"), sideways = find("#sideways");
+  const hint = () => { sideways.hidden = scroll.scrollLeft + scroll.clientWidth >= scroll.scrollWidth - 8; };
+  scroll.addEventListener("scroll", hint, { passive: true });
+  new ResizeObserver(hint).observe(scroll);
   all("[data-export]").forEach((button) => button.addEventListener("click", () => save(button.dataset.export)));
 }
 
