@@ -107,7 +107,7 @@ class _Line:
 
     def __init__(self, wanted: int, held: int) -> None:
         self.wanted, self.held = wanted, held
-        self.done = self.right = self.unreadable = self.failed = self.retries = 0
+        self.done = self.graded = self.right = self.unreadable = self.failed = self.retries = 0
         self.told = False  # its last line stands in the log of a run without a terminal
 
     def count(self, verdict: Grade | None, response: Response) -> None:
@@ -115,6 +115,7 @@ class _Line:
         self.retries += response.attempts - 1
         self.failed += response.finish == "error"
         if verdict:
+            self.graded += 1
             self.right += verdict.correct
             self.unreadable += verdict.reason in UNREADABLE_REASONS and verdict.reason != "error"
 
@@ -131,11 +132,12 @@ class _Line:
         )
 
     def score(self) -> str:
-        """The share right with half of its interval, from ESTIMATE_FROM replies on; before, the count alone."""
-        if self.done < ESTIMATE_FROM:
-            return f"{self.right} of {self.done} right"
-        share = self.right / self.done
-        half = 196 * (max(share * (1 - share), 0.25 / self.done) / self.done) ** 0.5
+        """The share right with half of its interval, from ESTIMATE_FROM verdicts on; before, the count alone."""
+        n = self.graded  # replies that are scored together have one verdict
+        if n < ESTIMATE_FROM:
+            return f"{self.right} of {n} right"
+        share = self.right / n
+        half = 196 * (max(share * (1 - share), 0.25 / n) / n) ** 0.5
         return f"right {100 * share:.1f} ±{half:.1f}"
 
 

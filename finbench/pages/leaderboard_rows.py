@@ -215,33 +215,41 @@ def _cell(
 ) -> dict[str, Any] | None:
     if cell is None:
         return None
-    reported = row.kind == "reported"
     flags = [flag for flag in cell.flags if flag not in common and flag not in row.flags]
     if cell.n_assumed and "n_unknown" in flags:
         flags.remove("n_unknown")  # the question mark says it
-    words = [f"95 % interval {cell.low:.1f} to {cell.high:.1f}"]
-    words.append(f"n {cell.n:,}" + (", assumed" if cell.n_assumed else ""))
-    if cell.design_effect > 1.05:
-        words.append(f"design effect of clusters {cell.design_effect:.1f}")
-    words += [flag_words(flag) for flag in cell.flags] + [text for text in (cell.source, cell.notes) if text]
-    if task is not None:
-        words.append("open the samples")
-    low, high = scale
-    place = [(value - low) / (high - low) * 100 for value in (cell.low, cell.score, cell.high)]
+    alone = row.kind == "measured" and row.average is not cell and cell.n != size
     return {
         "value": round(100 * cell.estimate.mean, 4),  # what is sorted by: a recomputed average, as ranks have it
         "score": printed(cell),
         "half": f"±{(cell.high - cell.low) / 2:.1f}{'?' if cell.n_assumed else ''}",
-        "left": f"{place[0]:.1f}",
-        "width": f"{place[2] - place[0]:.1f}",
-        "middle": f"{place[1]:.1f}",
-        "n": f"{cell.n:,}" if cell.n != size and not reported and row.average is not cell else "",
+        **_span(cell, scale),
+        "n": f"{cell.n:,}" if alone else "",
         "note": recomputed(cell),
         "odd": "avg_mismatch" in cell.flags,
         "marks": [notes.mark(flag_words(flag)) for flag in flags],
         "task": task,
-        "title": ", ".join(words),
+        "title": _title(cell, opens=task is not None),
     }
+
+
+def _span(cell: Cell, scale: tuple[float, float]) -> dict[str, str]:
+    """The interval line in percent of its scale: where it begins, its width, and the place of the score."""
+    low, high = scale
+    left, middle, right = ((value - low) / (high - low) * 100 for value in (cell.low, cell.score, cell.high))
+    return {"left": f"{left:.1f}", "width": f"{right - left:.1f}", "middle": f"{middle:.1f}"}
+
+
+def _title(cell: Cell, *, opens: bool) -> str:
+    """What a score says when it is pointed at."""
+    words = [
+        f"95 % interval {cell.low:.1f} to {cell.high:.1f}",
+        f"n {cell.n:,}" + (", assumed" if cell.n_assumed else ""),
+    ]
+    if cell.design_effect > 1.05:
+        words.append(f"design effect of clusters {cell.design_effect:.1f}")
+    words += [flag_words(flag) for flag in cell.flags] + [text for text in (cell.source, cell.notes) if text]
+    return ", ".join([*words, *(["open the samples"] if opens else [])])
 
 
 def printed(cell: Cell) -> str:

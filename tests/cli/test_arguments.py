@@ -30,9 +30,9 @@ def test_a_number_out_of_bounds_is_refused_with_the_bounds(
 
 def test_a_config_file_has_the_same_bounds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text("model: baseline/oracle\ntemperature: -1\n")
-    assert "temperature is -1 (takes numbers from 0 on)" in refused(
-        capsys, "run", "--config", str(tmp_path / "run.yaml")
-    )
+    said = refused(capsys, "run", "--config", str(tmp_path / "run.yaml"))
+    assert "temperature is" in said
+    assert "(takes numbers from 0 on)" in said
 
 
 def test_a_second_model_is_refused_and_not_taken_silently(capsys: pytest.CaptureFixture[str]) -> None:
