@@ -15,10 +15,10 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
+from finbench.cli.arguments import Parser, read_file
 from finbench.errors import FinbenchError
-from finbench.sanitize import redact, redacted, secrets_in
+from finbench.sanitize import redact, secrets_in
 
 COMMANDS = {
     "run": "run a model on benchmarks and compare",
@@ -34,14 +34,6 @@ COMMANDS = {
 }
 
 atexit.register(gc.freeze)  # or the last collections walk through every object of every library: up to half a second
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, which repeats words it does not understand, without the keys in them."""
-
-    def error(self, message: str) -> NoReturn:
-        """Ends the program with the usage and a message."""
-        super().error(redacted(message))
 
 
 def parser(only: str | None = None) -> argparse.ArgumentParser:
@@ -103,11 +95,9 @@ def _with_files(top: argparse.ArgumentParser, words: Sequence[str], args: argpar
     files += [args.config] if getattr(args, "config", None) else []
     if not files:
         return args
-    from finbench.cli import config
-
     command = _subparser(top, words)
     for path in files:
-        command.set_defaults(**config.read(command, args, path))
+        command.set_defaults(**read_file(command, args, path))
     return top.parse_args(list(words))
 
 
