@@ -73,7 +73,7 @@ class Engine(Protocol):
         ...
 
 
-class Choice(NamedTuple):
+class EngineChoice(NamedTuple):
     """An engine's name in ENGINES, and why it was taken, in words for the plan."""
 
     engine: str
@@ -90,18 +90,18 @@ def choose(
     *,
     base_urls: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
-) -> Choice:
+) -> EngineChoice:
     """The engine for a model; UsageError when the flags contradict each other or nothing that could run it is here.
 
     `options` are the engine's flags that the user gave; `ray_address` and `data_parallel` count here.
 
     >>> choose("baseline/oracle")
-    Choice(engine='offline', why='baseline/oracle is built in')
+    EngineChoice(engine='offline', why='baseline/oracle is built in')
     >>> choose("m", base_urls=["http://localhost:8000/v1"]).engine
     'openai_api'
     """
     if engine.startswith(FOREIGN):
-        return Choice("lm_eval_model", f"asked for with --engine {engine}")
+        return EngineChoice("lm_eval_model", f"asked for with --engine {engine}")
     if engine != "auto":
         name = SHORT_NAMES.get(engine, engine)
         if name not in ENGINES:
@@ -112,23 +112,25 @@ def choose(
             raise UsageError(f"--base-url goes with --engine openai, not with {engine}; leave one of the two out")
         if name == "openai_api" and not base_urls:
             raise UsageError("--engine openai needs the server's address: --base-url http://HOST:PORT/v1")
-        return Choice(name, f"asked for with --engine {engine}")
+        return EngineChoice(name, f"asked for with --engine {engine}")
     if model.startswith(("baseline/", "replay:")):
         if model.startswith("baseline/"):
             _known(model)
-        return Choice("offline", f"{model} is built in")
+        return EngineChoice("offline", f"{model} is built in")
     if base_urls:
-        return Choice("openai_api", "--base-url is given")
+        return EngineChoice("openai_api", "--base-url is given")
     options = options or {}
     data_parallel = options.get("data_parallel") or 1
     if options.get("ray_address"):
-        return Choice("ray_cluster", "--ray-address is given")
+        return EngineChoice("ray_cluster", "--ray-address is given")
     if _installed("vllm") and data_parallel > 1:
-        return Choice("served_vllm", f"--data-parallel {data_parallel} needs several engines behind one server")
+        return EngineChoice("served_vllm", f"--data-parallel {data_parallel} needs several engines behind one server")
     if _installed("vllm"):
-        return Choice("local_vllm", "vLLM is installed and no --base-url is given")
+        return EngineChoice("local_vllm", "vLLM is installed and no --base-url is given")
     if _installed("torch") and _installed("transformers"):
-        return Choice("local_hf", f"transformers is installed, vLLM is not (faster on a GPU: {INSTALL['local_vllm']})")
+        return EngineChoice(
+            "local_hf", f"transformers is installed, vLLM is not (faster on a GPU: {INSTALL['local_vllm']})"
+        )
     raise NoEngine(
         f"nothing here can run {model}: neither vLLM nor transformers is installed. Give a running server "
         f"with --base-url, or {INSTALL['local_vllm']}, or try --model baseline/heuristic --data sample."

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from finbench.engines.choose import Choice, NoEngine, choose
+from finbench.engines.choose import EngineChoice, NoEngine, choose
 from finbench.engines.vllm import read_ahead
 from finbench.errors import UsageError
 from finbench.records import content_hash
@@ -123,13 +123,13 @@ def plan(settings: Settings, *, dry: bool = False) -> Plan:
     return Plan(settings, profile, engine, why, selection, asking, folder, sizes, wanted, held(folder), identity)
 
 
-def _engine(settings: Settings, dry: bool) -> Choice:
+def _engine(settings: Settings, dry: bool) -> EngineChoice:
     try:
         return choose(settings.model, settings.engine, base_urls=settings.base_urls, options=settings.engine_options)
     except NoEngine as missing:
         if not dry:
             raise
-        return Choice("local_vllm", f"MISSING, {missing}")
+        return EngineChoice("local_vllm", f"MISSING, {missing}")
 
 
 def _repeats(task: Task, settings: Settings) -> int:

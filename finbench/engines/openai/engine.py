@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finbench.engines.openai import keys, wire
-from finbench.engines.openai.client import Answer, Broken, Client, Unreachable
+from finbench.engines.openai.client import Broken, Client, HttpAnswer, Unreachable
 from finbench.engines.openai.deadlines import Deadlines
 from finbench.engines.openai.endpoints import Endpoint, Endpoints, parse
 from finbench.engines.openai.limits import Limits
@@ -348,7 +348,7 @@ class OpenAIEngine:
         if len(self._names) < MOST_NAMES:
             self._names.add(name)
 
-    async def _attempt(self, endpoint: Endpoint, request: Request, payload: bytes) -> wire.Reply:
+    async def _attempt(self, endpoint: Endpoint, request: Request, payload: bytes) -> wire.Completion:
         """One exchange with one server; Retry, Refused or EngineError when it brought no reply."""
         url = endpoint.chat if request.messages else endpoint.completions
         try:
@@ -369,7 +369,7 @@ class OpenAIEngine:
             raise Retry(f"unusable reply: {error}") from None
         raise self._meaning(endpoint, request, payload, answer)
 
-    def _meaning(self, endpoint: Endpoint, request: Request, payload: bytes, answer: Answer) -> Exception:
+    def _meaning(self, endpoint: Endpoint, request: Request, payload: bytes, answer: HttpAnswer) -> Exception:
         """What an answer other than 200 means, noted down for its server and for requests to come."""
         if answer.status == 400:
             message, _ = wire.error_of(answer.raw)

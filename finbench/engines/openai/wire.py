@@ -74,7 +74,7 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Completion:
     """The parts of one successful answer."""
 
     text: str
@@ -125,7 +125,7 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
     return packed(body).encode()
 
 
-def read(request: Request, raw: bytes) -> Reply:
+def read(request: Request, raw: bytes) -> Completion:
     """The reply in a 200 body; BadReply when it is not one."""
     try:
         data = DECODER.decode(raw.decode())
@@ -148,7 +148,7 @@ def read(request: Request, raw: bytes) -> Reply:
     }
     if request.kind == "loglikelihood":
         logprob, greedy = _loglikelihood(request, choice, raw)
-        return Reply("", "stop", logprob=logprob, greedy=greedy, **common)
+        return Completion("", "stop", logprob=logprob, greedy=greedy, **common)
     reason = choice.get("finish_reason")
     if reason == "content_filter":
         raise BadReply("the server's content filter stopped the reply (finish_reason content_filter)", final=True)
@@ -160,7 +160,7 @@ def read(request: Request, raw: bytes) -> Reply:
         if finish == "stop" and not reasoning:
             raise BadReply(f"no content: {head(raw)}")
         text = ""  # thinking used the whole budget, or the server filed all of it under reasoning
-    return Reply(text, finish, reasoning, **common)
+    return Completion(text, finish, reasoning, **common)
 
 
 def _first(choices: object) -> Mapping[str, Any] | None:
