@@ -103,16 +103,7 @@ def choose(
     if engine.startswith(FOREIGN):
         return EngineChoice("lm_eval_model", f"asked for with --engine {engine}")
     if engine != "auto":
-        name = SHORT_NAMES.get(engine, engine)
-        if name not in ENGINES:
-            raise UsageError(
-                f"--engine {engine}: no such engine; there are auto, {', '.join((*SHORT_NAMES, *ENGINES))}"
-            )
-        if base_urls and name != "openai_api":
-            raise UsageError(f"--base-url goes with --engine openai, not with {engine}; leave one of the two out")
-        if name == "openai_api" and not base_urls:
-            raise UsageError("--engine openai needs the server's address: --base-url http://HOST:PORT/v1")
-        return EngineChoice(name, f"asked for with --engine {engine}")
+        return _named(engine, base_urls)
     if model.startswith(("baseline/", "replay:")):
         if model.startswith("baseline/"):
             _known(model)
@@ -142,6 +133,18 @@ def _known(model: str) -> None:
     from finbench.engines.baselines.simple import rule_of
 
     rule_of(model)
+
+
+def _named(engine: str, base_urls: Sequence[str]) -> EngineChoice:
+    """The engine that --engine names; UsageError for an unknown one, and for one that does not fit --base-url."""
+    name = SHORT_NAMES.get(engine, engine)
+    if name not in ENGINES:
+        raise UsageError(f"--engine {engine}: no such engine; there are auto, {', '.join((*SHORT_NAMES, *ENGINES))}")
+    if base_urls and name != "openai_api":
+        raise UsageError(f"--base-url goes with --engine openai, not with {engine}; leave one of the two out")
+    if name == "openai_api" and not base_urls:
+        raise UsageError("--engine openai needs the server's address: --base-url http://HOST:PORT/v1")
+    return EngineChoice(name, f"asked for with --engine {engine}")
 
 
 def engine_class(name: str) -> Callable[..., Engine]:

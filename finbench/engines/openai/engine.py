@@ -31,7 +31,7 @@ from finbench.engines.openai.client import Broken, Client, HttpAnswer, Unreachab
 from finbench.engines.openai.deadlines import Deadlines
 from finbench.engines.openai.endpoints import Endpoint, Endpoints, parse
 from finbench.engines.openai.limits import Limits
-from finbench.engines.openai.status import GATEWAY, Refused, Retry, meaning
+from finbench.engines.openai.status import GATEWAY, RequestRefused, Retry, meaning
 from finbench.errors import EngineError, UsageError
 from finbench.records import Finish, Request, Response
 from finbench.sanitize import redact
@@ -304,7 +304,7 @@ class OpenAIEngine:
             self._endpoints.failed(endpoint, message)
             words = f"{endpoint.url}: {message} ({one.attempts} attempts); raise --timeout if the model needs longer"
             return one.ended(self._loop.time(), error=words)
-        except Refused as refusal:
+        except RequestRefused as refusal:
             return one.ended(self._loop.time(), error=self._redact(f"{endpoint.url}: {refusal}"))
         self._endpoints.succeeded(endpoint)
         if self._limits:
@@ -365,7 +365,7 @@ class OpenAIEngine:
             raise Retry(message) from None
         except wire.BadReply as error:
             if error.final:
-                raise Refused(f"unusable reply: {error}") from None
+                raise RequestRefused(f"unusable reply: {error}") from None
             raise Retry(f"unusable reply: {error}") from None
         raise self._meaning(endpoint, request, payload, answer)
 
