@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
 from finbench.errors import DataError
-from finbench.scores.published import BENCHMARKS, COLUMNS, FLAGS, ReportedRow, load, model_key
+from finbench.scores.intervals import wilson
+from finbench.scores.published import (
+    BENCHMARKS,
+    COLUMNS,
+    DESIGN_EFFECTS,
+    FLAGS,
+    Protocol,
+    ReportedRow,
+    ReportedScore,
+    load,
+    model_key,
+)
 
 SHIPPED = Path(__file__).parents[2] / "leaderboards" / "reported"
 YAML = "house:\n  title: House\n  source: report 12\n  assumed_n: {finqa: 100}\n"
@@ -177,3 +189,34 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     (tmp_path / "big.csv").write_bytes(b"x" * 5_000_001)
     with pytest.raises(DataError, match="larger than"):
         load([tmp_path])
+
+
+def reported(**sizes: int | None) -> ReportedRow:
+    scores = {name: ReportedScore("80.0", 80.0, 0.05, n=n) for name, n in sizes.items()}
+    return ReportedRow("m", "7B", Protocol("p", "t", "s", assumed_n={"tfns": 500}), scores, None, None)
+
+
+def test_a_printed_score_has_the_interval_of_its_size_and_of_its_benchmarks_clusters() -> None:
+    row = reported(finqa=1000, tfns=None, convfinqa=1000, house=None)
+    alone, assumed, turns = (row.estimate(name) for name in ("finqa", "tfns", "convfinqa"))
+    assert alone is not None and assumed is not None and turns is not None
+    assert (alone.low, alone.high) == wilson(0.8, 1000)
+    assert (alone.mean, alone.n, alone.clusters, alone.design_effect) == (0.8, 1000, 1000, 1.0)
+    assert alone.se == pytest.approx((alone.high - alone.low) / (2 * 1.959963984540054))
+    assert (assumed.low, assumed.high, assumed.n) == (*wilson(0.8, 500), 500)
+    effect = DESIGN_EFFECTS["convfinqa"]
+    assert (turns.low, turns.high) == wilson(0.8, 1000 / effect)
+    assert (turns.n, turns.clusters, turns.design_effect) == (1000, round(1000 / effect), effect)
+    assert row.estimate("house") is None, "no size, no interval"
+    assert (row.size("finqa"), row.size("tfns"), row.size("house")) == (1000, 500, None)
+
+
+def test_an_average_of_columns_needs_all_five_with_a_size() -> None:
+    row = reported(**dict.fromkeys(BENCHMARKS, 1000))
+    mean = row.average_estimate()
+    assert mean is not None and (mean.mean, mean.n) == (pytest.approx(0.8), 5000)
+    widths = [one.high - one.mean for name in BENCHMARKS if (one := row.estimate(name))]
+    assert mean.high - mean.mean == pytest.approx(math.hypot(*widths) / 5)
+    assert reported(**dict.fromkeys(BENCHMARKS[:4], 1000)).average_estimate() is None
+    sizes = dict.fromkeys(BENCHMARKS, 1000) | {"finance_instruct": None}
+    assert reported(**sizes).average_estimate() is None
