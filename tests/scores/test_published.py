@@ -17,6 +17,7 @@ from finbench.scores.published import (
     Protocol,
     ReportedRow,
     ReportedScore,
+    folders,
     load,
     model_key,
 )
@@ -220,3 +221,18 @@ def test_an_average_of_columns_needs_all_five_with_a_size() -> None:
     assert reported(**dict.fromkeys(BENCHMARKS[:4], 1000)).average_estimate() is None
     sizes = dict.fromkeys(BENCHMARKS, 1000) | {"finance_instruct": None}
     assert reported(**sizes).average_estimate() is None
+
+
+def test_what_is_shipped_is_read_first_and_then_the_folder_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (shipped,) = folders()
+    assert [row.key for row in load()] == [row.key for row in load([SHIPPED])]
+    own = tmp_path / "leaderboards" / "reported"
+    own.mkdir(parents=True)
+    assert folders() == [shipped, Path("leaderboards", "reported")]
+    house(own, "house,mine,7B,finqa,50.0,,,,")
+    assert [row.key for row in load()][-1] == "house/mine"
+    monkeypatch.chdir(shipped.parents[1])
+    assert folders() == [shipped], "the shipped folder is not read twice"
