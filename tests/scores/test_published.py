@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from finbench.errors import DataError
+from finbench.scores import published
 from finbench.scores.intervals import wilson
 from finbench.scores.published import (
     BENCHMARKS,
@@ -236,3 +237,15 @@ def test_what_is_shipped_is_read_first_and_then_the_folder_at_hand(
     assert [row.key for row in load()][-1] == "house/mine"
     monkeypatch.chdir(shipped.parents[1])
     assert folders() == [shipped], "the shipped folder is not read twice"
+
+
+def test_a_file_of_the_largest_size_is_read_and_long_words_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = house(tmp_path, "house,mine,7B,finqa,50.0,,,," + "x" * 1500)
+    assert [len(row.scores["finqa"].notes) for row in load([folder])] == [1000]
+    monkeypatch.setattr(published, "MAX_BYTES", (folder / "house.csv").stat().st_size)
+    assert len(load([folder])) == 1
+    monkeypatch.setattr(published, "MAX_BYTES", (folder / "house.csv").stat().st_size - 1)
+    with pytest.raises(DataError, match="larger than"):
+        load([folder])
