@@ -184,3 +184,48 @@ def test_tasks_without_published_scores_have_nothing_beside_them() -> None:
 def test_the_reported_part_of_the_results_is_plain_json() -> None:
     text = json.dumps(reported_for({"finqa_paper": entry(76.0, 1147, 2.5)}, "Fin-R1"), allow_nan=False)
     assert json.loads(text)[0]["cells"]["finqa_paper"]["verdict"] == "agrees"
+
+
+def test_runs_of_two_protocols_are_never_paired(tmp_path: Path) -> None:
+    """The same question under another prompt is another question."""
+    asked: list[tuple[str, str, str]] = []
+
+    def pair(first: str, second: str, task: str) -> Difference:
+        asked.append((first, second, task))
+        return paired([1.0, 1.0, 0.0], [1.0, 0.0, 0.0])
+
+    runs = [write_run(tmp_path / name, name, name, {"finqa": make_samples(30, 0.5)}) for name in ("one", "two")]
+    delta = find(build(runs, reported=[], reference="one", pair=pair), "two").cells["finqa"].delta
+    assert delta is not None and not delta.paired and asked == []
+    runs = [write_run(tmp_path / f"p{name}", name, "p", {"finqa": make_samples(30, 0.5)}) for name in ("one", "two")]
+    delta = find(build(runs, reported=[], reference="one", pair=pair), "two").cells["finqa"].delta
+    assert delta is not None and delta.paired and delta.mean == pytest.approx(100 / 3)
+    assert (str(runs[1]), str(runs[0]), "finqa") in asked
+
+
+def test_deltas_of_one_column_are_adjusted_for_their_number(tmp_path: Path) -> None:
+    found = paired([1.0] * 6 + [0.0] * 20, [0.0] * 26)
+    assert found.p == pytest.approx(2 / 2**6)
+    runs = [write_run(tmp_path / name, name, tasks={"finqa": make_samples(26, 0.5)}) for name in "abcd"]
+    table = build(runs, reported=[], reference="a", pair=lambda first, second, task: found)
+    values = [row.cells["finqa"].delta for row in table.rows if row.model != "a"]
+    assert [delta.p for delta in values if delta] == pytest.approx([3 * found.p] * 3)
+    assert [delta.verdict for delta in values if delta] == ["not distinguishable"] * 3
+
+
+def test_replies_of_all_tasks_make_the_shares_and_the_tokens_of_a_row(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "r", "m", tasks={"finqa": make_samples(30, 0.5), "tfns": make_samples(10, 0.5)})
+    results = json.loads((run / "results.json").read_text())
+    for name, tokens, unreadable in (("finqa", 100.0, 3), ("tfns", 500.0, 1)):
+        results["finbench"]["tasks"][name].update(
+            output_tokens_mean=tokens, unreadable=unreadable, truncated=2, errors=0, replies=None
+        )
+    (run / "results.json").write_text(json.dumps(results))
+    (row,) = build([run], reported=[]).rows
+    assert (row.output_tokens, row.unreadable, row.truncated, row.errors) == (200.0, 10.0, 10.0, 0.0)
+
+
+def test_two_rows_of_one_name_have_two_keys(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "r", "m", tasks={"finqa": make_samples(5, 0.5)})
+    keys = [row.key for row in build([run, run], reported=[]).rows]
+    assert len(set(keys)) == 2 and any(key.endswith("~2") for key in keys)
