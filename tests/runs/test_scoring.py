@@ -77,6 +77,10 @@ def test_a_grader_that_breaks_is_a_failed_sample_and_says_where(monkeypatch: pyt
 
 
 def test_a_row_with_two_golds_is_graded_by_each_alone() -> None:
+    both = scoring.grade(document("number", Gold("14", "executed"), Gold("14.0", "display")), [said()])
+    assert (both.metrics["acc_executed"], both.metrics["acc_display"]) == (1.0, 1.0), (
+        "the one that was not hit first too"
+    )
     conflict = (Gold("10", "executed"), Gold("99", "display"))
     for answer, executed, display in (("10", 1.0, 0.0), ("99", 0.0, 1.0), ("5", 0.0, 0.0)):
         found = scoring.grade(document("number", *conflict), [said(f"\\boxed{{{answer}}}")])
