@@ -13,6 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS, Grade, Response
 from finbench.sanitize import shown
+from finbench.scores import averages
+from finbench.scores.tally import judge_gaps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -271,10 +273,23 @@ def show_results(document: Mapping[str, Any]) -> None:
     if average:
         low, high = average["ci"]
         table.add_row("average of five", "", f"{average['score']:.1f}", f"{low:.1f} to {high:.1f}", "", "", "", "")
+    elif part := document.get("comparable_average"):
+        low, high = part["ci"]
+        table.add_row(averages.mean_name(part), "", f"{part['score']:.1f}", f"{low:.1f} to {high:.1f}", "", "", "", "")
     out.print(table)
     _show_reported(document, out)
-    for sentence in failures(document):
+    for sentence in (*gaps(document), *failures(document)):
         out.print(sentence)
+
+
+def gaps(document: Mapping[str, Any]) -> list[str]:
+    """What a number is not: why there is no average of five, and which replies the judge has no verdict on."""
+    part = document.get("comparable_average")
+    out = [shown(averages.in_words(part))] if part else []
+    for name, entry in document["tasks"].items():
+        if lost := judge_gaps(entry):
+            out.append(f"{shown(name)}, judge: {shown(lost)}: the same command asks again")
+    return out
 
 
 def failures(document: Mapping[str, Any]) -> list[str]:
@@ -305,15 +320,16 @@ def _show_reported(document: Mapping[str, Any], out: Console) -> None:
     columns = [name for name in document["tasks"] if any(name in row["cells"] for row in rows)]
     if not columns:
         return
+    key = "average" if document["average"] or not document.get("comparable_average") else "comparable_average"
+    average = document.get(key)
     table = Table(title="Beside published results (reported, not measured here)", title_justify="left", pad_edge=False)
-    for name in ("model", "", *(shown(name.removesuffix("_paper")) for name in columns), "average"):
+    for name in ("model", "", *(shown(name.removesuffix("_paper")) for name in columns), averages.mean_name(average)):
         table.add_column(name, justify="left" if name in ("model", "") else "right", no_wrap=True)
     ours = [_with_half_width(document["tasks"][name]) for name in columns]
-    average = document["average"]
     table.add_row(shown(document["model"]), "measured", *ours, _with_half_width(average) if average else "")
     for row in rows:
         cells = [_reported_cell(row["cells"].get(name)) for name in columns]
-        table.add_row(shown(row["model"]), "reported", *cells, _reported_cell(row["average"]))
+        table.add_row(shown(row["model"]), "reported", *cells, _reported_cell(row.get(key)))
     out.print(table)
     out.print("+ we are higher, - lower, = not distinguishable at 95 %; * a printed value with a known flag")
     if document["sampled"]:
@@ -325,6 +341,8 @@ def _show_reported(document: Mapping[str, Any], out: Console) -> None:
         for name in columns:
             if name in row["cells"]:
                 out.print(f"{shown(name)}: {shown(row['cells'][name]['sentence'])}")
+        if row.get(key):
+            out.print(f"{averages.mean_name(average)} ({row.get(key)['printed']}): {shown(row.get(key)['sentence'])}")
     if document["protocol"] == "finbench":
         out.print("protocols differ: these rows come from the paper's own evaluation; --protocol paper is nearer to it")
 

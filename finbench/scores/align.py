@@ -17,16 +17,16 @@ from typing import Any, NamedTuple
 from finbench.errors import StoreError
 from finbench.sanitize import shown, slug
 from finbench.scores.agreement import column
-from finbench.scores.samples import lines, verdict_of
+from finbench.scores.samples import credit_of, lines
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFiles:
-    """A task of a run: its samples files (one per part of a group), and whether the judge's verdict stands for it."""
+    """A task of a run: its samples files (one per part of a group), and whose verdict its score is (`verdict_by`)."""
 
     name: str
     files: tuple[Path, ...]
-    judged: bool
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Run:
     model: str
     protocol: str
     tasks: Mapping[str, TaskFiles]
-    suite: tuple[str, ...]  # the benchmarks of its average, empty when it has none
+    suite: tuple[str, ...]  # the benchmarks of its average, or of its comparable one; empty when it has neither
 
 
 class Question(NamedTuple):
@@ -91,26 +91,32 @@ def open_run(path: Path) -> Run:
             column(name): TaskFiles(
                 name,
                 tuple(path / f"samples_{slug(part)}.jsonl" for part in entry.get("subtasks") or [name]),
-                entry.get("verdict_by") == "judge",
+                entry.get("verdict_by") or "grader",
             )
             for name, entry in results["tasks"].items()
         }
-        suite = tuple(column(name) for name in (results.get("average") or {}).get("tasks", ()))
+        mean = results.get("average") or results.get("comparable_average") or {}
+        suite = tuple(column(name) for name in mean.get("tasks", ()))
         return Run(path, shown(manifest["run_id"]), shown(manifest["model"]), shown(manifest["protocol"]), tasks, suite)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {error}"
         raise StoreError(f"{path}: no readable run.json and results.json ({problem}); try `finbench score`") from error
 
 
-def read_questions(files: Sequence[Path], judged: bool) -> dict[str, Question]:
-    """The questions of a task in document order, repeats averaged. Lines stream by; memory grows with questions."""
+def read_questions(files: Sequence[Path], by: str = "grader") -> dict[str, Question]:
+    """The questions of a task in document order, scored as `by` does (samples.credit_of), repeats averaged.
+
+    Lines stream by; memory grows with questions.
+    """
     found: dict[str, Question] = {}
     seen: Counter[str] = Counter()
     for index, path in enumerate(files):
         prefix = "" if len(files) == 1 else f"{path.stem} "
         try:
             for offset, line in lines(path):
-                name, question = _question(json.loads(line), judged, index, offset)
+                name, question = _question(json.loads(line), by, index, offset)
+                if question is None:
+                    continue
                 name = prefix + name
                 seen[name] += 1
                 before = found.setdefault(name, question)
@@ -122,12 +128,15 @@ def read_questions(files: Sequence[Path], judged: bool) -> dict[str, Question]:
     return found
 
 
-def _question(line: Mapping[str, Any], judged: bool, file: int, offset: int) -> tuple[str, Question]:
+def _question(line: Mapping[str, Any], by: str, file: int, offset: int) -> tuple[str, Question | None]:
     ours = line["finbench"]
+    score = credit_of(ours, by)
+    if score is None:
+        return str(ours["id"]), None
     return str(ours["id"]), Question(
         document=hash(line["doc_hash"]),
         prompt=hash(line["prompt_hash"]),
-        score=float(verdict_of(ours, judged)) if judged else float(line["acc"]),
+        score=score,
         reason=sys.intern(str(ours["reason"])),
         cluster=sys.intern(str(ours.get("cluster") or "")),
         file=file,

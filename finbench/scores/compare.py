@@ -83,16 +83,18 @@ class TaskComparison:
     unaligned: Unaligned
     reasons: tuple[tuple[str, str, int], ...]
     flips: tuple[Flip, ...]
-    verdict_by: str  # "grader", or "judge" where it stands for the task in both runs
+    verdict_by: str  # "grader", or "judge" or "reference" where that is the headline of both runs
+    headline: bool  # is this the score that both runs print?
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A further run against the first. `average` is None unless both runs have all benchmarks of one average."""
+    """A further run against the first. `average` is over the benchmarks that both runs average, None where they differ."""
 
     second: Side
     tasks: tuple[TaskComparison, ...]
     average: Gap | None
+    average_of: tuple[str, ...]  # the benchmarks of the average
     only_first: tuple[str, ...]  # benchmarks without a counterpart
     only_second: tuple[str, ...]
 
@@ -143,14 +145,15 @@ def _pair(first: Run, second: Run, flips: int) -> Pair:
         second=_side(second),
         tasks=tasks,
         average=average,
+        average_of=first.suite if average else (),
         only_first=tuple(name for name in first.tasks if name not in second.tasks),
         only_second=tuple(name for name in second.tasks if name not in first.tasks),
     )
 
 
 def _task(name: str, first: TaskFiles, second: TaskFiles, flips: int) -> tuple[TaskComparison, Difference | None]:
-    judged = first.judged and second.judged
-    one, two = read_questions(first.files, judged), read_questions(second.files, judged)
+    by = common_rule(first.by, second.by)
+    one, two = read_questions(first.files, by), read_questions(second.files, by)
     same, unaligned = align(one, two)
     changed = Counter((one[key].reason, two[key].reason) for key in same if one[key].reason != two[key].reason)
     difference = _paired(one, two, same) if same else None
@@ -164,8 +167,22 @@ def _task(name: str, first: TaskFiles, second: TaskFiles, flips: int) -> tuple[T
         unaligned=unaligned,
         reasons=tuple((before, after, count) for (before, after), count in changed.most_common()),
         flips=tuple(_flips(first, second, one, two, same, flips)),
-        verdict_by="judge" if judged else "grader",
+        verdict_by=by,
+        headline=first.by == second.by,
     ), difference
+
+
+def common_rule(first: str, second: str) -> str:
+    """Whose score two runs of a task are compared by: that of both headlines, else one that the samples of both hold.
+
+    Free text has its reference score in every sample, read by a judge or not.
+
+    >>> common_rule("judge", "judge"), common_rule("judge", "reference"), common_rule("grader", "judge")
+    ('judge', 'reference', 'grader')
+    """
+    if first == second:
+        return first
+    return "reference" if "reference" in (first, second) else "grader"
 
 
 def _paired(first: Mapping[str, Question], second: Mapping[str, Question], same: Sequence[str]) -> Difference:

@@ -39,9 +39,7 @@ class Source:
 
     def credit(self, sample: Mapping[str, Any], right: bool) -> float:
         """What a sample counts for in the score of its task."""
-        if self.by == "reference":
-            return float((sample.get("metrics") or {}).get("reference", right))
-        return float(right)
+        return float(right) if self.by == "judge" else credit_of(sample, self.by) or 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +166,19 @@ def graded(line: bytes) -> dict[str, Any]:
             return value
     value = json.loads(line)["finbench"]
     return value
+
+
+def credit_of(sample: Mapping[str, Any], by: str) -> float | None:
+    """What a sample counts for (0..1) in the score that `by` gives: "grader", "judge" or "reference".
+
+    None where a judge's score has no verdict of the judge: what it was never asked about is missing, not wrong.
+    """
+    if by == "reference":
+        return float((sample.get("metrics") or {}).get("reference", 0.0))
+    if by == "judge":
+        judge = sample.get("judge")
+        return float(judge.get("verdict") == "right") if judge else None
+    return float(sample["correct"])
 
 
 def verdict_of(sample: Mapping[str, Any], judged: bool) -> bool:
