@@ -14,7 +14,7 @@ from finbench.scores import published
 from finbench.scores.averages import ACCURACY, metric_of
 from finbench.scores.intervals import Z95, Estimate, average_of
 from finbench.scores.published import BENCHMARKS, ReportedRow, ReportedScore, model_key
-from finbench.scores.significance import Versus, unpaired, versus_average, versus_reported
+from finbench.scores.significance import Difference, Versus, unpaired, versus_average, versus_reported
 
 LEVEL = 0.05
 NOT_COMPARABLE: Final = "not comparable"
@@ -211,7 +211,7 @@ def _made(
 ) -> Beside:
     """Ours beside theirs with a verdict; `benchmarks` is how many an average holds, 0 for a single score."""
     difference = unpaired(ours, theirs)
-    verdict: Outcome = versus.verdict if versus else outcome(difference.mean, difference.p)
+    verdict: Outcome = versus.verdict if versus else _by_interval(difference)
     return replace(
         _without_verdict(theirs, score, recomputed),
         delta=100 * difference.mean,
@@ -220,6 +220,13 @@ def _made(
         verdict=verdict,
         sentence=in_words(versus, benchmarks) if versus else _ahead(verdict),
     )
+
+
+def _by_interval(difference: Difference) -> Outcome:
+    """Who is ahead, by the interval that is printed beside it: a z test and an asymmetric interval can disagree."""
+    if difference.low <= 0 <= difference.high:
+        return "not distinguishable"
+    return "better" if difference.mean > 0 else "worse"
 
 
 def _ahead(verdict: Outcome) -> str:

@@ -57,9 +57,9 @@ def in_words(mean: Mapping[str, Any]) -> str:
     """What a mean of a part of the suite leaves out, and why.
 
     >>> in_words({"tasks": ["finqa", "tfns"], "left_out": {"convfinqa": "not run"}})
-    'no average: convfinqa not run'
+    'no average: convfinqa (not run)'
     """
-    return "no average: " + "; ".join(f"{name} {why}" for name, why in mean["left_out"].items())
+    return "no average: " + ", ".join(f"{name} ({why})" for name, why in mean["left_out"].items())
 
 
 def mean_name(mean: Mapping[str, Any] | None) -> str:

@@ -203,8 +203,8 @@ def _mean_cell(mean: Mapping[str, Any] | None, entries: Mapping[str, Any], sampl
 def partial_mean(cell: Cell) -> str:
     """The mean of a row that has no average, in words, with what is left out and why.
 
-    >>> partial_mean(Cell(78.25, 76.9, 79.5, 6000, notes="no average: tfns not run"))
-    'mean of the comparable benchmarks 78.2 (76.9 to 79.5); no average: tfns not run'
+    >>> partial_mean(Cell(78.25, 76.9, 79.5, 6000, notes="no average: tfns (not run)"))
+    'mean of the comparable benchmarks 78.2 (76.9 to 79.5); no average: tfns (not run)'
     """
     return f"mean of the comparable benchmarks {cell.score:.1f} ({cell.low:.1f} to {cell.high:.1f}); {cell.notes}"
 

@@ -70,6 +70,14 @@ def test_an_average_hides_the_mean_of_what_its_columns_hide() -> None:
     assert f"chance and rounding explain {100 * chance + 0.41:.1f} " in beside.sentence
 
 
+def test_a_difference_whose_interval_holds_zero_is_no_lead() -> None:
+    """78.24 against 80.25: the z test says p 0.04, the interval reaches from -3.8 to +0.1."""
+    run = run_of({**FIN_R1, "finance_instruct": 25.0}, finance_instruct="reference")
+    for beside in (row.comparable_average for row in against_reported(run, "house/model")):
+        assert beside is not None and beside.low is not None and beside.high is not None
+        assert (beside.verdict == "not distinguishable") == (beside.low <= 0 <= beside.high)
+
+
 def test_sample_rows_get_no_verdict() -> None:
     cell = against_reported(run_of(FIN_R1), "Fin-R1", sampled=("finqa",))[0].cells["finqa"]
     assert (cell.verdict, cell.delta) == ("not comparable", None)

@@ -177,8 +177,8 @@ def test_a_run_with_a_reference_score_has_no_average_no_rank_and_no_difference_i
 def test_every_export_says_why_there_is_no_average_and_gives_the_mean_of_the_rest(tmp_path: Path) -> None:
     table = build([without_judge(tmp_path / "r")], reported=[])
     said = f"m: mean of the comparable benchmarks {table.rows[0].cells['finqa'].score:.1f} ("
-    assert any(note.startswith(said) and "finance_instruct its reference score" in note for note in table.notes)
-    assert "finance\\_instruct its reference score" in exports.to_markdown(table)
+    assert any(note.startswith(said) and "finance_instruct (its reference score" in note for note in table.notes)
+    assert "finance\\_instruct (its reference score" in exports.to_markdown(table)
     lines = {line["task"]: line for line in csv.DictReader(io.StringIO(exports.to_csv(table)))}
     assert "average" not in lines
     assert float(lines["comparable_average"]["score"]) == pytest.approx(float(lines["finqa"]["score"]), abs=1e-3)

@@ -117,6 +117,13 @@ def test_what_a_judge_was_never_asked_is_missing_and_counted() -> None:
     assert (entry["verdict_by"], entry["score"], entry["judge"]["unasked"]) == ("judge", 50.0, 1)
 
 
+def test_repeats_that_a_judge_was_never_asked_about_do_not_count_as_wrong() -> None:
+    tally = Tally(judged=True)
+    tally.add(document("d", "text"), [(SAID, grade(False), JUDGED["right"]), (SAID, grade(False), None)])
+    entry = tally.summary()
+    assert (entry["score"], entry["judge"]["unasked"]) == (100.0, 1)
+
+
 def test_without_a_judge_free_text_prints_one_number_under_score_and_lenient() -> None:
     entry = judged(["unasked"] * 10)
     assert (entry["verdict_by"], entry["score"], entry["lenient"]) == ("reference", 30.0, 30.0)
