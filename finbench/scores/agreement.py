@@ -177,10 +177,11 @@ def _average(
     hidden = sum(row.scores[name].half_unit for name in columns) / len(columns)
     ours = average_of([estimates[name] for name in names])
     versus = versus_average(ours, theirs, half_unit=hidden / 100) if same else None
+    if printed:
+        return _made(ours, theirs, printed, row.recomputed, versus, len(columns))
     mean = round(100 * theirs.mean, 6)
-    if printed is None:
-        printed = ReportedScore(f"{mean:.2f}".rstrip("0").rstrip("."), mean, hidden)
-    return _made(ours, theirs, printed, mean, versus, len(columns))
+    said = ReportedScore(f"{mean:.2f}".rstrip("0").rstrip("."), mean, hidden)
+    return _made(ours, theirs, said, mean, versus, len(columns))
 
 
 def _without_verdict(theirs: Estimate, score: ReportedScore, recomputed: float | None) -> Beside:

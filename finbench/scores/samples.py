@@ -39,7 +39,7 @@ class Source:
 
     def credit(self, sample: Mapping[str, Any], right: bool) -> float:
         """What a sample counts for in the score of its task."""
-        return float(right) if self.by == "judge" else credit_of(sample, self.by) or 0.0
+        return credit_of(sample, self.by) or 0.0 if self.by == "reference" else float(right)
 
 
 @dataclass(frozen=True, slots=True)
