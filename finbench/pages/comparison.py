@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from finbench.pages.html import markdown_text, reason_words, task_title
 from finbench.sanitize import shown
-from finbench.scores.compare import Comparison, Flip, Gap, Pair, Side, TaskComparison
+from finbench.scores.compare import Comparison, Flip, Gap, Pair, RunLabel, TaskComparison
 from finbench.scores.published import BENCHMARKS
 
 HEAD = ("task", "n", "first", "second", "difference", "95% interval", "better", "worse", "p", "p (Holm)", "verdict")
@@ -139,7 +139,7 @@ def _listed(task: TaskComparison, limit: int) -> Iterator[Flip]:
     yield from sorted(task.flips, key=lambda flip: flip.better)[:limit]
 
 
-def _name(side: Side) -> str:
+def _name(side: RunLabel) -> str:
     return shown(f"{side.model}, protocol {side.protocol}, run {side.run_id}")
 
 

@@ -17,7 +17,7 @@ from finbench.pages import audit_marks, drilldown, exports, html
 from finbench.pages.leaderboard_rows import Place, layout, row_data
 from finbench.sanitize import shown, slug
 from finbench.scores import leaderboard
-from finbench.scores.samples import Source, read
+from finbench.scores.samples import SampleFiles, read
 from finbench.scores.significance import Difference
 
 SCRIPTS = ("core.js", "paired.js", "board.js", "marks.js", "samples.js", "versus.js", "main.js")
@@ -52,7 +52,7 @@ class Run:
     folder: Path
     name: str
     order: tuple[str, ...]
-    sources: Mapping[str, Source]
+    sources: Mapping[str, SampleFiles]
     version: str
     config: str
 
@@ -110,7 +110,7 @@ def read_run(folder: Path) -> Run:
         for name, entry in entries.items():
             parts = tuple(folder / f"samples_{slug(part)}.jsonl" for part in entry.get("subtasks") or [name])
             if all(path.exists() for path in parts):
-                sources[name.removesuffix("_paper")] = Source(parts, entry.get("verdict_by", "grader"))
+                sources[name.removesuffix("_paper")] = SampleFiles(parts, entry.get("verdict_by", "grader"))
         config = json.dumps(manifest.get("settings"), sort_keys=True).encode()
         return Run(
             folder,

@@ -30,7 +30,7 @@ class TaskFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ComparedRun:
     """A run folder; `tasks` by benchmark, so that a paper variant meets the benchmark it is a variant of."""
 
     path: Path
@@ -41,7 +41,7 @@ class Run:
     suite: tuple[str, ...]  # the benchmarks of its average, or of its comparable one; empty when it has neither
 
 
-class Question(NamedTuple):
+class ScoredQuestion(NamedTuple):
     """What a run made of one question. The score is the mean over repeats; the reason is the first repeat's."""
 
     document: int
@@ -82,7 +82,7 @@ class Sample:
     reason: str
 
 
-def open_run(path: Path) -> Run:
+def open_run(path: Path) -> ComparedRun:
     """The run in a folder; StoreError when it has no readable results."""
     try:
         manifest = json.loads((path / "run.json").read_text(encoding="utf-8"))
@@ -97,18 +97,20 @@ def open_run(path: Path) -> Run:
         }
         mean = results.get("average") or results.get("comparable_average") or {}
         suite = tuple(column(name) for name in mean.get("tasks", ()))
-        return Run(path, shown(manifest["run_id"]), shown(manifest["model"]), shown(manifest["protocol"]), tasks, suite)
+        return ComparedRun(
+            path, shown(manifest["run_id"]), shown(manifest["model"]), shown(manifest["protocol"]), tasks, suite
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {error}"
         raise StoreError(f"{path}: no readable run.json and results.json ({problem}); try `finbench score`") from error
 
 
-def read_questions(files: Sequence[Path], by: str = "grader") -> dict[str, Question]:
+def read_questions(files: Sequence[Path], by: str = "grader") -> dict[str, ScoredQuestion]:
     """The questions of a task in document order, scored as `by` does (samples.credit_of), repeats averaged.
 
     Lines stream by; memory grows with questions.
     """
-    found: dict[str, Question] = {}
+    found: dict[str, ScoredQuestion] = {}
     seen: Counter[str] = Counter()
     for index, path in enumerate(files):
         prefix = "" if len(files) == 1 else f"{path.stem} "
@@ -128,12 +130,12 @@ def read_questions(files: Sequence[Path], by: str = "grader") -> dict[str, Quest
     return found
 
 
-def _question(line: Mapping[str, Any], by: str, file: int, offset: int) -> tuple[str, Question | None]:
+def _question(line: Mapping[str, Any], by: str, file: int, offset: int) -> tuple[str, ScoredQuestion | None]:
     ours = line["finbench"]
     score = credit_of(ours, by)
     if score is None:
         return str(ours["id"]), None
-    return str(ours["id"]), Question(
+    return str(ours["id"]), ScoredQuestion(
         document=hash(line["doc_hash"]),
         prompt=hash(line["prompt_hash"]),
         score=score,
@@ -144,7 +146,7 @@ def _question(line: Mapping[str, Any], by: str, file: int, offset: int) -> tuple
     )
 
 
-def align(first: Mapping[str, Question], second: Mapping[str, Question]) -> tuple[list[str], Unaligned]:
+def align(first: Mapping[str, ScoredQuestion], second: Mapping[str, ScoredQuestion]) -> tuple[list[str], Unaligned]:
     """The questions that both runs have with the same document, in the first run's order, and what does not align."""
     common = [name for name in first if name in second]
     same = [name for name in common if first[name].document == second[name].document]
@@ -153,7 +155,7 @@ def align(first: Mapping[str, Question], second: Mapping[str, Question]) -> tupl
     return same, out
 
 
-def read_sample(files: Sequence[Path], question: Question) -> Sample:
+def read_sample(files: Sequence[Path], question: ScoredQuestion) -> Sample:
     """The texts behind a question."""
     with files[question.file].open("rb") as file:
         file.seek(question.offset)

@@ -16,7 +16,16 @@ from typing import Any
 
 from finbench.errors import NothingSelected, UsageError
 from finbench.scores.agreement import Outcome, outcome
-from finbench.scores.align import Question, Run, TaskFiles, Unaligned, align, open_run, read_questions, read_sample
+from finbench.scores.align import (
+    ComparedRun,
+    ScoredQuestion,
+    TaskFiles,
+    Unaligned,
+    align,
+    open_run,
+    read_questions,
+    read_sample,
+)
 from finbench.scores.settings import differing
 from finbench.scores.significance import Difference, average_difference, holm, paired
 
@@ -24,7 +33,7 @@ FLIPS = 200  # listed per task and direction; the counts are always complete
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class RunLabel:
     """One of the runs."""
 
     path: str
@@ -92,7 +101,7 @@ class TaskComparison:
 class Pair:
     """A further run against the first. `average` is over the benchmarks that both runs average, None where they differ."""
 
-    second: Side
+    second: RunLabel
     tasks: tuple[TaskComparison, ...]
     average: Gap | None
     average_of: tuple[str, ...]  # the benchmarks of the average
@@ -105,7 +114,7 @@ class Pair:
 class Comparison:
     """The first run, and every further one against it."""
 
-    first: Side
+    first: RunLabel
     pairs: tuple[Pair, ...]
 
 
@@ -126,11 +135,11 @@ def is_worse(comparison: Comparison) -> bool:
     return any(gap.verdict == "worse" for gap in gaps)
 
 
-def _side(run: Run) -> Side:
-    return Side(str(run.path), run.run_id, run.model, run.protocol)
+def _side(run: ComparedRun) -> RunLabel:
+    return RunLabel(str(run.path), run.run_id, run.model, run.protocol)
 
 
-def _pair(first: Run, second: Run, flips: int) -> Pair:
+def _pair(first: ComparedRun, second: ComparedRun, flips: int) -> Pair:
     common = [name for name in first.tasks if name in second.tasks]
     made = [_task(name, first.tasks[name], second.tasks[name], flips) for name in common]
     differences = {task.task: difference for task, difference in made if difference is not None}
@@ -188,7 +197,9 @@ def common_rule(first: str, second: str) -> str:
     return "reference" if "reference" in (first, second) else "grader"
 
 
-def _paired(first: Mapping[str, Question], second: Mapping[str, Question], same: Sequence[str]) -> Difference:
+def _paired(
+    first: Mapping[str, ScoredQuestion], second: Mapping[str, ScoredQuestion], same: Sequence[str]
+) -> Difference:
     """The second minus the first on the questions they share."""
     clusters = [first[key].cluster for key in same]
     return paired([second[key].score for key in same], [first[key].score for key in same], clusters)
@@ -197,8 +208,8 @@ def _paired(first: Mapping[str, Question], second: Mapping[str, Question], same:
 def _flips(
     first: TaskFiles,
     second: TaskFiles,
-    one: Mapping[str, Question],
-    two: Mapping[str, Question],
+    one: Mapping[str, ScoredQuestion],
+    two: Mapping[str, ScoredQuestion],
     same: Sequence[str],
     limit: int,
 ) -> Iterator[Flip]:
