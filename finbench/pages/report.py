@@ -126,10 +126,10 @@ def _task(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _metrics(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The further numbers of a task, each with its interval; the accuracy is the score itself."""
+    """The further numbers of a task, each with its interval; the grader's two have columns."""
     out = []
     for key, value in found.items():
-        if key in ("acc", "acc_ci") or (key.endswith("_ci") and key.removesuffix("_ci") in found):
+        if key in ("acc", "lenient") or (key.endswith("_ci") and key.removesuffix("_ci") in found):
             continue
         interval = found.get(f"{key}_ci")
         words = f" ({interval[0]:.4g} to {interval[1]:.4g})" if interval else ""

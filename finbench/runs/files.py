@@ -229,8 +229,7 @@ def _lm_eval_entry(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     by = entry["verdict_by"]
     if by in _HEADLINES:
         found |= _named(_HEADLINES[by], entry["score"] / 100, [side / 100 for side in entry["ci"]])
-    else:
-        found["lenient,none"] = entry["lenient"] / 100
+    found["lenient,none"] = metrics["lenient"]
     return {
         "name": name,
         "alias": name,

@@ -163,6 +163,7 @@ class Tally:
     def _metrics(self, aggregate: Aggregate | None) -> dict[str, Any]:
         metrics: dict[str, Any] = {}
         metrics |= _with_interval("acc", self.strict.estimate())
+        metrics |= _with_interval("lenient", self.lenient.estimate())
         metrics |= self._label_metrics()
         for k, passed in sorted(self.passed.items()):
             metrics |= _with_interval(f"pass@{k}", passed.estimate())
