@@ -168,6 +168,8 @@ def show_results(document: Mapping[str, Any], folder: Path | None = None) -> Non
         rows.append((averages.mean_name(part), "", f"{part['score']:.1f}", _interval(out, part["ci"]), *[""] * 4))
     draw(out, heads, rows, title)
     _show_reported(document, out)
+    for note in document.get("notes", ()):
+        out.print(f"note: {shown(note)}")
     for sentence in gaps(document) + failures(document) + (failed_requests(folder, document) if folder else []):
         out.print(sentence)
 

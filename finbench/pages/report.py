@@ -71,7 +71,7 @@ def _gather(run_dir: Path) -> dict[str, Any]:
         "average": _average(results.get("average")),
         "comparable": _average(results.get("comparable_average")),
         "tasks": tasks,
-        "summary": _sentences(entries),
+        "summary": [*map(str, results.get("notes") or ()), *_sentences(entries)],
         "reported": _reported(results),
         "resampled": _resampled(run_dir, entries),
         "audit": _audit(gathered),

@@ -16,7 +16,7 @@ from typing import Any
 from finbench.runs import files
 from finbench.runs.cost import read
 from finbench.runs.plan import Plan, Settings
-from finbench.sanitize import slug
+from finbench.sanitize import redacted, redacted_setting, slug
 from finbench.scores import agreement
 from finbench.scores.tally import SCHEMA
 from finbench.tasks.task import Task
@@ -24,7 +24,11 @@ from finbench.tasks.task import Task
 
 def task_info(task: Task) -> files.TaskInfo:
     """What the summary needs to know of a task."""
-    return files.TaskInfo(task.name, task.judged, task.template_hash, task.version, task.config, task.metric_directions)
+    told = {
+        key: redacted_setting(key, task.config[key]) for key in ("metadata", "dataset_kwargs") if key in task.config
+    }
+    config = dict(task.config) | told  # --task-setting reaches both
+    return files.TaskInfo(task.name, task.judged, task.template_hash, task.version, config, task.metric_directions)
 
 
 def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
         "model": settings.model,
         "model_revision": settings.revision or engine.get("revision", ""),
         "engine": plan.engine,
-        "engine_details": engine,
+        "engine_details": redacted_setting("engine", engine),
         "protocol": settings.protocol,
         **{key: facts[key] for key in ("created", "finished", "status", "suite", "timings", "tokens", "cost")},
         "settings": plan.identity,
@@ -60,7 +64,7 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
         "versions": versions(),
         "git_commit": git_commit(),
         "hardware": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
-        "command": ["finbench", *sys.argv[1:]],
+        "command": ["finbench", *map(redacted, sys.argv[1:])],
         "profile": asdict(plan.profile),
     }
 
@@ -73,9 +77,14 @@ def status(summary: Mapping[str, Any]) -> str:
 
 
 def document(
-    folder: Path, model: str, protocol: str, summary: Mapping[str, Any], sampled: Sequence[str] = ()
+    folder: Path,
+    model: str,
+    protocol: str,
+    summary: Mapping[str, Any],
+    sampled: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The `--json` document: a stable contract for scripts (docs/run.md)."""
+    """The `--json` document: a stable contract for scripts (docs/run.md). `notes` are what the engine wants known."""
     found = {
         "schema": SCHEMA,
         "run_dir": str(folder),
@@ -85,6 +94,7 @@ def document(
         "average": summary["average"],
         "comparable_average": summary["comparable_average"],
         "sampled": list(sampled),
+        "notes": list(notes),
         "reported": agreement.reported_for(summary, model, sampled),
     }
     plain: dict[str, Any] = json.loads(json.dumps(found))  # the same values as in results.json: lists, no tuples

@@ -49,7 +49,10 @@ def rescore(folder: Path) -> tuple[dict[str, Any], int]:
             _keep_aggregates(summary["tasks"], before["finbench"]["tasks"])
         if about["status"] != "interrupted":
             about["status"] = manifest.status(summary)
-        document = manifest.document(folder, about["model"], about["protocol"], summary, before["finbench"]["sampled"])
+        earlier = before["finbench"]
+        document = manifest.document(
+            folder, about["model"], about["protocol"], summary, earlier["sampled"], earlier.get("notes", ())
+        )
         sizes = {name: entry["of"] for name, entry in about["tasks"].items()}
         manifest.write(folder, about, document, infos, sizes)
         return document, changed

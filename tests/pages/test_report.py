@@ -12,9 +12,8 @@ import pytest
 from fake_runs import make_samples, write_run
 
 from finbench.errors import StoreError
-from finbench.pages import plots, report
+from finbench.pages import report
 from finbench.pages.html import markdown_text
-from finbench.scores import compare
 
 
 def edit_results(run: Path, **changes: Any) -> None:
@@ -167,42 +166,6 @@ def test_the_smallest_runs_have_a_report(samples: list[dict[str, Any]], tmp_path
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="finbench score"):
         report.write(tmp_path)
-
-
-@pytest.mark.parametrize("name", ["$x_1$ \\frac{", "<b>&amp;", "模型甲", "a\x00b\x1b[31m", "x" * 300, ""])
-def test_names_in_figures_are_text(name: str) -> None:
-    point = plots.Point(name, 50.0, 40.0, 60.0, 10)
-    made = plots.forest([point], {name: [plots.Point(name, 55.0)]})
-    assert ET.fromstring(made.svg).tag.endswith("svg")
-    page = plots.inline(made)
-    assert "<b>" not in page
-    assert "$x_1$" in page or "$" not in name
-    assert "<metadata" not in page
-    assert plots.forest([point], {name: [plots.Point(name, 55.0)]}) == made
-
-
-def test_figures_follow_the_colours_of_the_page() -> None:
-    made = plots.inline(plots.strictness([("FinQA", 50.0, 55.0)]))
-    assert "currentColor" in made
-    assert plots.INK not in made
-    assert 'role="img"' in made
-    assert "<desc>" in made
-
-
-def test_a_comparison_page_says_what_changed_and_escapes_it(tmp_path: Path) -> None:
-    evil = "<img src=x onerror=alert(1)>"
-    first, second = make_samples(80, 0.9), make_samples(80, 0.3, seed=1)
-    for sample in (*first, *second):
-        sample["question"] = evil + sample["id"]
-    runs = [
-        write_run(tmp_path / "a", evil, tasks={"finqa": first, "tfns": first[:3]}),
-        write_run(tmp_path / "b", "second", tasks={"finqa": second}),
-    ]
-    html = report.comparison_html(compare.compare(runs))
-    assert evil not in html
-    assert "▼ worse" in html
-    assert "Only the first run has TFNS" in html
-    assert "Worse in the second run" in html
 
 
 def test_markdown_cells_cannot_break_their_table(tmp_path: Path) -> None:
