@@ -277,8 +277,7 @@ def _finish(
     summary = files.summarize(
         store, planned.folder, infos, planned.selection.groups, suite, loaded, opened=planned.opened
     )
-    failed = sum(entry["errors"] for entry in summary["tasks"].values())
-    status = "interrupted" if interrupted else "partial" if failed else "complete"
+    status = "interrupted" if interrupted else manifest.status(summary)
     seconds = round(time.monotonic() - started, 2)
     document = manifest.document(
         planned.folder, settings.model, settings.protocol, summary, planned.sampled, engine.get("notes") or ()

@@ -188,6 +188,49 @@ def test_original_and_resampled_questions_stand_side_by_side(tmp_path: Path) -> 
     assert "| drop | 50.0 |" in markdown
 
 
+def test_a_drop_whose_interval_holds_zero_is_no_sign_of_memory(tmp_path: Path) -> None:
+    original = [{"id": f"q{i}", "correct": i < 30} for i in range(40)]
+    variants = [{"id": f"v{i}", "correct": i < 29, "row": {"original": f"q{i}"}} for i in range(40)]
+    run = write_run(tmp_path / "run", tasks={"finqa": original, "finqa_resampled": variants})
+    for path in report.write(run):
+        text = path.read_text(encoding="utf-8")
+        assert "holds 0: no evidence of memory" in text and "sign of memory" not in text
+
+
+@pytest.mark.parametrize(("by", "points", "said"), [("grader", 4, True), ("grader", 1, False), ("reference", 4, False)])
+def test_points_lost_to_form_are_said_from_two_on_and_of_the_graders_score_only(
+    by: str, points: int, said: bool, tmp_path: Path
+) -> None:
+    samples = [{"id": f"q{i}", "correct": i < 50, "lenient": i < 50 + points} for i in range(100)]
+    run = write_run(tmp_path / "run", tasks={"finqa": samples})
+    tasks = json.loads((run / "results.json").read_text())["finbench"]["tasks"]
+    tasks["finqa"]["verdict_by"] = by
+    edit_results(run, tasks=tasks)
+    assert ("Points lost to form alone" in report.write(run)[1].read_text(encoding="utf-8")) == said
+
+
+def test_without_an_average_the_report_gives_the_mean_of_the_rest_and_why(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", tasks={"finqa": make_samples(50, 0.5), "tfns": make_samples(50, 0.5)})
+    mean = {"score": 48.25, "ci": [44.0, 52.0], "tasks": ["finqa", "tfns"], "left_out": {"convfinqa": "not run"}}
+    edit_results(run, average=None, comparable_average=mean)
+    for path in report.write(run):
+        text = path.read_text(encoding="utf-8")
+        assert "mean of 2" in text and "48.2" in text and "no average: convfinqa (not run)" in text
+
+
+def test_metrics_are_printed_with_their_intervals(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", tasks={"convfinqa": make_samples(50, 0.5)})
+    tasks = json.loads((run / "results.json").read_text())["finbench"]["tasks"]
+    tasks["convfinqa"]["metrics"] = {
+        "acc": 0.5,
+        "acc_ci": [0.4, 0.6],
+        "final_turn_acc": 0.7,
+        "final_turn_acc_ci": [0.6, 0.8],
+    }
+    edit_results(run, tasks=tasks)
+    assert "0.7 (0.6 to 0.8)" in report.write(run)[0].read_text(encoding="utf-8")
+
+
 def test_variants_of_other_questions_leave_no_section(tmp_path: Path) -> None:
     variants = [{"id": "v1", "row": {"original": "another"}}]
     run = write_run(tmp_path / "run", tasks={"finqa": make_samples(4, 0.5), "finqa_resampled": variants})

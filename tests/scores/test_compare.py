@@ -11,6 +11,7 @@ import pytest
 from fake_runs import make_runs, make_samples, write_run
 
 from finbench.errors import NothingSelected, StoreError, UsageError
+from finbench.pages import comparison
 from finbench.scores import compare
 from finbench.scores.compare import Gap, Pair, TaskComparison
 from finbench.scores.significance import mcnemar, paired
@@ -178,6 +179,41 @@ def test_the_judges_verdict_counts_where_it_stands_for_the_task_in_both_runs(tmp
         (run / "results.json").write_text(json.dumps(results))
     task = compare.compare(runs).pairs[0].tasks[0]
     assert (gap_of(task).losses, task.verdict_by) == (20, "judge")
+
+
+def with_rule(path: Path, samples: list[dict], by: str) -> Path:
+    """A Finance-Instruct run whose headline is the judge's or the reference score."""
+    run = write_run(path, tasks={"finance_instruct": samples})
+    results = json.loads((run / "results.json").read_text())
+    results["finbench"]["tasks"]["finance_instruct"]["verdict_by"] = by
+    (run / "results.json").write_text(json.dumps(results))
+    return run
+
+
+def test_reference_scores_are_compared_as_the_runs_print_them(tmp_path: Path) -> None:
+    samples = [{"id": f"q{i}", "gold": "1", "correct": False, "metrics": {"reference": 0.3}} for i in range(20)]
+    better = [{**sample, "metrics": {"reference": 0.5}} for sample in samples]
+    runs = [with_rule(tmp_path / "a", samples, "reference"), with_rule(tmp_path / "b", better, "reference")]
+    task = compare.compare(runs).pairs[0].tasks[0]
+    assert (task.verdict_by, task.headline) == ("reference", True)
+    assert (round(gap_of(task).first, 3), round(gap_of(task).second, 3)) == (30.0, 50.0)
+
+
+def test_a_judged_run_meets_one_without_a_judge_by_the_reference_score_and_says_so(tmp_path: Path) -> None:
+    judge = {"verdict": "right", "model": "judge", "text": "1"}
+    samples = [{"id": f"q{i}", "gold": "1", "metrics": {"reference": 0.3}, "judge": judge} for i in range(20)]
+    runs = [with_rule(tmp_path / "a", samples, "judge"), with_rule(tmp_path / "b", samples, "reference")]
+    found = compare.compare(runs)
+    assert gap_of(found.pairs[0].tasks[0]).difference == 0
+    assert "by the reference score in both, which is not the score that both runs print" in comparison.to_text(found)
+
+
+def test_what_the_judge_was_never_asked_is_left_out_of_a_judged_comparison(tmp_path: Path) -> None:
+    judge = {"verdict": "wrong", "model": "judge", "text": "0"}
+    samples = [{"id": f"q{i}", "gold": "1", "correct": True, "judge": judge if i < 12 else None} for i in range(20)]
+    runs = [with_rule(tmp_path / name, samples, "judge") for name in "ab"]
+    gap = gap_of(compare.compare(runs).pairs[0].tasks[0])
+    assert (gap.n, gap.first) == (12, 0.0)
 
 
 def test_a_group_is_compared_over_its_parts(tmp_path: Path) -> None:
