@@ -176,10 +176,10 @@ def _disk() -> Iterator[Finding]:
 
 def _data() -> Iterator[Finding]:
     from finbench.errors import FinbenchError
-    from finbench.tasks import packs
+    from finbench.tasks import download
 
     try:
-        holdings = packs.inventory()
+        holdings = download.inventory()
     except FinbenchError as err:  # FINBENCH_DATA names something unusable
         yield Finding("data", "missing", str(err), "finbench data list")
         return
