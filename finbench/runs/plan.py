@@ -48,6 +48,7 @@ class Settings:
     output: Path | None = None
     reports: Path = Path("reports")
     trust_task_code: bool = False
+    trust_task_data: bool = False
     task_settings: Mapping[str, Any] = field(default_factory=dict)  # reach each task's docs.load
 
 
@@ -109,6 +110,7 @@ def plan(settings: Settings) -> Plan:
         data=settings.data,
         settings=settings.task_settings,
         trust=settings.trust_task_code,
+        trust_data=settings.trust_task_data,
     )
     engine, why = choose(settings.model, settings.engine, base_urls=settings.base_urls, options=settings.engine_options)
     asking = {task.name: _asking(task, settings, profile) for task in selection.tasks}
@@ -153,6 +155,7 @@ def _identity(
         "sampling": {name: asdict(_sampling(selection, name, how)) for name, how in asking.items()},
         "task_settings": dict(settings.task_settings),
         "lm_eval": metadata.version("lm-eval"),
+        **({"trusted_code": dict(selection.consent)} if selection.consent else {}),
     }
 
 

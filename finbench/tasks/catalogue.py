@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finbench.errors import DataError, TaskError, UsageError
-from finbench.tasks import load, packs, table_files, yaml_files
+from finbench.tasks import download, load, merged, table_files, yaml_files
 from finbench.tasks.authoring import lint
 from finbench.tasks.task import Asking
 
@@ -50,15 +50,20 @@ def entries(include: Sequence[Path], data: str | None) -> tuple[list[Entry], lis
     """All tasks and groups, suites first; and what is wrong with the files that cannot be read."""
     found = folders(include)
     known = {name: folder for folder in found for name in folder.files}
-    holdings = {holding.dataset: holding for holding in packs.inventory(data)}
-    listed = [_entry(name, known, holdings, data) for name in known]
+    holdings = {holding.dataset: holding for holding in download.inventory(data)}
+    listed, broken = [], [reason for folder in found for reason in folder.broken.values()]
+    for name in known:
+        try:
+            listed.append(_entry(name, known, holdings, data))
+        except TaskError as err:  # an include or a group that holds itself
+            broken.append(str(err))
     order = {"suite": 0, "group": 1, "task": 1}
     listed.sort(key=lambda entry: (order[entry.kind], entry.protocol != "finbench", entry.protocol, entry.name))
-    return listed, [reason for folder in found for reason in folder.broken.values()]
+    return listed, broken
 
 
 def _entry(
-    name: str, known: Mapping[str, yaml_files.Folder], holdings: Mapping[str, packs.Holding], data: str | None
+    name: str, known: Mapping[str, yaml_files.Folder], holdings: Mapping[str, download.Holding], data: str | None
 ) -> Entry:
     folder = known[name]
     file = folder.files[name]
@@ -77,7 +82,7 @@ def _entry(
 
 
 def _pinned(
-    name: str, file: yaml_files.TaskFile, folder: yaml_files.Folder, holdings: Mapping[str, packs.Holding]
+    name: str, file: yaml_files.TaskFile, folder: yaml_files.Folder, holdings: Mapping[str, download.Holding]
 ) -> tuple[int | None, str, str]:
     """Rows, licence and whereabouts of a benchmark that comes with finbench."""
     holding = holdings.get(file.path.parent.name)
@@ -85,7 +90,7 @@ def _pinned(
         return None, "", ""
     sample = file.path.parent / "sample.jsonl"
     where = "found" if holding.found else "sample only" if sample.is_file() else "missing"
-    settings = lint.effective(file, folder)
+    settings = merged.effective(file, folder)
     whole = name in (holding.dataset, f"{holding.dataset}_paper") or not file.path.parent.name.startswith("ant_finance")
     whole = whole and "resampled" not in name.split("_")  # which rows have a variant is found out by making them
     metadata = settings["metadata"].value if "metadata" in settings else {}
@@ -101,7 +106,7 @@ def _own(
 ) -> tuple[int | None, str, str]:
     """Rows, licence and whereabouts of a task of an included folder."""
     licence = str(metadata.get("licence") or metadata.get("license") or "")
-    settings = lint.effective(file, folder)
+    settings = merged.effective(file, folder)
     if "custom_dataset" not in settings:
         return None, licence, "missing" if lint.network_rows(settings) else "found"
     if settings["custom_dataset"].value != lint.ROWS_DOOR:
@@ -127,7 +132,7 @@ def describe(name: str, include: Sequence[Path]) -> dict[str, Any]:
         raise TaskError(load.unknown([name], known, found))
     folder = known[name]
     file = folder.files[name]
-    settings = {key: setting.value for key, setting in lint.effective(file, folder).items()}
+    settings = {key: setting.value for key, setting in merged.effective(file, folder).items()}
     if file.kind == "group":
         settings["members"] = list(dict.fromkeys(load.leaves_of(name, known)))
     return {
@@ -149,9 +154,11 @@ def _summary(readme: Path) -> str:
     return next((part for part in paragraphs if part and part[0] not in "#|<`!"), "")
 
 
-def rendered(name: str, wanted: str, include: Sequence[Path], data: str | None, trust: bool) -> dict[str, Any]:
+def rendered(
+    name: str, wanted: str, include: Sequence[Path], data: str | None, *, trust: bool, trust_data: bool
+) -> dict[str, Any]:
     """One document of a task, by position or id: its prompt as chat turns, its golds, its kind of answer."""
-    selection = load.load([name], include=include, data=data, trust=trust)
+    selection = load.load([name], include=include, data=data, trust=trust, trust_data=trust_data)
     if len(selection.tasks) > 1:
         raise UsageError(f"{name} is a group; --doc needs one task, such as {selection.tasks[0].name}")
     task = selection.tasks[0]

@@ -37,7 +37,7 @@ _LETTERS = re.compile(r"^\s*[A-Za-z](?:[\s,;/、，；&]*[A-Za-z])+\s*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class RowsTable:
     """A rows file and what its columns mean."""
 
     path: Path
@@ -105,8 +105,8 @@ class Table:
         return lettered([cell_text(self._cell(cells, name)) for name in self.choices])
 
 
-def table(settings: Mapping[str, Any]) -> Table:
-    """The Table that a task's settings describe; DataError for whatever is missing, unknown or outside the folder."""
+def table(settings: Mapping[str, Any]) -> RowsTable:
+    """The RowsTable that a task's settings describe; DataError for whatever is missing, unknown or outside the folder."""
     source = str(settings.get("config_source", ""))
     if not source.endswith(".yaml"):
         raise DataError("rows beside a task file need a task file: load the task by its name from --include DIR")
@@ -124,7 +124,7 @@ def table(settings: Mapping[str, Any]) -> Table:
     single = {key: _name(columns[key], key, yaml_path) for key in _SINGLE if key in columns}
     several = {key: _names(columns[key], key, yaml_path) for key in _SEVERAL if key in columns}
     path = _file(settings, yaml_path)
-    return Table(path, declared=_declared(declared, yaml_path), first_option=first, **single, **several)  # type: ignore[arg-type]
+    return RowsTable(path, declared=_declared(declared, yaml_path), first_option=first, **single, **several)  # type: ignore[arg-type]
 
 
 def load(settings: Mapping[str, Any]) -> Rows:

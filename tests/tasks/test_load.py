@@ -159,7 +159,7 @@ def test_a_data_set_that_cannot_be_fetched_is_named_with_the_ways_out(tmp_path, 
                "doc_to_target": "{{a}}", "output_type": "generate_until"}  # fmt: skip
     task_file(tmp_path, fetched)
     with pytest.raises(TaskError, match=r"(?s)task sums.*somebody/sums.*HF_HOME.*--include"):
-        load.load(["sums"], include=[tmp_path], builtins=False)
+        load.load(["sums"], include=[tmp_path], builtins=False, trust_data=True)
 
 
 def test_the_paper_protocol_takes_the_variant_of_a_task_where_there_is_one():
