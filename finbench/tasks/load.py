@@ -245,7 +245,9 @@ class _Managers:
             from lm_eval.tasks import TaskManager
 
             datasets.disable_progress_bars()  # progress is finbench's to show
-            datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a server in the background which builder is used
+            datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = (
+                False  # it would tell a server in the background which builder is used
+            )
             folders = [str(folder) for folder in (self._guard.shipped, *self._guard.roots)]
             self._managers[data] = TaskManager(include_path=folders, include_defaults=self._defaults, metadata=told)
         try:

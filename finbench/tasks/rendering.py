@@ -22,7 +22,7 @@ from typing import Any
 from jinja2 import TemplateError
 from jinja2.exceptions import SecurityError
 
-SECONDS = 2.0  # of CPU time for one prompt; a page of FinQA takes less than a millisecond
+SECONDS = 1.0  # of CPU time for one prompt; a page of FinQA takes less than a millisecond
 MEMORY = 384 * 2**20  # bytes of address space; Python with jinja takes some 60 MB of it
 MAX_LIST = 200_000  # characters of a text that lm-eval would parse as a list: its values take thirty times as much
 
