@@ -13,7 +13,7 @@ from typing import Any
 from finbench.errors import DataError, TaskError, UsageError
 from finbench.tasks import download, load, merged, table_files, yaml_files
 from finbench.tasks.authoring import lint
-from finbench.tasks.task import Asking
+from finbench.tasks.task import Asking, Task
 
 DRAWN = ("finance_instruct",)  # its docs.load draws 1,000 rows unless the YAML says `draw: null`
 
@@ -43,7 +43,7 @@ def as_json(entry: Entry) -> dict[str, Any]:
 
 def folders(include: Sequence[Path]) -> list[yaml_files.Folder]:
     """The shipped folder and the included ones, in the order in which later ones win."""
-    return [yaml_files.scan(folder) for folder in (load.shipped_folder(), *include)]
+    return [load.shipped(), *(yaml_files.scan(folder) for folder in include)]
 
 
 def entries(include: Sequence[Path], data: str | None) -> tuple[list[Entry], list[str]]:
@@ -54,7 +54,8 @@ def entries(include: Sequence[Path], data: str | None) -> tuple[list[Entry], lis
     listed, broken = [], [reason for folder in found for reason in folder.broken.values()]
     for name in known:
         try:
-            listed.append(_entry(name, known, holdings, data))
+            with yaml_files.in_words(known[name].files[name].path):
+                listed.append(_entry(name, known, holdings, data))
         except TaskError as err:  # an include or a group that holds itself
             broken.append(str(err))
     order = {"suite": 0, "group": 1, "task": 1}
@@ -132,9 +133,10 @@ def describe(name: str, include: Sequence[Path]) -> dict[str, Any]:
         raise TaskError(load.unknown([name], known, found))
     folder = known[name]
     file = folder.files[name]
-    settings = {key: setting.value for key, setting in merged.effective(file, folder).items()}
-    if file.kind == "group":
-        settings["members"] = list(dict.fromkeys(load.leaves_of(name, known)))
+    with yaml_files.in_words(file.path):
+        settings = {key: setting.value for key, setting in merged.effective(file, folder).items()}
+        if file.kind == "group":
+            settings["members"] = list(dict.fromkeys(load.leaves_of(name, known)))
     return {
         "name": name,
         "kind": file.kind,
@@ -162,6 +164,11 @@ def rendered(
     if len(selection.tasks) > 1:
         raise UsageError(f"{name} is a group; --doc needs one task, such as {selection.tasks[0].name}")
     task = selection.tasks[0]
+    with yaml_files.in_words(f"task {name}"):
+        return _document(task, wanted)
+
+
+def _document(task: Task, wanted: str) -> dict[str, Any]:
     for position, document in task.documents():
         if wanted in (document.id, str(position)):
             request = next(iter(task.requests(document, "", Asking("show"))))
@@ -172,4 +179,4 @@ def rendered(
                 "golds": [gold.text for gold in document.golds],
                 "answer": document.answer.kind,
             }
-    raise UsageError(f"{name}: no document {wanted!r}; positions run from 0 to {len(task) - 1}")
+    raise UsageError(f"{task.name}: no document {wanted!r}; positions run from 0 to {len(task) - 1}")

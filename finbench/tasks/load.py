@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,16 @@ def shipped_folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "tasks"
 
 
+@lru_cache(maxsize=4)
+def _scanned(root: Path) -> yaml_files.Folder:
+    return yaml_files.scan(root)
+
+
+def shipped() -> yaml_files.Folder:
+    """The tasks that come with finbench, read once: they do not change under a running program."""
+    return _scanned(shipped_folder())
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """What the user asked for: single tasks, and groups that are reported as one with their tasks below."""
@@ -33,7 +44,7 @@ class Selection:
 
 def suite(name: str) -> tuple[str, ...]:
     """The benchmarks of a shipped suite (`finbench`, `paper`): the members of its average; empty for other names."""
-    file = yaml_files.scan(shipped_folder()).files.get(name)
+    file = shipped().files.get(name)
     return tuple(_listed(file)) if file is not None and is_suite(file) else ()
 
 
@@ -45,7 +56,7 @@ def protocol_names(names: Sequence[str], protocol: str) -> list[str]:
     """
     if protocol == "finbench":
         return list(names)
-    known = yaml_files.scan(shipped_folder()).files
+    known = shipped().files
     variants = {"all": protocol, "finbench": protocol}
     return [variants.get(n, f"{n}_{protocol}" if f"{n}_{protocol}" in known else n) for n in names]
 
@@ -69,7 +80,7 @@ def load(
     """
     if not names:
         raise NothingSelected("no task is selected; name some with --tasks, `finbench tasks list` shows them")
-    folders = [yaml_files.scan(folder) for folder in (shipped_folder(), *include)]
+    folders = [shipped(), *(yaml_files.scan(folder) for folder in include)]
     known = {name: folder for folder in folders for name in folder.files}
     wanted = list(dict.fromkeys("finbench" if name == "all" else name for name in names))
     elsewhere = _are_elsewhere(wanted, known, folders, builtins=builtins)
@@ -116,13 +127,12 @@ def _objects(
     wanted: Sequence[str], known: merged.Known, managers: _Managers, data: str | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """lm-eval's Task objects by name, and the benchmarks of a suite that run on their sample rows."""
-    shipped = shipped_folder()
     objects: dict[str, Any] = {}
     sampled: list[str] = []
     absent: list[DataError] = []
     for name in wanted:
         file = known[name].files[name] if name in known else None
-        if file is None or known[name].root != shipped or file.kind == "task":
+        if file is None or known[name].root != shipped().root or file.kind == "task":
             objects.update(managers.load(name, data))  # a group of others may carry settings for its members
             continue
         for leaf in leaves_of(name, known):
@@ -141,12 +151,11 @@ def _objects(
 
 
 def _task(name: str, inner: Any, known: merged.Known) -> Task:
-    """The Task of one of lm-eval's objects, with decoding settings that are numbers."""
-    task = Task(name, inner, known[name].chain(name) if name in known else [])
-    try:
+    """The Task of one of lm-eval's objects, with decoding settings that can be used."""
+    with yaml_files.in_words(f"task {name}"):
+        task = Task(name, inner, known[name].chain(name) if name in known else [])
+    with yaml_files.in_words(f"task {name}: generation_kwargs"):
         task.sampling()
-    except (ValueError, TypeError, ArithmeticError) as err:
-        raise TaskError(f"task {name}: generation_kwargs cannot be used ({err}); give plain numbers and texts") from err
     return task
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,13 +17,28 @@ from typing import Any
 
 import yaml
 
-from finbench.errors import TaskError
+from finbench.errors import FinbenchError, TaskError
 
 MAX_BYTES = 2_000_000
 MAX_ALIASES = 64  # a "billion laughs" file needs many; lm-eval's own tasks use fewer than ten
 MAX_DEPTH = 40
 MAX_VALUES = 100_000  # settings of one file; lm-eval's longest task has some hundred
 DOORS = "finbench.lm_eval."  # functions that finbench itself brings: no consent needed
+
+
+@contextmanager
+def in_words(where: object) -> Iterator[None]:
+    """Around what settings of a stranger reach: any failure becomes a TaskError that names the file or the task.
+
+    lm-eval and finbench take settings for what they should be in a hundred places; that one of them is a list where a
+    number belongs is found out there, and is the file's fault. `--debug` shows the traceback.
+    """
+    try:
+        yield
+    except FinbenchError:
+        raise
+    except Exception as err:
+        raise TaskError(f"{where}: a setting cannot be used ({type(err).__name__}: {err})") from err
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,12 +55,11 @@ def check(
     targets = _targets(str(target), include, report)
     checking = _Checking(targets, data, Trust(trust, trust_data), context_length, report)
     for name in (*targets.groups, *targets.names):
-        before = len(report.findings)
         try:
-            checking.group(name) if name in targets.groups else checking.task(name)
+            with yaml_files.in_words(targets.file_of(name) or name):
+                checking.group(name) if name in targets.groups else checking.task(name)
         except FinbenchError as err:
-            if len(report.findings) == before or not str(err).startswith("task "):
-                report.add(Finding("load", name, targets.file_of(name), 0, str(err)))
+            report.add(Finding("load", name, targets.file_of(name), 0, str(err)))
     return report
 
 
@@ -99,7 +98,7 @@ def _targets(target: str, include: Sequence[Path], report: Report) -> Targets:
 
 def _by_name(target: str, include: Sequence[Path]) -> Targets:
     """A task, or the members of a group, by name."""
-    folders = [yaml_files.scan(folder) for folder in (load.shipped_folder(), *include)]
+    folders = [load.shipped(), *(yaml_files.scan(folder) for folder in include)]
     known = _known(folders)
     wanted = "finbench" if target == "all" else target
     if wanted not in known:
@@ -121,9 +120,8 @@ def _in_folder(path: Path, include: Sequence[Path], report: Report) -> Targets:
     files = [file for file in own.files.values() if wanted in (None, file.path)]
     if not files and not own.broken:
         raise TaskError(f"{path}: defines no task; a task file has `task: NAME`")
-    shipped = load.shipped_folder()
-    ours = root.is_relative_to(shipped.resolve())
-    folders = [yaml_files.scan(folder) for folder in (shipped, *include)] + ([] if ours else [own])
+    ours = root.is_relative_to(load.shipped().root.resolve())
+    folders = [load.shipped(), *(yaml_files.scan(folder) for folder in include), *([] if ours else [own])]
     known = _known(folders)
     leaves = dict.fromkeys(leaf for file in files for leaf in _leaves(file, known, report) if leaf in own.files)
     return Targets(tuple(leaves), _groups(list(leaves), {file.name for file in files}, folders[1:]), tuple(folders))

@@ -204,9 +204,9 @@ def _check_name(name: str) -> None:
         near = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")[:64].lower()
         hint = f"; for example {near!r}" if near else ""
         raise UsageError(f"{shown(name)!r} is no task name: letters, digits, _ and -, at most 64, no spaces{hint}")
-    from finbench.tasks import load, yaml_files
+    from finbench.tasks import load
 
-    if name in yaml_files.scan(load.shipped_folder()).files or name == "all":
+    if name in load.shipped().files or name == "all":
         raise UsageError(f"{name!r} is a task that comes with finbench; choose another name")
 
 
