@@ -88,11 +88,15 @@ def load(
     readable = frozenset(path for folder in folders for path in folder.parts)
     guard = doors.Guard(folders[0].root, tuple(include), readable, code=trust, data=trust_data)
     objects, sampled = _objects(wanted, known, _Managers(guard, elsewhere, settings or {}), data)
-    leaves = dict.fromkeys(leaf for name in wanted for leaf in leaves_of(name, known))
-    order = [leaf for leaf in leaves if leaf in objects] + [leaf for leaf in objects if leaf not in leaves]
-    tasks = tuple(_task(leaf, objects[leaf], known) for leaf in order)
+    tasks = tuple(_task(name, objects[name], known) for name in _order(wanted, known, objects))
     ran = allowed | consent.imported(include) if trust else {}
     return Selection(tasks, dict(_groups(wanted, known, objects)), ran, sampled)
+
+
+def _order(wanted: Sequence[str], known: merged.Known, objects: Mapping[str, Any]) -> list[str]:
+    """The names of the tasks that were built, as asked for; those that only lm-eval knows of come last."""
+    leaves = dict.fromkeys(leaf for name in wanted for leaf in leaves_of(name, known))
+    return [leaf for leaf in leaves if leaf in objects] + [leaf for leaf in objects if leaf not in leaves]
 
 
 def _are_elsewhere(
