@@ -31,7 +31,7 @@ MAX_FILES = 10_000  # below a folder that is trusted
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class NeedsConsent:
     """Something of a task file that needs consent: what, in words, and where it stands."""
 
     kind: Literal["function", "class", "metric", "data"]
@@ -54,7 +54,7 @@ def is_ours(file: TaskFile, shipped: Path) -> bool:
 # -- code ------------------------------------------------------------------------------------------------------------
 
 
-def code_of(name: str, known: Known, shipped: Path) -> Iterator[Asked]:
+def code_of(name: str, known: Known, shipped: Path) -> Iterator[NeedsConsent]:
     """Everything by which loading a task or group would run Python that does not come with finbench."""
     for file in sources(name, known):
         if not is_ours(file, shipped):
@@ -63,15 +63,15 @@ def code_of(name: str, known: Known, shipped: Path) -> Iterator[Asked]:
         yield from metrics_of(task, shipped)
 
 
-def functions_of(file: TaskFile) -> Iterator[Asked]:
+def functions_of(file: TaskFile) -> Iterator[NeedsConsent]:
     """The `!function` and `class:` of a file."""
     for use in file.foreign_functions():
-        yield Asked("function", f"!function {use.target}", file, use.line)
+        yield NeedsConsent("function", f"!function {use.target}", file, use.line)
     if "class" in file.config:
-        yield Asked("class", f"class: {file.config['class']}", file, 0, ("class",))
+        yield NeedsConsent("class", f"class: {file.config['class']}", file, 0, ("class",))
 
 
-def metrics_of(task: Built, shipped: Path) -> Iterator[Asked]:
+def metrics_of(task: Built, shipped: Path) -> Iterator[NeedsConsent]:
     """The metrics that lm-eval would fetch for a task. With a scoring of its own their names are only labels."""
     setting = task.settings.get("metric_list")
     scoring = task.settings.get("process_results")
@@ -81,7 +81,7 @@ def metrics_of(task: Built, shipped: Path) -> Iterator[Asked]:
     for position, metric in enumerate(setting.value if isinstance(setting.value, list) else []):
         if isinstance(metric, Mapping) and not is_local_metric(metric.get("metric"), metric.get("hf_evaluate")):
             text = f"metric {metric.get('metric')!r} is none of lm-eval's: its code would be fetched and run"
-            yield Asked("metric", text, setting.file, 0, (*setting.keys, str(position)))
+            yield NeedsConsent("metric", text, setting.file, 0, (*setting.keys, str(position)))
 
 
 def is_local_metric(named: Any, fetched: Any) -> bool:
@@ -97,13 +97,13 @@ def is_local_metric(named: Any, fetched: Any) -> bool:
 # -- data ------------------------------------------------------------------------------------------------------------
 
 
-def data_of(name: str, known: Known, shipped: Path) -> Iterator[Asked]:
+def data_of(name: str, known: Known, shipped: Path) -> Iterator[NeedsConsent]:
     """Everything that building a task or group would read from outside the folder that its setting comes from."""
     for task in built(name, known):
         yield from data_of_task(task, known, shipped)
 
 
-def data_of_task(task: Built, known: Known, shipped: Path) -> Iterator[Asked]:
+def data_of_task(task: Built, known: Known, shipped: Path) -> Iterator[NeedsConsent]:
     """The same for one task as it would be built."""
     foreign = [task.settings[key] for key in DATA_KEYS if key in task.settings]
     foreign = [setting for setting in foreign if not is_ours(setting.file, shipped)]
@@ -117,7 +117,7 @@ def data_of_task(task: Built, known: Known, shipped: Path) -> Iterator[Asked]:
         where |= {"dataset_path": None, "dataset_kwargs": reserved(task.value("dataset_kwargs"))}
     for key, text in outside(where["dataset_path"], where["dataset_kwargs"], where["use_prompt"], root):
         setting = task.settings.get(key, foreign[0])
-        yield Asked("data", text, setting.file, 0, setting.keys)
+        yield NeedsConsent("data", text, setting.file, 0, setting.keys)
 
 
 def root_of(setting: Setting, known: Known) -> Path:
@@ -213,7 +213,7 @@ def check(
     return running
 
 
-def _listed(asked: Collection[Asked]) -> str:
+def _listed(asked: Collection[NeedsConsent]) -> str:
     return "\n".join(dict.fromkeys(f"  {item.place()}: {item.text}" for item in asked))
 
 

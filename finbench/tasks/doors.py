@@ -57,7 +57,7 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class GivenBy:
     """Where the settings of the task under construction come from: `file` is the stranger's, `keys` are what it gives."""
 
     file: Path | None = None  # None: all of it is ours
@@ -69,9 +69,9 @@ class Origin:
         return self.file is not None and (self.keys is None or not self.keys.isdisjoint(keys))
 
 
-OURS = Origin()
+OURS = GivenBy()
 _guarding: ContextVar[Guard | None] = ContextVar("guard", default=None)
-_origin: ContextVar[Origin] = ContextVar("origin", default=OURS)
+_origin: ContextVar[GivenBy] = ContextVar("origin", default=OURS)
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def guard(present: Guard) -> Iterator[None]:
 
 
 @contextmanager
-def _from(origin: Origin) -> Iterator[Origin]:
+def _from(origin: GivenBy) -> Iterator[GivenBy]:
     token = _origin.set(origin)
     try:
         yield origin
@@ -95,16 +95,16 @@ def _from(origin: Origin) -> Iterator[Origin]:
         _origin.reset(token)
 
 
-def _origin_of(here: Guard, path: Path | None, above: Origin, overrides: Mapping[str, Any] | None) -> Origin:
+def _origin_of(here: Guard, path: Path | None, above: GivenBy, overrides: Mapping[str, Any] | None) -> GivenBy:
     """The origin of what is built from a file, below a group of `above`, with overrides from there."""
     file = path.resolve() if path is not None else None
     if file is not None and not here.is_ours(file):
         if file not in here.readable:
             raise TaskError(f"{file}: cannot be read as a task file; `finbench tasks list --include` says why")
-        return Origin(file, None, file)
+        return GivenBy(file, None, file)
     if above.file is not None:
-        return Origin(above.file, frozenset(overrides or ()) - {"task"}, file or above.file)
-    return Origin(None, None, file)
+        return GivenBy(above.file, frozenset(overrides or ()) - {"task"}, file or above.file)
+    return GivenBy(None, None, file)
 
 
 def _install() -> None:
@@ -150,7 +150,7 @@ def _guard_factory(factory: Any) -> None:
         if here is None:
             return build(self, entry, overrides=overrides, registry=registry)
         made = _origin_of(here, entry.yaml_path, _origin.get(), overrides)
-        with _from(Origin(made.file, None, made.source) if made.file else OURS):
+        with _from(GivenBy(made.file, None, made.source) if made.file else OURS):
             return build(self, entry, overrides=overrides, registry=registry)
 
     def door_build_task(self: Any, entry: Any, overrides: Any) -> Any:
@@ -201,7 +201,7 @@ def _guard_task(api: Any) -> None:
     api.ConfigurableTask.__init__, api.ConfigurableTask.download = door_begin, door_download
 
 
-def _told(config: dict[str, Any], origin: Origin, told: Mapping[str, Any]) -> dict[str, Any]:
+def _told(config: dict[str, Any], origin: GivenBy, told: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with what only finbench may say in the metadata: where the rows are, which file the task is."""
     metadata = config.get("metadata")
     if not origin.gives(("metadata",)) or not isinstance(metadata, dict):
@@ -210,7 +210,7 @@ def _told(config: dict[str, Any], origin: Origin, told: Mapping[str, Any]) -> di
     return {**config, "metadata": {**kept, **told, "config_source": str(origin.source or "inline")}}
 
 
-def _within(here: Guard, origin: Origin, path: Any, kwargs: Any, prompt: Any) -> None:
+def _within(here: Guard, origin: GivenBy, path: Any, kwargs: Any, prompt: Any) -> None:
     """TaskError where rows or prompts of a stranger's task lie outside its folder, without consent."""
     assert origin.file is not None
     if here.data:

@@ -62,7 +62,7 @@ def test_the_origin_of_a_setting_is_the_file_or_the_group_that_gives_it(tmp_path
     for name in ("t.yaml", "g.yaml"):
         (tmp_path / name).write_text("task: x\n")
     path = tmp_path / file if isinstance(file, str) else file
-    group = doors.Origin(tmp_path / above) if above else doors.OURS
+    group = doors.GivenBy(tmp_path / above) if above else doors.OURS
     origin = doors._origin_of(guarded(tmp_path), path, group, overrides)
     assert {key: origin.gives((key,)) for key in gives} == gives and bool(gives) == (origin.file is not None)
 

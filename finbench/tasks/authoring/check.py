@@ -237,7 +237,7 @@ class _Checking:
         ).tasks
 
 
-def _would_run(item: consent.Asked) -> str:
+def _would_run(item: consent.NeedsConsent) -> str:
     return item.text if item.kind == "metric" else f"would run `{item.text}`"
 
 

@@ -295,5 +295,5 @@ task:
     (tmp_path / "g.yaml").write_text(text)
     (tmp_path / "rows.jsonl").write_text('{"q": "1 plus 1?", "a": "2"}\n{"q": "How much?", "a": "much"}\n')
     report = check(tmp_path)
-    assert {finding.code for finding in report.findings} == {"leak", "answer-type"}
+    assert {finding.code for finding in report.findings} == {"leak"}
     assert report.counts["g::inner"]["documents"] == 2
