@@ -52,6 +52,20 @@ def run_files(where: object) -> Iterator[None]:
         ) from err
 
 
+@contextmanager
+def writing(path: object) -> Iterator[None]:
+    """Around the writing of a file: what the disk or the folder refuses becomes a StoreError in words."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as err:
+        raise StoreError(
+            f"{path}: cannot be written ({err.strerror or err}); stored replies are kept. "
+            "Make room or name another place, and run the same command again"
+        ) from err
+
+
 class NothingSelected(FinbenchError):
     """The selection of tasks or samples is empty."""
 

@@ -17,7 +17,7 @@ from finbench.pages import audit_marks, drilldown, exports, html
 from finbench.pages.leaderboard_rows import Place, layout, row_data
 from finbench.sanitize import shown, slug
 from finbench.scores import leaderboard
-from finbench.scores.samples import Source, read
+from finbench.scores.samples import SampleFiles, read
 from finbench.scores.significance import Difference
 
 SCRIPTS = ("core.js", "paired.js", "board.js", "marks.js", "samples.js", "versus.js", "main.js")
@@ -46,13 +46,13 @@ class BuildReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class BoardRun:
     """A run folder as the page needs it beside its row: its samples by column, and what it was made with."""
 
     folder: Path
     name: str
     order: tuple[str, ...]
-    sources: Mapping[str, Source]
+    sources: Mapping[str, SampleFiles]
     version: str
     config: str
 
@@ -101,7 +101,7 @@ def _build(runs: Sequence[Path], output: Path, reported: bool, max_mb: float) ->
     return BuildReport(output, len(text.encode()), files, len(table.rows), made.samples, made.replies, texts)
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> BoardRun:
     """What the page needs of a run folder; StoreError when it has no readable results."""
     try:
         manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -110,9 +110,9 @@ def read_run(folder: Path) -> Run:
         for name, entry in entries.items():
             parts = tuple(folder / f"samples_{slug(part)}.jsonl" for part in entry.get("subtasks") or [name])
             if all(path.exists() for path in parts):
-                sources[name.removesuffix("_paper")] = Source(parts, entry.get("verdict_by", "grader"))
+                sources[name.removesuffix("_paper")] = SampleFiles(parts, entry.get("verdict_by", "grader"))
         config = json.dumps(manifest.get("settings"), sort_keys=True).encode()
-        return Run(
+        return BoardRun(
             folder,
             shown(manifest["run_id"]),
             tuple(str(manifest.get(name)) for name in ("model", "protocol", "created", "run_id")),
@@ -152,7 +152,7 @@ def _sidecars(chunks: Mapping[str, str], output: Path) -> dict[str, str]:
 def page(
     table: leaderboard.Table,
     columns: Sequence[str],
-    runs: Sequence[Run],
+    runs: Sequence[BoardRun],
     made: drilldown.Packed,
     inline: Mapping[str, str],
     sidecars: Mapping[str, str],
@@ -183,7 +183,7 @@ def page(
 
 
 def _place(
-    row: leaderboard.Row, tasks: Sequence[str], columns: Sequence[str], runs: Sequence[Run], made: drilldown.Packed
+    row: leaderboard.Row, tasks: Sequence[str], columns: Sequence[str], runs: Sequence[BoardRun], made: drilldown.Packed
 ) -> Place:
     """Where the samples of a row are, and what made it."""
     if row.kind == "reported":

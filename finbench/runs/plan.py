@@ -8,13 +8,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from finbench.engines.choose import Choice, NoEngine, choose
+from finbench.engines.choose import EngineChoice, NoEngine, choose
 from finbench.engines.vllm import read_ahead
 from finbench.errors import UsageError
 from finbench.records import content_hash
 from finbench.runs import profiles
 from finbench.runs.store import held
-from finbench.sanitize import slug
+from finbench.sanitize import redacted_setting, slug
 from finbench.tasks.load import Selection, load, protocol_names
 from finbench.tasks.task import Asking, Task
 
@@ -125,13 +125,13 @@ def plan(settings: Settings, *, dry: bool = False) -> Plan:
     return Plan(settings, profile, engine, why, selection, asking, folder, sizes, wanted, held(folder), identity)
 
 
-def _engine(settings: Settings, dry: bool) -> Choice:
+def _engine(settings: Settings, dry: bool) -> EngineChoice:
     try:
         return choose(settings.model, settings.engine, base_urls=settings.base_urls, options=settings.engine_options)
     except NoEngine as missing:
         if not dry:
             raise
-        return Choice("local_vllm", f"MISSING, {missing}")
+        return EngineChoice("local_vllm", f"MISSING, {missing}")
 
 
 def _repeats(task: Task, settings: Settings) -> int:
@@ -165,7 +165,7 @@ def _identity(
         "chat": settings.chat,
         "system": next(iter(asking.values())).system,
         "sampling": {name: asdict(_sampling(selection, name, how)) for name, how in asking.items()},
-        "task_settings": dict(settings.task_settings),
+        "task_settings": redacted_setting("", settings.task_settings),  # another key is the same run
         "lm_eval": metadata.version("lm-eval"),
         **({"trusted_code": dict(selection.consent)} if selection.consent else {}),
     }

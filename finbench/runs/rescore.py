@@ -47,7 +47,12 @@ def rescore(folder: Path) -> tuple[dict[str, Any], int]:
             changed = sum(grading_process.regrade(store, info.name, opened=opened) for info in infos)
             summary = files.summarize(store, folder, infos, about["groups"], about["suite"])
             _keep_aggregates(summary["tasks"], before["finbench"]["tasks"])
-        document = manifest.document(folder, about["model"], about["protocol"], summary, before["finbench"]["sampled"])
+        if about["status"] != "interrupted":
+            about["status"] = manifest.status(summary)
+        earlier = before["finbench"]
+        document = manifest.document(
+            folder, about["model"], about["protocol"], summary, earlier["sampled"], earlier.get("notes", ())
+        )
         sizes = {name: entry["of"] for name, entry in about["tasks"].items()}
         manifest.write(folder, about, document, infos, sizes)
         return document, changed
@@ -144,7 +149,7 @@ def score_samples(path: Path, samples: Iterator[Sample], watch: Watcher | None =
             watch(document, response, verdict)
     if not tally.n:
         raise DataError(f"{path}: holds no samples")
-    summary = {"tasks": {name or "custom": tally.summary()}, "average": None}
+    summary = {"tasks": {name or "custom": tally.summary()}, "average": None, "comparable_average": None}
     return {
         "schema": SCHEMA,
         "run_dir": str(path),

@@ -335,8 +335,9 @@ def _stored(rows: list[Any]) -> Stored:
     verdict, model, said = judged
     judgement = None
     if verdict:
-        text = json.loads(said)["text"]
-        judgement = {"verdict": verdict, "model": model, "text": text, "request_id": judge_id}
+        reply = json.loads(said)
+        judgement = {"verdict": verdict, "model": model, "text": reply["text"], "request_id": judge_id}
+        judgement |= {"error": reply["error"]} if reply.get("error") else {}
     return Stored(
         position=position,
         repeat=repeat or 0,

@@ -175,7 +175,7 @@ def test_a_changed_helper_is_refused_on_resume_by_its_name(tmp_path, changed, ca
     assert cli.main([*words, "--trust-task-code"]) == 0  # nothing changed
     (folder / changed).write_bytes((folder / changed).read_bytes() + b"\n# another\n")
     capsys.readouterr()
-    assert cli.main(["run", "--resume", str(run), "--trust-task-code"]) == 4
+    assert cli.main(["run", "--resume", str(run), "--include", str(folder), "--trust-task-code"]) == 4
     assert changed in capsys.readouterr().err
 
 
