@@ -118,6 +118,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--no-report", action="store_true", help="do not write report.html and report.md")
     out.add_argument("--fail-under", type=float, metavar="SCORE", help="exit 1 when the average (or a task) is below")
     out.add_argument("--trust-task-code", action="store_true", help="let the Python of --include folders run")
+    out.add_argument("--trust-task-data", action="store_true",
+                     help="let tasks of --include folders read files outside them, URLs, data sets of the hub")  # fmt: skip
     out.add_argument("--task-setting", action="append", default=[], metavar="K=V", help="reaches each task's docs.load")
 
 
@@ -206,6 +208,7 @@ def settings_of(args: argparse.Namespace) -> Any:
         prices=args.prices,
         output=args.resume or args.output,
         trust_task_code=args.trust_task_code,
+        trust_task_data=args.trust_task_data,
         task_settings=dict(_pair(item) for item in args.task_setting),
     )
 

@@ -48,6 +48,7 @@ class Settings:
     output: Path | None = None
     reports: Path = Path("reports")
     trust_task_code: bool = False
+    trust_task_data: bool = False
     task_settings: Mapping[str, Any] = field(default_factory=dict)  # reach each task's docs.load
 
 
@@ -112,6 +113,7 @@ def plan(settings: Settings, *, dry: bool = False) -> Plan:
         data=settings.data,
         settings=settings.task_settings,
         trust=settings.trust_task_code,
+        trust_data=settings.trust_task_data,
     )
     engine, why = _engine(settings, dry)
     asking = {task.name: _asking(task, settings, profile) for task in selection.tasks}
@@ -165,6 +167,7 @@ def _identity(
         "sampling": {name: asdict(_sampling(selection, name, how)) for name, how in asking.items()},
         "task_settings": redacted_setting("", settings.task_settings),  # another key is the same run
         "lm_eval": metadata.version("lm-eval"),
+        **({"trusted_code": dict(selection.consent)} if selection.consent else {}),
     }
 
 

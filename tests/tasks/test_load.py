@@ -159,7 +159,7 @@ def test_a_data_set_that_cannot_be_fetched_is_named_with_the_ways_out(tmp_path, 
                "doc_to_target": "{{a}}", "output_type": "generate_until"}  # fmt: skip
     task_file(tmp_path, fetched)
     with pytest.raises(TaskError, match=r"(?s)task sums.*somebody/sums.*HF_HOME.*--include"):
-        load.load(["sums"], include=[tmp_path], builtins=False)
+        load.load(["sums"], include=[tmp_path], builtins=False, trust_data=True)
 
 
 def test_the_paper_protocol_takes_the_variant_of_a_task_where_there_is_one():
@@ -373,3 +373,17 @@ def test_a_limit_draws_a_question_together_with_its_variant_and_a_larger_one_add
     having = {document.row["original"] for _, document in variants.documents()}
     drawn = {document.row["original"] for _, document in variants.documents(12, seed=1)}
     assert more & having <= drawn and more & having
+
+
+def test_names_come_in_the_order_in_which_they_were_asked_for():
+    known = {name: load.shipped() for name in load.shipped().files}
+    objects = {name: object() for name in ("tfns", "of_lm_eval", "finqa")}
+    assert load._order(["finqa", "tfns"], known, objects) == ["finqa", "tfns", "of_lm_eval"]
+
+
+@pytest.mark.parametrize(
+    ("text", "stem", "expected"), [("task: [", "mine", True), ("task: mine\n: [", "x", True), ("[", "x", False)]
+)
+def test_a_file_that_cannot_be_read_may_define_the_name_that_it_bears_or_holds(tmp_path, text, stem, expected):
+    (tmp_path / f"{stem}.yaml").write_text(text)
+    assert load._may_define(tmp_path / f"{stem}.yaml", "mine") is expected
