@@ -190,7 +190,7 @@ class _Line:
 
     def __init__(self, wanted: int, held: int) -> None:
         self.wanted, self.held = wanted, held
-        self.done = self.right = self.unreadable = self.errors = self.retries = 0
+        self.done = self.graded = self.right = self.unreadable = self.errors = self.retries = 0
         self.told = False  # its last line stands in the log of a run without a terminal
 
     def count(self, verdict: Grade | None, response: Response) -> None:
@@ -198,6 +198,7 @@ class _Line:
         self.retries += response.attempts - 1
         self.errors += response.finish == "error"
         if verdict:
+            self.graded += 1
             self.right += verdict.correct
             self.unreadable += verdict.reason in UNREADABLE_REASONS
 
@@ -209,8 +210,9 @@ class _Line:
         share = 100 * total / self.wanted if self.wanted else 100.0
         left = self.wanted - total
         eta = f", {_duration(left * seconds / self.done)} left" if left > 0 and self.done else ""
-        score = 100 * self.right / self.done
-        half = 196 * (max(self.right / self.done * (1 - self.right / self.done), 0.25 / self.done) / self.done) ** 0.5
+        n = max(self.graded, 1)  # replies that are scored together have one verdict
+        score = 100 * self.right / n
+        half = 196 * (max(self.right / n * (1 - self.right / n), 0.25 / n) / n) ** 0.5
         notes = [
             f"{count:,} {what}"
             for count, what in ((self.unreadable, "unreadable"), (self.errors, "errors"), (self.retries, "retries"))

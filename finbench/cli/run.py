@@ -29,7 +29,9 @@ SAMPLING = {
     "top_p": (float, "nucleus sampling"),
     "top_k": (int, "0 is no limit"),
     "repetition_penalty": (float, "1 is none"),
+    "min_p": (float, "least probability beside the likeliest token's, 0 is no limit"),
     "presence_penalty": (float, "0 is none"),
+    "frequency_penalty": (float, "0 is none"),
 }
 
 # Flags that go to the engine as they are.

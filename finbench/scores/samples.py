@@ -39,6 +39,8 @@ class Source:
 
     def credit(self, sample: Mapping[str, Any], right: bool) -> float:
         """What a sample counts for in the score of its task."""
+        if "score" in sample:  # lm-eval's own value of a metric that is no mere right or wrong
+            return float(sample["score"])
         if self.by == "reference":
             return float((sample.get("metrics") or {}).get("reference", right))
         return float(right)

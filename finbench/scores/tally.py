@@ -7,19 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from finbench.records import UNREADABLE_REASONS, Document, Grade, Response
+from finbench.scores import aggregates
+from finbench.scores.aggregates import Aggregation, number
 from finbench.scores.intervals import Accumulator, Estimate, macro_f1_estimate, majority
 
 SCHEMA = 1  # of the `--json` document, run.json and results.json
 
 Repeat = tuple[Sequence[Response], Grade, Mapping[str, Any] | None]  # replies, verdict, judgement of one repeat
-Aggregate = Callable[[Mapping[str, list[Any]]], Mapping[str, Any]]
+Aggregations = Callable[[str], Aggregation]  # of a "metric,filter": how lm-eval sums up its values (OwnScoring)
 
 
 class Tally:
     """Counts of one task or group; memory grows with its clusters and facets, not with its samples."""
 
-    def __init__(self, judged: bool = False) -> None:
+    def __init__(self, judged: bool = False, aggregations: Aggregations | None = None) -> None:
         self.judged = judged
+        self._aggregations = aggregations
         self.n = 0
         self.strict = Accumulator()
         self.lenient = Accumulator()
@@ -37,13 +40,15 @@ class Tally:
         self.conversations: dict[str, list[float]] = {}  # cluster -> [all right, final turn right]
         self.agreement: Counter[tuple[bool, str]] = Counter()
         self.golds: Counter[str] = Counter()
-        self.own: dict[str, list[Any]] = defaultdict(list)  # lm-eval's "metric,filter": its own code aggregates them
+        # By lm-eval's "metric,filter", the headline first: per document the values of its repeats.
+        self.own: dict[str, list[list[Any]]] = {}
+        self._drawn: dict[tuple[str, int], Estimate] = {}  # bootstraps already made, by metric and number of documents
         self.means: dict[str, list[float]] = {}  # plain names: [sum, replies that have it]
 
     def add(self, document: Document, samples: Sequence[Repeat]) -> None:
         """Count one document with its repeats; they are averaged first."""
         self.n += 1
-        strict = sum(verdict.correct for _, verdict, _ in samples) / len(samples)
+        strict = sum(self._credit(verdict) for _, verdict, _ in samples) / len(samples)
         lenient = sum(verdict.correct or verdict.lenient for _, verdict, _ in samples) / len(samples)
         cluster = document.cluster
         self.strict.add(strict, cluster)
@@ -69,6 +74,20 @@ class Tally:
                 whole[1] = strict
         for responses, verdict, _ in samples:
             self._add_reply(document, responses, verdict)
+        for name in dict.fromkeys(name for _, verdict, _ in samples for name in verdict.metrics if "," in name):
+            values = [verdict.metrics[name] for _, verdict, _ in samples if name in verdict.metrics]
+            self.own.setdefault(name, []).append(values)
+
+    @property
+    def metric(self) -> str:
+        """The "metric,filter" that stands for a task scored by lm-eval's own code; "" for all others."""
+        return next(iter(self.own), "")
+
+    def _credit(self, verdict: Grade) -> float:
+        """What a verdict counts for: right or wrong, or lm-eval's value of the headline metric where that is a number."""
+        key = next((name for name in verdict.metrics if "," in name), "")
+        value = number(verdict.metrics[key]) if key else None
+        return float(verdict.correct) if value is None else value
 
     def _add_judgements(self, samples: Sequence[Repeat], cluster: str) -> None:
         judged = [(verdict, judgement) for _, verdict, judgement in samples if judgement]
@@ -92,12 +111,40 @@ class Tally:
         if verdict.gold:
             self.golds[verdict.gold] += 1
         for name, value in verdict.metrics.items():
-            if "," in name:
-                self.own[name].append(value)
-            else:
+            if "," not in name:
                 mean = self.means.setdefault(name, [0.0, 0])
                 mean[0] += value
                 mean[1] += 1
+
+    def own_estimate(self, key: str) -> Estimate | None:
+        """lm-eval's number for a "metric,filter", with its interval; None where this task has no such metric.
+
+        A failed request counts as nothing in a share of right answers; what no number stands for is left out elsewhere.
+        """
+        if key not in self.own:
+            return None
+        how = self._aggregations(key) if self._aggregations else None
+        if how is not None and not how.mean:
+            place = (key, len(self.own[key]))
+            if place not in self._drawn:
+                self._drawn[place] = aggregates.estimate(self.own[key], how)
+            return self._drawn[place]
+        if key == self.metric and (how is None or how.higher_is_better):
+            return self.strict.estimate()
+        found = Accumulator()
+        for values in self.own[key]:
+            numbers = [value for value in map(number, values) if value is not None]
+            if numbers:
+                found.add(sum(numbers) / len(numbers))
+        return found.estimate()
+
+    def scale(self, key: str) -> int:
+        """What an lm-eval metric is printed in: 100 for shares, 1 for what has a unit of its own."""
+        how = self._aggregations(key) if self._aggregations else None
+        if how is not None and how.scale is not None:
+            return how.scale
+        values = [value for listed in self.own[key] for one in listed if (value := number(one)) is not None]
+        return 100 if all(0 <= value <= 1 for value in values) else 1
 
     def headline(self) -> tuple[Estimate, str]:
         """The estimate that stands for the task, and whose verdict it is.
@@ -105,17 +152,16 @@ class Tally:
         "judge" where the protocol wants one and it was asked about every document; "reference" where a judge is wanted
         for free text and there was none (grading/reference.py: not comparable with judged scores); else "grader".
         """
+        if found := self.own_estimate(self.metric):
+            return found, "grader"
         if self.judged and self.verdicts.estimate().n == self.n:
             return self.verdicts.estimate(), "judge"
         if self.judged and self.references.estimate().n == self.n:
             return self.references.estimate(), "reference"
         return self.strict.estimate(), "grader"
 
-    def summary(self, aggregate: Aggregate | None = None) -> dict[str, Any]:
-        """The task's entry of the `--json` document; scores from 0 to 100.
-
-        `aggregate` is what makes one number of lm-eval's per-sample metrics (`Task.aggregate`).
-        """
+    def summary(self) -> dict[str, Any]:
+        """The task's entry of the `--json` document; scores from 0 to 100, but for metrics with a unit of their own."""
         estimate, verdict_by = self.headline()
         lenient = self.lenient.estimate()
         replies = sum(self.reasons.values())
@@ -136,7 +182,7 @@ class Tally:
             "design_effect": round(estimate.design_effect, 3),
             "output_tokens_mean": round(self.output_tokens / self.counted_tokens, 1) if self.counted_tokens else None,
             "tokens": {"prompt": self.prompt_tokens, "output": self.output_tokens} if self.counted_tokens else None,
-            "metrics": self._metrics(aggregate),
+            "metrics": self._metrics(),
             "facets": {
                 name: {value: {"n": n, "score": percent(total / n)} for value, (n, total) in sorted(values.items())}
                 for name, values in sorted(self.facets.items())
@@ -145,10 +191,35 @@ class Tally:
         }
         if self.agreement:
             entry["judge"] = agreement(self.agreement)
-        return entry
+        return entry | (self._own_entry(estimate) if self.own else {})
 
-    def _metrics(self, aggregate: Aggregate | None) -> dict[str, Any]:
-        metrics: dict[str, Any] = {"acc": round(self.strict.estimate().mean, 6)}
+    def _own_entry(self, estimate: Estimate) -> dict[str, Any]:
+        """What differs where lm-eval's own code scores: the metric's name and unit, and nothing lenient beside it."""
+        scale = self.scale(self.metric)
+        score, *ci = (round(scale * value, 4) for value in (estimate.mean, estimate.low, estimate.high))
+        higher = self._aggregations(self.metric).higher_is_better if self._aggregations else True
+        return {
+            "score": score,
+            "ci": ci,
+            "lenient": score,
+            "lenient_ci": ci,
+            "metric": self.metric,
+            "scale": scale,
+            "higher_is_better": higher,
+        }
+
+    def _own_metrics(self) -> dict[str, Any]:
+        """lm-eval's number for every "metric,filter", by its own function over all values."""
+        found: dict[str, Any] = {}
+        if self._aggregations is None:
+            return found
+        for key, documents in self.own.items():
+            value = self._aggregations(key).function([one for values in documents for one in values])
+            found[key] = value.item() if hasattr(value, "item") else value
+        return found
+
+    def _metrics(self) -> dict[str, Any]:
+        metrics: dict[str, Any] = {} if self.own else {"acc": round(self.strict.estimate().mean, 6)}
         if self.confusion:
             pairs = [pair for pair, count in sorted(self.confusion.items()) for _ in range(count)]
             golds, named = zip(*pairs, strict=True)
@@ -160,7 +231,8 @@ class Tally:
                 metrics[f"recall_{label}"] = round(self.confusion[label, label] / total, 6)
         if self.repeated:
             metrics[f"pass@{self.repeats}"] = round(self.passed / self.repeated, 6)
-            metrics["majority"] = round(self.voted / self.repeated, 6)
+            if not self.own:  # lm-eval's verdicts name no answer that could be counted
+                metrics["majority"] = round(self.voted / self.repeated, 6)
         if self.conversations:
             every, final = zip(*self.conversations.values(), strict=True)
             metrics["conversations"] = len(every)
@@ -172,7 +244,7 @@ class Tally:
             metrics["n_without_conflicts"] = clean.n
         if len(self.golds) > 1 or (self.golds and "gold" not in self.golds):
             metrics["gold_hit"] = dict(self.golds)
-        metrics.update(aggregate(self.own) if aggregate and self.own else {})
+        metrics.update(self._own_metrics())
         replies = sum(self.reasons.values())
         for name, (summed, having) in self.means.items():
             metrics[name] = round(summed / having, 6)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from finbench.errors import DataError, FinbenchError, NothingSelected, TaskError
+from finbench.scores.aggregates import GroupMetric, GroupRule
 from finbench.tasks import consent, templates, yaml_files
 from finbench.tasks.task import Task
 
@@ -29,6 +30,9 @@ class Selection:
     tasks: tuple[Task, ...]
     groups: Mapping[str, tuple[str, ...]]  # group name -> names of its tasks
     consent: Mapping[str, str]  # foreign Python that was allowed to run: path -> hash of its text
+    rules: Mapping[str, GroupRule] = field(
+        default_factory=dict
+    )  # of all groups and sub-groups, as lm-eval sums them up
     sampled: tuple[str, ...] = ()  # tasks of a suite whose rows were not found: they run on their sample rows
 
 
@@ -101,7 +105,12 @@ def load(
         objects.update(loader.load(leaf, "sample"))
     order = [leaf for leaf in leaves if leaf in objects] + [leaf for leaf in objects if leaf not in leaves]
     found = [Task(leaf, objects[leaf], known[leaf].chain(leaf) if leaf in known else []) for leaf in order]
-    return Selection(tuple(found), dict(_groups(wanted, known, objects)), allowed, tuple(sampled))
+    for task in found:
+        if task.unknown_settings:
+            named = ", ".join(f"{name}: {value!r}" for name, value in task.unknown_settings.items())
+            log.warning("%s: no engine knows these generation_kwargs, the run goes without them: %s", task.name, named)
+    rules = dict(_shipped_rules(wanted, known, shipped, objects)) | loader.rules
+    return Selection(tuple(found), dict(_groups(wanted, known, objects)), allowed, rules, tuple(sampled))
 
 
 def is_suite(file: yaml_files.TaskFile) -> bool:
@@ -134,6 +143,31 @@ def _groups(
             yield from _groups(_listed(file), known, objects)
         else:
             yield name, tuple(leaf for leaf in leaves_of(name, known) if leaf in objects)
+
+
+def _shipped_rules(
+    names: Sequence[str], known: Mapping[str, yaml_files.Folder], shipped: Path, objects: Mapping[str, Any]
+) -> Iterator[tuple[str, GroupRule]]:
+    """The rules of shipped groups, whose tasks are loaded one by one; suites are none, their members are."""
+    from lm_eval.api.group import Group
+
+    for name in names:
+        file = known[name].files[name] if name in known else None
+        if file is None or file.kind != "group" or known[name].root != shipped:
+            continue
+        if not is_suite(file):
+            group = Group.from_config({key: file.config.get(key) for key in ("group", "task", "aggregate_metric_list")})
+            leaves = tuple(leaf for leaf in leaves_of(name, known) if leaf in objects)
+            yield name, GroupRule(tuple(_listed(file)), leaves, _group_metrics(group))
+        yield from _shipped_rules(_listed(file), known, shipped, objects)
+
+
+def _group_metrics(group: Any) -> tuple[GroupMetric, ...]:
+    """The lines of lm-eval's `aggregate_metric_list`."""
+    return tuple(
+        GroupMetric(one.metric, None if one.filter_list is None else tuple(one.filter_list), bool(one.weight_by_size))
+        for one in group.aggregate_metric_list or ()
+    )
 
 
 def _are_builtin(names: Sequence[str], known: Mapping[str, Any]) -> bool:
@@ -176,6 +210,7 @@ class _Loader:
         self._defaults = defaults
         self._settings = {"finbench": True, **settings}
         self._managers: dict[str | None, Any] = {}
+        self.rules: dict[str, GroupRule] = {}  # of the groups that lm-eval itself loaded
 
     def load(self, name: str, data: str | None) -> dict[str, Any]:
         """lm-eval's Task objects of a task or group, by name."""
@@ -190,7 +225,11 @@ class _Loader:
                 include_path=self._folders, include_defaults=self._defaults, metadata=metadata
             )
         try:
-            return dict(self._managers[data].load([name])["tasks"])
+            found = self._managers[data].load([name])
+            for group in found.get("groups", {}).values():
+                leaves = tuple(task.task_name for task in group.get_all_tasks())
+                self.rules[group.name] = GroupRule(tuple(group.child_names), leaves, _group_metrics(group))
+            return dict(found["tasks"])
         except FinbenchError:
             raise
         except ConnectionError as err:  # of `datasets`, offline too: its words name the data set

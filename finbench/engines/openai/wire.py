@@ -34,7 +34,10 @@ FILLING_SERVERS = {"vllm", "sglang"}
 
 QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
 COMPLAINT = r"(?i)unsupported|unrecogni[sz]ed|unknown|not supported|not permitted|extra"
-FIELDS = ("temperature", "top_p", "top_k", "repetition_penalty", "presence_penalty", "seed", "stop", "echo", "logprobs")
+FIELDS = (
+    *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
+    *("seed", "stop", "echo", "logprobs"),
+)
 
 
 def _no_constant(name: str) -> float:
@@ -108,6 +111,10 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
         body["repetition_penalty"] = sampling.repetition_penalty
     if sampling.presence_penalty:
         body["presence_penalty"] = sampling.presence_penalty
+    if sampling.frequency_penalty:
+        body["frequency_penalty"] = sampling.frequency_penalty
+    if sampling.min_p or dialect.fills_defaults:
+        body["min_p"] = sampling.min_p
     if sampling.seed is not None:
         body["seed"] = sampling.seed
     if sampling.stop:

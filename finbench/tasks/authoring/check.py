@@ -320,8 +320,9 @@ def _with_sentinel(task: Task, document: Document) -> dict[str, Any] | None:
 
 def _golds(task: Task, document: Document, requests: Sequence[Request]) -> Iterator[tuple[str, str]]:
     """(code, what is wrong) for every gold that is not graded right when it is given as the reply."""
+    size = task.together(document)
     if document.answer.kind == "lm_eval":
-        verdict = task.own_grade(document, _right_choice(task, document, requests), document.golds[0].text)
+        verdict = task.own_grade(document, _right_choice(task, document, requests), [document.golds[0].text] * size)
         if not verdict.correct and task.output_type != "loglikelihood":
             yield (
                 "gold-fails",
@@ -367,4 +368,5 @@ def _accepts_nothing(task: Task, document: Document, requests: Sequence[Request]
     """Whether the task's own scoring takes an empty reply for right."""
     if task.output_type != "generate_until":
         return False
-    return task.own_grade(document, [Response(requests[0].id, "", "stop")], "").correct
+    size = task.together(document)
+    return task.own_grade(document, [Response(requests[0].id, "", "stop")], [""] * size).correct

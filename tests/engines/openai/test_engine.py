@@ -37,7 +37,7 @@ def test_a_reply_carries_text_tokens_time_and_attempts() -> None:
 
 def test_every_sampling_field_reaches_the_server() -> None:
     sampling = {"max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "top_k": 5, "repetition_penalty": 1.1, "seed": 3}
-    sampling |= {"presence_penalty": 1.5}
+    sampling |= {"presence_penalty": 1.5, "frequency_penalty": 0.5, "min_p": 0.1}
     with FakeServer() as server:
         ask_one(server, chat("1", stop=("END",), choices=("a", "b"), **sampling))
     body = server.bodies[0]
@@ -46,13 +46,13 @@ def test_every_sampling_field_reaches_the_server() -> None:
     assert body["messages"] == [{"role": "user", "content": "question 1"}] and body["model"] == "fake"
 
 
-@pytest.mark.parametrize(("owner", "expected"), [("vllm", (-1, 1.0)), ("openai", (None, None))])
+@pytest.mark.parametrize(("owner", "expected"), [("vllm", (-1, 1.0, 0.0)), ("openai", (None, None, None))])
 def test_servers_that_fill_gaps_from_generation_config_are_told_all_of_it(
     owner: str, expected: tuple[Any, Any]
 ) -> None:
     with FakeServer(owned_by=owner) as server:
         ask_one(server)
-    assert (server.bodies[0].get("top_k"), server.bodies[0].get("repetition_penalty")) == expected
+    assert tuple(server.bodies[0].get(name) for name in ("top_k", "repetition_penalty", "min_p")) == expected
 
 
 def test_the_extra_body_overrides_and_null_removes() -> None:
