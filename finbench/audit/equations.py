@@ -210,7 +210,7 @@ def _first_gap(tokens: list[Token]) -> int:
 
 
 def _spelled(tokens: list[Token]) -> list[tuple[str, str]]:
-    """The tokens as `closed_form` wants them; a fraction as a quotient of two brackets, itself in brackets."""
+    """The tokens as text/arithmetic.py wants them; a fraction as a quotient of two brackets, itself in brackets."""
     spelled: list[tuple[str, str]] = []
     opened: list[str] = []  # what each open bracket is: "" plain, "upper" or "lower" part of a fraction
     expected = ""

@@ -154,7 +154,7 @@ def audit(document: Document, text: str, grade: Grade, reasoning: str = "") -> A
 def marked(text: str, found: Audit) -> list[tuple[int, int, str, str]]:
     """What a page can underline in the audited text: (start, end, kind, note), in order; calculations enclose numbers.
 
-    Kinds: those of `origins.Kind`, and "right", "rounding", "wrong" for calculations.
+    Kinds: those of `page_index.Kind`, and "right", "rounding", "wrong" for calculations.
     """
     marks = [(t.start, t.end, str(t.kind), ", ".join(part for part in (t.where, t.how) if part)) for t in found.numbers]
     marks += [(s.start, s.end, s.verdict, f"exactly {s.exact}") for s in found.calculations]

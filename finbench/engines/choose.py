@@ -48,7 +48,7 @@ class Engine(Protocol):
 
         A None among the requests means that nothing can be asked until a reply has been taken. A failed request is a
         Response with finish "error"; only an engine that cannot go on at all raises EngineError. Where the iterator
-        has `prepare()` (feed.Feed), an engine that waits may call it to have a request made ahead, while it says True.
+        has `prepare()` (runs/pending.Feed), an engine that waits may call it to have a request made ahead, while it says True.
         """
         ...
 

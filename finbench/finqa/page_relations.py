@@ -1,7 +1,7 @@
 """What has to change together on a page when some of its numbers do.
 
 The numbers of all programs about a page are replaced wherever it shows them. Cells that the table derives from them
-follow (footing.py), and so do numbers in the text that round them or compare two of them (mentions.py).
+follow (table_relations.py), and so do numbers in the text that round them or compare two of them (text_relations.py).
 """
 
 from __future__ import annotations

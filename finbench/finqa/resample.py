@@ -1,7 +1,7 @@
 """The same questions over other numbers: a variant of a row, with golds of its own, and the proof that it holds.
 
 The numbers that the gold programs use are replaced wherever the page shows them, and what follows from them follows
-(coherence.py). The programs are rewritten and executed on the new page. All turns of a conversation share one draw. A
+(page_relations.py). The programs are rewritten and executed on the new page. All turns of a conversation share one draw. A
 question for which this cannot be done is left out, with the reason (docs/resampled.md). Everything is drawn from the seed
 and the row's id: the same seed gives the same bytes.
 """

@@ -1,6 +1,6 @@
 """Runs question by question: which is better, how sure that is, and which answers changed.
 
-Only questions that both runs hold with the same document count (aligned.py); the tests are in significance.py. Every
+Only questions that both runs hold with the same document count (align.py); the tests are in significance.py. Every
 further run is compared with the first; differences are the further run minus the first, in points. How it is printed is
 pages/comparison.py.
 """
