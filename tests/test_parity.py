@@ -18,6 +18,7 @@ import pytest
 
 from finbench.runs import execute, rescore
 from finbench.runs.execute import Settings
+from finbench.scores import compare
 from finbench.tasks import load
 from finbench.tasks.task import Asking
 
@@ -211,6 +212,21 @@ def test_groups_have_lm_evals_children_and_sizes(both: dict[str, Any]) -> None:
 def test_a_second_run_asks_nothing_and_says_the_same(both: dict[str, Any]) -> None:
     again = both["parity"].ours(both["folder"], both["names"], both["folder"] / "run", chat=both["chat"])
     assert again["results"] == both["ours"]["results"]
+
+
+def test_only_scores_that_are_means_over_questions_are_compared_by_question(both: dict[str, Any]) -> None:
+    run = both["folder"] / "run"
+    (pair,) = compare.compare([run, run]).pairs
+    gaps = {task.task: task.gap for task in pair.tasks}
+    entries = both["ours"]["finbench"]["tasks"]
+    assert {name for name, gap in gaps.items() if gap is None} == {
+        n for n, e in entries.items() if not e["by_question"]
+    }
+    for name, gap in gaps.items():
+        assert gap is None or gap.first == pytest.approx(entries[name]["score"], abs=1e-3), name
+    if not both["chat"]:
+        assert gaps["corpus"] is gaps["fixed_choices"] is gaps["by_task"] is None
+        assert gaps["fractional"] and gaps["majority"] and gaps["by_size"]
 
 
 def test_scoring_the_run_again_keeps_lm_evals_numbers(both: dict[str, Any]) -> None:

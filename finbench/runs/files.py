@@ -135,7 +135,9 @@ def _group_score(estimate: Estimate, rule: GroupRule | None, subtasks: Sequence[
     if "metric" not in subtasks[0]:
         return {"score": score, "ci": ci}
     metric = rule.metrics[0].metric if rule and rule.metrics else subtasks[0]["metric"]
-    return {"score": score, "ci": ci, "lenient": score, "lenient_ci": ci, "metric": metric, "scale": scale}
+    shares = all(entry["by_question"] for entry in subtasks) and (rule is None or rule.pooled)
+    own = {"lenient": score, "lenient_ci": ci, "metric": metric, "scale": scale, "by_question": shares}
+    return {"score": score, "ci": ci, **own}
 
 
 def _graded(
@@ -251,7 +253,6 @@ def _say_own(line: dict[str, Any], verdict: Grade) -> None:
         return
     chosen = key.partition(",")[2]
     named = {name.rpartition(",")[0]: value for name, value in verdict.metrics.items() if name.endswith(f",{chosen}")}
-    del line["acc"], line["lenient"]
     about = line.pop("finbench")  # stays last: readers look for it at the end of a line
     share = credit(verdict.metrics[key])
     line |= {"filter": chosen, "metrics": list(named), **named}

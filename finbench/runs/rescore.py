@@ -21,15 +21,8 @@ from finbench.tasks.documents import document_from_row
 
 # Of a task that lm-eval's own code scored: what its aggregation says.
 OWN_FIELDS = (
-    "score",
-    "ci",
-    "lenient",
-    "lenient_ci",
-    "metric",
-    "scale",
-    "higher_is_better",
-    "clusters",
-    "design_effect",
+    *("score", "ci", "lenient", "lenient_ci", "metric", "scale", "higher_is_better", "by_question"),
+    *("clusters", "design_effect"),
 )
 
 Sample = tuple[Document, Response]

@@ -33,6 +33,7 @@ class Aggregation:
     scale: int | None = None
     bounds: tuple[float, float] = (-math.inf, math.inf)
     slow: bool = False
+    exponential: bool = False  # the interval is made on the logarithm, as that of a perplexity must be
     higher_is_better: bool = True
 
 
@@ -73,6 +74,9 @@ def estimate(documents: Sequence[Sequence[Any]], aggregation: Aggregation) -> Es
     found = [_drawn(documents, rng.integers(0, groups, groups).tolist(), aggregation) for _ in range(draws)]
     kept = [one for one in found if math.isfinite(one)]
     se = float(np.std(kept)) if kept else 0.0
+    if aggregation.exponential and value > 0 and min(kept, default=0.0) > 0:
+        half = t_quantile(groups - 1) * float(np.std(np.log(kept)))
+        return Estimate(value, value * math.exp(-half), value * math.exp(min(half, 500.0)), groups, se, groups)
     low, high = _interval(value, se, groups, aggregation.bounds)
     return Estimate(value, low, high, groups, se or (high - low) / 4, groups)
 
@@ -155,6 +159,11 @@ class GroupRule:
             for one in stored["metrics"]
         )
         return cls(tuple(stored["children"]), tuple(stored["tasks"]), metrics)
+
+    @property
+    def pooled(self) -> bool:
+        """Is the group's score the mean over all of its questions?"""
+        return not self.metrics or self.metrics[0].weight_by_size
 
     def sums(self, results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
         """ "metric,filter" -> the group's number, from the entries of its tasks (each with its `sample_len`)."""

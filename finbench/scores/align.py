@@ -27,6 +27,7 @@ class TaskFiles:
     name: str
     files: tuple[Path, ...]
     judged: bool
+    paired: bool = True  # the score is a mean over questions; BLEU, perplexity and the like are not
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def open_run(path: Path) -> Run:
                 name,
                 tuple(path / f"samples_{slug(part)}.jsonl" for part in entry.get("subtasks") or [name]),
                 entry.get("verdict_by") == "judge",
+                bool(entry.get("by_question", True)),
             )
             for name, entry in results["tasks"].items()
         }
@@ -127,7 +129,7 @@ def _question(line: Mapping[str, Any], judged: bool, file: int, offset: int) -> 
     return str(ours["id"]), Question(
         document=hash(line["doc_hash"]),
         prompt=hash(line["prompt_hash"]),
-        score=float(verdict_of(ours, judged)) if judged else float(line["acc"]),
+        score=float(verdict_of(ours, judged)) if judged else float(ours.get("score", line["acc"])),
         reason=sys.intern(str(ours["reason"])),
         cluster=sys.intern(str(ours.get("cluster") or "")),
         file=file,

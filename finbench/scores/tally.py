@@ -197,7 +197,7 @@ class Tally:
         """What differs where lm-eval's own code scores: the metric's name and unit, and nothing lenient beside it."""
         scale = self.scale(self.metric)
         score, *ci = (round(scale * value, 4) for value in (estimate.mean, estimate.low, estimate.high))
-        higher = self._aggregations(self.metric).higher_is_better if self._aggregations else True
+        how = self._aggregations(self.metric) if self._aggregations else None
         return {
             "score": score,
             "ci": ci,
@@ -205,7 +205,9 @@ class Tally:
             "lenient_ci": ci,
             "metric": self.metric,
             "scale": scale,
-            "higher_is_better": higher,
+            "higher_is_better": how is None or how.higher_is_better,
+            # Is the score the mean of what its questions count for, so that two runs can be compared by question?
+            "by_question": scale == 100 and (how is None or how.mean),
         }
 
     def _own_metrics(self) -> dict[str, Any]:

@@ -24,8 +24,8 @@ _RESULTS: Mapping[str, dict[str, Any]] = {
     "chrfpp": {"scale": 1, "bounds": (0.0, 100.0), "slow": True},
     "ter": {"scale": 1, "bounds": (0.0, math.inf), "slow": True},
     "brier_score": {"scale": 1, "bounds": (0.0, 2.0)},
-    "perplexity": {"scale": 1, "bounds": (0.0, math.inf)},
-    "weighted_perplexity": {"scale": 1, "bounds": (0.0, math.inf)},
+    "perplexity": {"scale": 1, "bounds": (0.0, math.inf), "exponential": True},
+    "weighted_perplexity": {"scale": 1, "bounds": (0.0, math.inf), "exponential": True},
     "bits_per_byte": {"scale": 1, "bounds": (0.0, math.inf)},
     "bypass_agg": {"scale": 1},
 }

@@ -69,6 +69,16 @@ def test_an_interval_stays_within_the_bounds_and_is_endless_without_any() -> Non
     assert math.isinf(constant.low) and math.isinf(constant.high)
 
 
+def test_the_interval_of_a_perplexity_is_made_on_the_logarithm() -> None:
+    def perplexity(values: list[float]) -> float:
+        return math.exp(-sum(values) / len(values))
+
+    values = [[-float(n % 7)] for n in range(60)]
+    found = estimate(values, Aggregation(perplexity, exponential=True))
+    assert 0 < found.low < found.mean < found.high
+    assert math.log(found.high / found.mean) == pytest.approx(math.log(found.mean / found.low))
+
+
 def test_draws_for_which_the_function_has_no_value_are_left_out() -> None:
     def inverse(values: list[float]) -> float:
         return 1 / sum(values)
