@@ -14,7 +14,7 @@ from fake_server import FakeServer
 from finbench.records import Answer, Document, Gold, Grade, Response
 from finbench.runs import files
 from finbench.runs.execute import Outcome, Settings, execute, plan
-from finbench.scores.aggregates import GroupMetric, GroupRule
+from finbench.scores.aggregates import Aggregation, GroupMetric, GroupRule
 from finbench.scores.tally import Tally
 
 VOTE = [{"function": "regex", "regex_pattern": r"(\d+)"}, {"function": "majority_vote"}, {"function": "take_first"}]
@@ -96,6 +96,30 @@ def tally(*right: bool, own: str = "", judged: bool = False, judgement: str = ""
         said = {"verdict": judgement} if judgement else None
         found.add(document, [([Response("r", "7", "stop")], Grade(correct, "equal", metrics=metrics), said)])
     return found
+
+
+def test_a_failed_request_counts_as_wrong_in_a_share_and_nowhere_else() -> None:
+    document = Document("d", "t", "?", Answer("lm_eval"), (Gold("7"),))
+
+    def score(higher_is_better: bool, value: float) -> float:
+        mean = Aggregation(lambda values: sum(values) / len(values), mean=True, higher_is_better=higher_is_better)
+        found = Tally(aggregations=lambda key: mean)
+        found.add(document, [([], Grade(True, "equal", metrics={"m,none": value}), None)])
+        found.add(document, [([], Grade(False, "error"), None)])
+        return float(found.summary()["score"])
+
+    assert score(True, 1.0) == 50.0
+    assert score(False, 0.25) == 25.0, "an error rate must not fall because requests fail"
+
+
+def test_repeats_of_a_question_are_one_question_with_the_mean_of_its_values() -> None:
+    document = Document("d", "t", "?", Answer("lm_eval"), (Gold("7"),))
+    mean = Aggregation(lambda values: sum(values) / len(values), mean=True)
+    found = Tally(aggregations=lambda key: mean)
+    found.add(document, [([], Grade(False, "different", metrics={"m,none": value}), None) for value in (0.2, 0.6)])
+    found.add(document, [([], Grade(False, "different", metrics={"m,none": value}), None) for value in (0.0, 0.0)])
+    entry = found.summary()
+    assert (entry["n"], entry["score"], entry["metrics"]["m,none"], entry["metric"]) == (2, 20.0, 0.2, "m,none")
 
 
 @pytest.mark.parametrize(("by_size", "expected"), [(True, 0.25), (False, 0.5)])

@@ -94,6 +94,11 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
             raise EngineError(
                 "chat servers give no log-probabilities of a prompt: run this task with --no-chat, or a local engine"
             )
+        if not request.prompt:
+            raise EngineError(
+                "servers give no log-probability for the first token of a text, so a text without a prompt before it "
+                "cannot be scored there: run this task with a local engine (--engine hf or vllm)"
+            )
         # One token is generated because servers refuse zero; it is cut off again by its offset.
         body |= {"prompt": request.prompt + request.continuation, "echo": True, "logprobs": 1, "max_tokens": 1}
         body |= {"temperature": 0.0, **extra}

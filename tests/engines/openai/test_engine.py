@@ -98,6 +98,12 @@ def test_loglikelihood_that_the_server_cannot_give_is_an_engine_error(with_messa
         ask_one(server, request)
 
 
+def test_a_text_without_a_prompt_before_it_cannot_be_scored_by_a_server() -> None:
+    request = raw("1", "", continuation="The sky is blue", kind="loglikelihood", whole=True)
+    with FakeServer() as server, pytest.raises(EngineError, match="first token of a text.*local engine"):
+        ask_one(server, request)
+
+
 def test_choices_fall_back_to_plain_text_when_the_server_refuses_them() -> None:
     with FakeServer(mode="400-structured") as server:
         replies = ask(server, [chat(str(i), choices=("yes", "no")) for i in range(20)])
