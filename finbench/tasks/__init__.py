@@ -3,7 +3,8 @@
 In go names of tasks or folders with a YAML and, by consent, Python; out come `Task` objects whose documents stream in and
 whose prompts are rendered one at a time. The only room that knows lm-eval's Task objects.
 
-Read first: task.py (one benchmark: documents, prompts, lm-eval's own scoring), then load.py (names -> tasks).
+Read first: task.py (one benchmark: documents, prompts), then load.py (names -> tasks). own_scoring.py is lm-eval's scoring
+of tasks that bring one, decoding.py reads their `generation_kwargs`.
 yaml_files.py reads a YAML as text before anything of it runs, consent.py asks for its Python, templates.py renders in a
 sandbox; documents.py turns a row into a `Document`; table_files.py and data_files.py read rows, packs.py brings
 data to a machine; authoring/ makes and checks tasks; catalogue.py lists them.

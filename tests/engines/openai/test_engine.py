@@ -100,7 +100,7 @@ def test_loglikelihood_that_the_server_cannot_give_is_an_engine_error(with_messa
 
 def test_a_text_without_a_prompt_before_it_cannot_be_scored_by_a_server() -> None:
     request = raw("1", "", continuation="The sky is blue", kind="loglikelihood", whole=True)
-    with FakeServer() as server, pytest.raises(EngineError, match="first token of a text.*local engine"):
+    with FakeServer() as server, pytest.raises(EngineError, match=r"first token of a text.*local engine"):
         ask_one(server, request)
 
 
