@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from finbench.scores.aggregates import Aggregation, GroupMetric, GroupRule, credit, estimate, number, weighted
-from finbench.scores.intervals import Estimate
+from finbench.scores.intervals import Estimate, wilson
 
 
 def share_equal(pairs: list[Any]) -> float:
@@ -60,6 +60,12 @@ def test_the_bootstrap_of_a_share_is_as_wide_as_the_formula() -> None:
 def test_no_interval_is_empty_where_every_draw_gives_the_same(pair: tuple[str, str], mean: float) -> None:
     found = estimate([[pair]] * 20, SHARE)
     assert found.mean == mean and 0 <= found.low < found.high <= 1
+
+
+def test_an_interval_without_a_difference_between_draws_is_wilsons_within_any_bounds() -> None:
+    found = estimate([["a"]] * 20, Aggregation(lambda values: 75.0, bounds=(50.0, 150.0)))
+    low, high = wilson(0.25, 20)
+    assert (found.low, found.high) == pytest.approx((50 + 100 * low, 50 + 100 * high))
 
 
 def test_an_interval_stays_within_the_bounds_and_is_endless_without_any() -> None:
