@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -121,6 +122,37 @@ def test_means_keep_their_formula_and_lm_evals_other_functions_their_unit_and_bo
     assert one.aggregation("acc,none").mean and one.aggregation("acc,none").scale is None
     assert (one.aggregation("bleu,x").scale, one.aggregation("bleu,x").bounds) == (1, (0.0, 100.0))
     assert one.aggregation("ppl,none").scale == 1 and not one.aggregation("ppl,none").mean
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "bounds", "slow", "exponential"),
+    [
+        ("f1_score", 100, (0.0, 1.0), False, False),
+        ("matthews_corrcoef", 100, (-1.0, 1.0), False, False),
+        ("chrf", 1, (0.0, 100.0), True, False),
+        ("chrfpp", 1, (0.0, 100.0), True, False),
+        ("ter", 1, (0.0, math.inf), True, False),
+        ("brier_score", 1, (0.0, 2.0), False, False),
+        ("perplexity", 1, (0.0, math.inf), False, True),
+        ("weighted_perplexity", 1, (0.0, math.inf), False, True),
+        ("bits_per_byte", 1, (0.0, math.inf), False, False),
+        ("median", None, (-math.inf, math.inf), False, False),
+    ],
+)
+def test_every_function_of_lm_eval_has_its_unit_and_bounds(
+    name: str, scale: int | None, bounds: tuple[float, float], slow: bool, exponential: bool
+) -> None:
+    from lm_eval.api import metrics
+
+    how = scoring(lambda row, replies: {}, {"m": getattr(metrics, name)}).aggregation("m,none")
+    assert (how.scale, how.bounds, how.slow, how.exponential) == (scale, bounds, slow, exponential)
+
+
+def test_a_function_of_the_tasks_own_is_not_taken_for_lm_evals_of_that_name() -> None:
+    def bleu(values: list[Any]) -> float:
+        return 0.5
+
+    assert scoring(lambda row, replies: {}, {"m": bleu}).aggregation("m,none").scale is None
 
 
 def test_a_name_that_a_metric_made_up_is_summed_up_as_its_parent_and_others_by_the_mean() -> None:
