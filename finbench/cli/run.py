@@ -32,7 +32,9 @@ SAMPLING: dict[str, tuple[Callable[[Any], Any], str]] = {
     "top_p": (number(float, 0, 1, above=True), "nucleus sampling"),
     "top_k": (number(int, 0), "0 is no limit"),
     "repetition_penalty": (number(float, 0, above=True), "1 is none"),
+    "min_p": (number(float, 0, 1), "least probability beside the likeliest token's, 0 is no limit"),
     "presence_penalty": (float, "0 is none"),
+    "frequency_penalty": (float, "0 is none"),
 }
 
 # Flags that go to the engine as they are.

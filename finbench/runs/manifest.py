@@ -18,6 +18,7 @@ from finbench.runs.cost import read
 from finbench.runs.plan import Plan, Settings
 from finbench.sanitize import redacted, redacted_setting, slug
 from finbench.scores import agreement
+from finbench.scores.aggregates import GroupRule
 from finbench.scores.tally import SCHEMA
 from finbench.tasks.task import Task
 
@@ -60,6 +61,7 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
             for task in plan.tasks
         },
         "groups": plan.selection.groups,
+        "group_rules": {name: asdict(rule) for name, rule in plan.selection.rules.items()},
         "trusted_code": plan.selection.consent,
         "versions": versions(),
         "git_commit": git_commit(),
@@ -115,7 +117,8 @@ def write(
         "limit": manifest["settings"].get("limit"),
         "random_seed": manifest["settings"].get("seed"),
     }
-    upstream = files.lm_eval_results(outcome, infos, sizes, config)
+    rules = {name: GroupRule.of(rule) for name, rule in manifest.get("group_rules", {}).items()}
+    upstream = files.lm_eval_results(outcome, infos, sizes, config, rules)
     upstream |= {
         "git_hash": manifest["git_commit"],
         "lm_eval_version": manifest["versions"].get("lm-eval", ""),

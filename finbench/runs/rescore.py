@@ -14,9 +14,16 @@ from finbench.grading.lines import document_of
 from finbench.records import Document, Finish, Grade, Response
 from finbench.runs import files, grading_process, manifest, scoring
 from finbench.runs.store import Store
+from finbench.scores.aggregates import GroupRule
 from finbench.scores.tally import SCHEMA, Tally
 from finbench.tasks import data_files
 from finbench.tasks.documents import document_from_row
+
+# Of a task that lm-eval's own code scored: what its aggregation says.
+OWN_FIELDS = (
+    *("score", "ci", "lenient", "lenient_ci", "metric", "scale", "higher_is_better", "by_question"),
+    *("clusters", "design_effect"),
+)
 
 Sample = tuple[Document, Response]
 Watcher = Callable[[Document, Response, Grade], None]
@@ -45,7 +52,8 @@ def rescore(folder: Path) -> tuple[dict[str, Any], int]:
         with Store(folder) as store:
             opened = bool((about["profile"].get("thinking") or {}).get("opened"))
             changed = sum(grading_process.regrade(store, info.name, opened=opened) for info in infos)
-            summary = files.summarize(store, folder, infos, about["groups"], about["suite"])
+            rules = {name: GroupRule.of(rule) for name, rule in about.get("group_rules", {}).items()}
+            summary = files.summarize(store, folder, infos, about["groups"], about["suite"], rules=rules)
             _keep_aggregates(summary["tasks"], before["finbench"]["tasks"])
         if about["status"] != "interrupted":
             about["status"] = manifest.status(summary)
@@ -59,9 +67,12 @@ def rescore(folder: Path) -> tuple[dict[str, Any], int]:
 
 
 def _keep_aggregates(entries: Mapping[str, Any], before: Mapping[str, Any]) -> None:
-    """lm-eval's own aggregates ("exact_match,strict"): its verdicts were not touched, so they stand as they were."""
+    """lm-eval's own aggregates ("exact_match,strict") and the score that is one of them: its verdicts were not touched,
+    and only the task itself could sum them up again, so they stand as they were."""
     for name, entry in entries.items():
         earlier = before.get(name, {})
+        if "metric" in earlier:
+            entry |= {key: earlier[key] for key in OWN_FIELDS if key in earlier}
         upstream = {key: value for key, value in earlier.get("metrics", {}).items() if "," in key}
         entry["metrics"] = {**upstream, **entry["metrics"]}
         _keep_aggregates(entry.get("subtasks", {}), earlier.get("subtasks", {}))

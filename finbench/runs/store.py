@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import quote
 
 from finbench.errors import StoreError
-from finbench.records import Document, Grade, Request, Response, Sampling, fields_of
+from finbench.records import Document, Grade, Request, Response, Sampling
 from finbench.runs import refusals
 from finbench.serialize import compact, grade_from, grade_json, packed, response_from, response_json
 
@@ -356,7 +356,7 @@ def _stored(rows: list[Any]) -> Stored:
 
 @lru_cache(maxsize=64)
 def _sampling_json(sampling: Sampling, continuation: str) -> str:
-    return compact(fields_of(sampling) | ({"continuation": continuation} if continuation else {}))
+    return compact(sampling.stated() | ({"continuation": continuation} if continuation else {}))
 
 
 def wall_clock() -> str:

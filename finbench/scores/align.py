@@ -27,6 +27,7 @@ class TaskFiles:
     name: str
     files: tuple[Path, ...]
     by: str
+    paired: bool = True  # the score is a mean over questions; BLEU, perplexity and the like are not
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def open_run(path: Path) -> ComparedRun:
                 name,
                 tuple(path / f"samples_{slug(part)}.jsonl" for part in entry.get("subtasks") or [name]),
                 entry.get("verdict_by") or "grader",
+                bool(entry.get("by_question", True)),
             )
             for name, entry in results["tasks"].items()
         }

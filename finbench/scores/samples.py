@@ -39,7 +39,9 @@ class SampleFiles:
 
     def credit(self, sample: Mapping[str, Any], right: bool) -> float:
         """What a sample counts for in the score of its task."""
-        return credit_of(sample, self.by) or 0.0 if self.by == "reference" else float(right)
+        if self.by == "reference" or "score" in sample:
+            return credit_of(sample, self.by) or 0.0
+        return float(right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +173,11 @@ def graded(line: bytes) -> dict[str, Any]:
 def credit_of(sample: Mapping[str, Any], by: str) -> float | None:
     """What a sample counts for (0..1) in the score that `by` gives: "grader", "judge" or "reference".
 
-    None where a judge's score has no verdict of the judge: what it was never asked about is missing, not wrong.
+    None where a judge's score has no verdict of the judge: what it was never asked about is missing, not wrong. `score`
+    is lm-eval's own value of a metric that is no mere right or wrong.
     """
+    if "score" in sample:
+        return float(sample["score"])
     if by == "reference":
         return float((sample.get("metrics") or {}).get("reference", 0.0))
     if by == "judge":

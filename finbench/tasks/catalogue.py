@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from finbench.errors import DataError, TaskError, UsageError
-from finbench.tasks import download, load, merged, table_files, yaml_files
+from finbench.tasks import download, load, table_files, yaml_files
 from finbench.tasks.authoring import lint
 from finbench.tasks.task import Asking, Task
+from finbench.tasks.trust import merged
 
 DRAWN = ("finance_instruct",)  # its docs.load draws 1,000 rows unless the YAML says `draw: null`
 

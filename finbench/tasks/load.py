@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from finbench.errors import DataError, FinbenchError, NothingSelected, TaskError
-from finbench.tasks import consent, doors, merged, yaml_files
+from finbench.scores.aggregates import GroupMetric, GroupRule
+from finbench.tasks import yaml_files
 from finbench.tasks.task import Task
+from finbench.tasks.trust import consent, doors, merged
 
 log = logging.getLogger("finbench")
 
@@ -39,6 +41,9 @@ class Selection:
     tasks: tuple[Task, ...]
     groups: Mapping[str, tuple[str, ...]]  # group name -> names of its tasks
     consent: Mapping[str, str]  # files that foreign Python was consented to with: path -> hash
+    rules: Mapping[str, GroupRule] = field(
+        default_factory=dict
+    )  # of all groups and sub-groups, as lm-eval sums them up
     sampled: tuple[str, ...] = ()  # tasks of a suite whose rows were not found: they run on their sample rows
 
 
@@ -87,10 +92,12 @@ def load(
     allowed = consent.check(wanted, known, folders[0].root, code=trust, data=trust_data)
     readable = frozenset(path for folder in folders for path in folder.parts)
     guard = doors.Guard(folders[0].root, tuple(include), readable, code=trust, data=trust_data)
-    objects, sampled = _objects(wanted, known, _Managers(guard, elsewhere, settings or {}), data)
+    managers = _Managers(guard, elsewhere, settings or {})
+    objects, sampled = _objects(wanted, known, managers, data)
     tasks = tuple(_task(name, objects[name], known) for name in _order(wanted, known, objects))
     ran = allowed | consent.imported(include) if trust else {}
-    return Selection(tasks, dict(_groups(wanted, known, objects)), ran, sampled)
+    rules = dict(_shipped_rules(wanted, known, folders[0].root, objects)) | managers.rules
+    return Selection(tasks, dict(_groups(wanted, known, objects)), ran, rules, sampled)
 
 
 def _order(wanted: Sequence[str], known: merged.Known, objects: Mapping[str, Any]) -> list[str]:
@@ -160,6 +167,9 @@ def _task(name: str, inner: Any, known: merged.Known) -> Task:
         task = Task(name, inner, known[name].chain(name) if name in known else [])
     with yaml_files.in_words(f"task {name}: generation_kwargs"):
         task.sampling()
+    if task.unknown_settings:
+        named = ", ".join(f"{key}: {value!r}" for key, value in task.unknown_settings.items())
+        log.warning("%s: no engine knows these generation_kwargs, the run goes without them: %s", task.name, named)
     return task
 
 
@@ -206,6 +216,31 @@ def _groups(
             yield name, tuple(leaf for leaf in leaves_of(name, known) if leaf in objects)
 
 
+def _shipped_rules(
+    names: Sequence[str], known: Mapping[str, yaml_files.Folder], shipped: Path, objects: Mapping[str, Any]
+) -> Iterator[tuple[str, GroupRule]]:
+    """The rules of shipped groups, whose tasks are loaded one by one; suites are none, their members are."""
+    from lm_eval.api.group import Group
+
+    for name in names:
+        file = known[name].files[name] if name in known else None
+        if file is None or file.kind != "group" or known[name].root != shipped:
+            continue
+        if not is_suite(file):
+            group = Group.from_config({key: file.config.get(key) for key in ("group", "task", "aggregate_metric_list")})
+            leaves = tuple(leaf for leaf in leaves_of(name, known) if leaf in objects)
+            yield name, GroupRule(tuple(_listed(file)), leaves, _group_metrics(group))
+        yield from _shipped_rules(_listed(file), known, shipped, objects)
+
+
+def _group_metrics(group: Any) -> tuple[GroupMetric, ...]:
+    """The lines of lm-eval's `aggregate_metric_list`."""
+    return tuple(
+        GroupMetric(one.metric, None if one.filter_list is None else tuple(one.filter_list), bool(one.weight_by_size))
+        for one in group.aggregate_metric_list or ()
+    )
+
+
 def _are_builtin(names: Sequence[str], known: Mapping[str, Any]) -> bool:
     """Whether lm-eval's own task folder names them: by its index, which takes ten seconds or more to build.
 
@@ -245,6 +280,7 @@ class _Managers:
         self._defaults = defaults
         self._settings = {"finbench": True, **settings}
         self._managers: dict[str | None, Any] = {}
+        self.rules: dict[str, GroupRule] = {}  # of the groups that lm-eval itself loaded
 
     def load(self, name: str, data: str | None) -> dict[str, Any]:
         """lm-eval's Task objects of a task or group, by name."""
@@ -264,7 +300,11 @@ class _Managers:
             folders = [str(folder) for folder in (self._guard.shipped, *self._guard.roots)]
             self._managers[data] = TaskManager(include_path=folders, include_defaults=self._defaults, metadata=told)
         try:
-            return dict(self._managers[data].load([name])["tasks"])
+            found = self._managers[data].load([name])
+            for group in found.get("groups", {}).values():
+                leaves = tuple(task.task_name for task in group.get_all_tasks())
+                self.rules[group.name] = GroupRule(tuple(group.child_names), leaves, _group_metrics(group))
+            return dict(found["tasks"])
         except FinbenchError:
             raise
         except ConnectionError as err:  # of `datasets`, offline too: its words name the data set

@@ -16,7 +16,7 @@ from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from finbench.tasks import rendering
+from finbench.tasks.trust import rendering
 
 MAX_OUTPUT = 4_000_000  # characters of one rendered prompt; FinQA's longest is under 10,000
 MAX_REPEAT = 100_000  # elements that a `*` inside a template may make

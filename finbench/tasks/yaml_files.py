@@ -231,11 +231,15 @@ class Folder:
                 return
             if item in above:
                 raise TaskError(f"{file.path}: group {item!r} contains itself; break the cycle")
-            listed = file.config.get("task") or []
+            visit_listed(file.config.get("task") or [], (*above, item))
+
+        def visit_listed(listed: Any, above: tuple[str, ...]) -> None:
             for member in listed if isinstance(listed, list) else [listed]:
                 inner = member.get("task") or member.get("group") if isinstance(member, dict) else member
                 if isinstance(inner, str):
-                    visit(inner, (*above, item))
+                    visit(inner, above)
+                elif isinstance(inner, list):  # a group written inside the group
+                    visit_listed(inner, above)
 
         visit(name, ())
         return names

@@ -122,7 +122,7 @@ def test_the_doors_hold_without_the_check_before_them(tmp_path, way, monkeypatch
     """Should lm-eval merge a configuration in another way than we do, its own values are judged at its own doors."""
     folder = hostile(tmp_path / "theirs", "evil", WAYS[way])
     (folder / "part.yaml").write_text(f"process_results: null\n{FETCHED}\n".replace("HERE", str(folder)))
-    monkeypatch.setattr("finbench.tasks.consent.check", lambda *_, **__: {})
+    monkeypatch.setattr("finbench.tasks.trust.consent.check", lambda *_, **__: {})
     with watched(folder) as ran, pytest.raises(FinbenchError, match="--trust-task-code"):
         load.load(["evil"], include=[folder], data="sample", builtins=False)
     assert ran == []

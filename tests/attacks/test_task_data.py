@@ -109,7 +109,7 @@ def test_nothing_outside_the_folder_is_read_without_consent(tmp_path, way, group
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_doors_hold_without_the_check_before_them(tmp_path, way, connections, monkeypatch):
-    monkeypatch.setattr("finbench.tasks.consent.check", lambda *_, **__: {})
+    monkeypatch.setattr("finbench.tasks.trust.consent.check", lambda *_, **__: {})
     folder = written(tmp_path, WAYS[way], True)
     with pytest.raises(FinbenchError, match="--trust-task-data"):
         load.load(["evil"], include=[folder], builtins=False)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from finbench.tasks import load, rendering, templates
+from finbench.tasks import load, templates
 from finbench.tasks.templates import SecurityError, TemplateError
+from finbench.tasks.trust import rendering
 
 TASK = """\
 task: evil

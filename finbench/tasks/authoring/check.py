@@ -16,12 +16,13 @@ from typing import Any
 from finbench import grading
 from finbench.errors import DataError, FinbenchError, TaskError
 from finbench.records import UNREADABLE_REASONS, Document, Request, Response, text_hash
-from finbench.tasks import consent, load, merged, table_files, yaml_files
+from finbench.tasks import load, table_files, yaml_files
 from finbench.tasks.authoring import lint
 from finbench.tasks.authoring.findings import CODES, Finding, Report
 from finbench.tasks.data_files import SAMPLE, DataMissing
-from finbench.tasks.merged import Setting
 from finbench.tasks.task import Asking, Task
+from finbench.tasks.trust import consent, merged
+from finbench.tasks.trust.merged import Setting
 from finbench.text import quantities
 
 SENTINEL = "FINBENCHGOLD"
@@ -412,8 +413,9 @@ def _marked(key: str, value: Any, gold: str, holding: Collection[str]) -> Any:
 
 def _golds(task: Task, document: Document, requests: Sequence[Request]) -> Iterator[tuple[str, str]]:
     """(code, what is wrong) for every gold that is not graded right when it is given as the reply."""
+    size = task.together(document)
     if document.answer.kind == "lm_eval":
-        verdict = task.own_grade(document, _right_choice(task, document, requests), document.golds[0].text)
+        verdict = task.own_grade(document, _right_choice(task, document, requests), [document.golds[0].text] * size)
         if not verdict.correct and task.output_type != "loglikelihood":
             yield (
                 "gold-fails",
@@ -459,4 +461,5 @@ def _accepts_nothing(task: Task, document: Document, requests: Sequence[Request]
     """Whether the task's own scoring takes an empty reply for right."""
     if task.output_type != "generate_until":
         return False
-    return task.own_grade(document, [Response(requests[0].id, "", "stop")], "").correct
+    size = task.together(document)
+    return task.own_grade(document, [Response(requests[0].id, "", "stop")], [""] * size).correct

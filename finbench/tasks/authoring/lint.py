@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from finbench.records import Answer
-from finbench.tasks import consent, table_files, yaml_files
+from finbench.tasks import decoding, table_files, yaml_files
 from finbench.tasks.authoring.findings import Finding
-from finbench.tasks.merged import Setting
+from finbench.tasks.trust import consent
+from finbench.tasks.trust.merged import Setting
 
 MIN_TOKENS = 1024  # a reasoning model often needs more before it answers
-GENERATION_KEYS = frozenset(
-    "until do_sample temperature top_p top_k max_gen_toks max_tokens repetition_penalty presence_penalty".split()
-)
+GENERATION_KEYS = decoding.KNOWN | set(decoding.NEUTRAL)
 ROWS_DOOR = "finbench.lm_eval.rows"
 _STRUCTURE = frozenset({"include", "group", "tag", "task", "task_list", "class"})
 _METRIC_KEYS = frozenset({"metric", "aggregation", "higher_is_better", "hf_evaluate"})
@@ -95,7 +94,7 @@ def _generation(name: str, settings: Mapping[str, Setting]) -> Iterator[Finding]
     if "until" not in given:
         text = "no `until`: lm-eval stops at a blank line; write `until: []` to let the model finish"
         yield _at(name, "no-until", file, ("generation_kwargs",), text)
-    key = next((key for key in ("max_gen_toks", "max_tokens") if key in given), None)
+    key = next((key for key in decoding.LENGTHS if key in given), None)
     limit = given.get(key) if key else None
     if key is None:
         text = f"no `max_gen_toks`: plain lm-eval cuts replies at 256 tokens; write the limit, at least {MIN_TOKENS}"

@@ -73,10 +73,10 @@ YAML_MISTAKES = [
         "temperature",
     ),
     (
-        {"generation_kwargs": {"until": [], "max_new_tokens": 2048, "max_gen_toks": 2048}},
+        {"generation_kwargs": {"until": [], "max_new_token": 2048, "max_gen_toks": 2048}},
         "unknown-key",
         "max_new",
-        "max_tokens",
+        "max_new_tokens",
     ),
     ({"metric_list": [{"metric": "acc", "agregation": "mean"}]}, "unknown-key", "agregation", "aggregation"),
     ({"generation_kwargs": {"max_gen_toks": 2048}}, "no-until", "generation_kwargs", "until: []"),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from finbench.tasks import merged, yaml_files
+from finbench.tasks import yaml_files
 from finbench.tasks.authoring import lint
+from finbench.tasks.trust import merged
 
 SOUND = "task: t\ncustom_dataset: !function finbench.lm_eval.rows\ngeneration_kwargs: {until: [], max_gen_toks: 4096}\n"
 

@@ -80,10 +80,10 @@ class Worker:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            package = Path(__file__).parents[2]
+            package = Path(__file__).parents[3]
             path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", "from finbench.tasks import rendering; rendering.serve()"],
+                [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # a MemoryError on the way out is no news

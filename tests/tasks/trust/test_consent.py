@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from finbench.errors import TaskError
-from finbench.tasks import consent, load, yaml_files
+from finbench.tasks import load, yaml_files
+from finbench.tasks.trust import consent
 
 
 def scanned(path: Path, **files: str) -> dict[str, yaml_files.Folder]:

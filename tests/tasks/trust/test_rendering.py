@@ -7,8 +7,8 @@ import datetime
 import numpy
 import pytest
 
-from finbench.tasks import rendering
 from finbench.tasks.templates import TemplateError
+from finbench.tasks.trust import rendering
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from finbench.errors import TaskError
-from finbench.tasks import doors, load
+from finbench.tasks import load
+from finbench.tasks.trust import doors
 
 
 def guarded(folder: Path, **settings: object) -> doors.Guard:

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from finbench.errors import TaskError
-from finbench.tasks import consent, templates
+from finbench.tasks import templates
+from finbench.tasks.trust import consent
 from finbench.tasks.yaml_files import DOORS
 
 METRIC_SETTINGS = frozenset({"metric_list", "process_results", "output_type"})

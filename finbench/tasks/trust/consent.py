@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from finbench.errors import TaskError
-from finbench.tasks.merged import Built, Known, Setting, built, sources
+from finbench.tasks.trust.merged import Built, Known, Setting, built, sources
 from finbench.tasks.yaml_files import TaskFile
 
 # Builders of `datasets` that read a plain file as rows, and the settings of theirs that name nothing but its format.

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from finbench.errors import TaskError
-from finbench.tasks import load, merged, yaml_files
+from finbench.tasks import load, yaml_files
+from finbench.tasks.trust import merged
 
 
 def known(path: Path, files: dict[str, str]) -> dict[str, yaml_files.Folder]:
