@@ -64,9 +64,10 @@ def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load(folder: str | Path) -> Run:
-    """The run in a folder."""
-    path = Path(folder) / "results.json"
-    return Run(Path(folder), json.loads(path.read_text(encoding="utf-8"))["finbench"])
+    """The run in a folder; StoreError where its files are missing or were changed."""
+    from finbench.scores.samples import read_results
+
+    return Run(Path(folder), read_results(Path(folder))[1])
 
 
 def run(model: str, tasks: Sequence[str] = (), **settings: Any) -> Run:

@@ -17,7 +17,7 @@ from finbench.pages import audit_marks, drilldown, html
 from finbench.pages.leaderboard_rows import Place, layout, row_data
 from finbench.sanitize import shown, slug
 from finbench.scores import leaderboard
-from finbench.scores.samples import Source, read
+from finbench.scores.samples import Source, read, read_results
 from finbench.scores.significance import Difference
 
 SCRIPTS = ("core.js", "paired.js", "board.js", "marks.js", "samples.js", "versus.js", "main.js")
@@ -100,8 +100,8 @@ def _build(runs: Sequence[Path], output: Path, reported: bool, max_mb: float) ->
 def read_run(folder: Path) -> Run:
     """What the page needs of a run folder; StoreError when it has no readable results."""
     try:
-        manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        entries = json.loads((folder / "results.json").read_text(encoding="utf-8"))["finbench"]["tasks"]
+        manifest, results = read_results(folder)
+        entries = results["tasks"]
         sources = {}
         for name, entry in entries.items():
             parts = tuple(folder / f"samples_{slug(part)}.jsonl" for part in entry.get("subtasks") or [name])

@@ -11,6 +11,7 @@ structure (SQLite's own check, at every opening) is refused. Long texts are defl
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 import time
@@ -421,6 +422,7 @@ class Store:
     def _forget(self, words: str, place: tuple[object, ...]) -> None:
         """Remove a damaged row, and what depends on it, because it is asked again now."""
         self.damaged[place] = words
+        logging.getLogger("finbench").warning("%s: %s; asked again", self.path, words)
         if len(place) == 2:
             self._write("DELETE FROM documents WHERE task=? AND position=?", place)
             self._write("DELETE FROM replies WHERE task=? AND position=?", place)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from finbench.errors import StoreError
 from finbench.sanitize import shown, slug
 from finbench.scores.agreement import column
-from finbench.scores.samples import lines, verdict_of
+from finbench.scores.samples import lines, read_results, verdict_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,7 @@ class Sample:
 def open_run(path: Path) -> Run:
     """The run in a folder; StoreError when it has no readable results."""
     try:
-        manifest = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        results = json.loads((path / "results.json").read_text(encoding="utf-8"))["finbench"]
+        manifest, results = read_results(path)
         tasks = {
             column(name): TaskFiles(
                 name,
