@@ -101,4 +101,4 @@ def in_words(err: BaseException) -> str:
         return f"byte {err.start} is not UTF-8"
     if isinstance(err, OSError):
         return f"cannot be read ({err.strerror or err})"
-    return f"{type(err).__name__}: {err}"[:400]
+    return f"cannot be read ({type(err).__name__}: {err})"[:400]

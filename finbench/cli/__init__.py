@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from finbench.errors import FinbenchError, UsageError
+from finbench.errors import FinbenchError, StoreError, UsageError, foreign
 
 COMMANDS = {
     "run": "run a model on benchmarks and compare",
@@ -86,6 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `finbench ... | head`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as err:  # a full disk, a folder that is gone or that nobody may write to, wherever it shows
+        if "--debug" in words:
+            raise
+        where = f"{err.filename}: " if err.filename else ""
+        _say(f"finbench: {where}{err.strerror or err}; what was stored is kept, the same command continues")
+        return StoreError.exit_code
     except KeyboardInterrupt:
         _say("finbench: stopped; everything answered so far is kept, the same command continues")
         return 130
@@ -93,35 +99,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _with_config(top: argparse.ArgumentParser, words: Sequence[str], path: Path) -> argparse.Namespace:
     """Parse again with the values of a YAML file as defaults, so that flags win over it."""
+    command = _subparser(top, words)
+    command.set_defaults(**flags_in(path, command))
+    return top.parse_args(list(words))
+
+
+def flags_in(path: Path, command: argparse.ArgumentParser | None = None) -> dict[str, Any]:
+    """The flags of a command (`run` without one) that a YAML file sets, each of the type that its flag takes.
+
+    Raises UsageError with the file, the key and what was found.
+    """
     import yaml
 
-    try:
+    command = command or _subparser(parser("run"), ["run"])
+    with foreign(path, UsageError):
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise UsageError(f"{path}: cannot be read as YAML ({err})") from err
     if not isinstance(given, dict):
         raise UsageError(f"{path}: holds {type(given).__name__}, expected flags as keys, such as `model: NAME`")
-    command = _subparser(top, words)
-    actions: dict[str, Any] = {action.dest: action for action in command._actions}
+    actions = {action.dest: action for action in command._actions if action.dest != "help"}
+    found = {}
     for key, value in given.items():
         name = str(key).replace("-", "_").lstrip("_")
         if name not in actions:
             raise UsageError(
                 f"{path}: unknown key {key!r}; keys are the flags of `finbench {command.prog.split()[-1]}`"
             )
-        action = actions[name]
-        if isinstance(action, argparse._AppendAction) and not isinstance(value, list):
-            value = [value]
         if name == "tasks" and isinstance(value, list):
             value = ",".join(map(str, value))
-        if action.choices and value not in action.choices:
-            raise UsageError(f"{path}: {key} is {value!r}, choose from {', '.join(map(str, action.choices))}")
-        try:
-            value = action.type(value) if action.type and value is not None and not isinstance(value, list) else value
-        except (TypeError, ValueError) as err:
-            raise UsageError(f"{path}: {key} is {value!r} ({err})") from err
-        command.set_defaults(**{name: value})
-    return top.parse_args(list(words))
+        if value is not None:
+            with foreign(f"{path}: {key}", UsageError):
+                found[name] = _fitting(actions[name], value, f"{path}: {key}")
+    return found
+
+
+def _fitting(action: argparse.Action, value: Any, where: str) -> Any:
+    """A value of a config file as its flag would have given it. Raises UsageError for another shape."""
+    if action.nargs == 0:
+        if not isinstance(value, bool):
+            raise UsageError(f"{where} is {value!r}, expected true or false")
+        return value
+    if isinstance(action, argparse._AppendAction):
+        return [_typed(action, item, where) for item in (value if isinstance(value, list) else [value])]
+    return _typed(action, value, where)
+
+
+def _typed(action: argparse.Action, value: Any, where: str) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise UsageError(f"{where} is {value!r}, expected one value")
+    if action.choices and value not in action.choices:
+        raise UsageError(f"{where} is {value!r}, choose from {', '.join(map(str, action.choices))}")
+    kind: Any = action.type or str
+    return kind(value)
 
 
 def _subparser(top: argparse.ArgumentParser, words: Sequence[str]) -> argparse.ArgumentParser:

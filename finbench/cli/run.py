@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from finbench.errors import UsageError
+from finbench.errors import UsageError, writing
 
 EPILOG = """\
 examples:
@@ -207,12 +207,12 @@ def _pair(item: str) -> tuple[str, str]:
 
 def _resumed(args: argparse.Namespace) -> Any:
     """The settings that a run folder was made with."""
-    import yaml
+    from finbench.cli import flags_in
 
     path = args.resume / "config.yaml"
     if not path.is_file():
         raise UsageError(f"{args.resume}: holds no config.yaml; --resume takes the folder of an earlier run")
-    fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    fields = flags_in(path)
     again = argparse.Namespace(**{**vars(args), **fields, "resume": None, "output": args.resume})
     return settings_of(again)
 
@@ -231,5 +231,6 @@ def _write_config(path: Path, args: argparse.Namespace) -> None:
     """What `--config` and `--resume` read."""
     import yaml
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(config_of(args), allow_unicode=True), encoding="utf-8")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(config_of(args), allow_unicode=True), encoding="utf-8")

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finbench.errors import StoreError, UsageError, run_files
+from finbench.errors import StoreError, UsageError, run_files, writing
 from finbench.pages import audit_marks, drilldown, html
 from finbench.pages.leaderboard_rows import Place, layout, row_data
 from finbench.sanitize import shown, slug
@@ -91,8 +91,9 @@ def _build(runs: Sequence[Path], output: Path, reported: bool, max_mb: float) ->
     inline, outside = _placed(made.chunks, room)
     sidecars = _sidecars(outside, output)
     text = page(table, columns, folders, made, inline, sidecars)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8", newline="\n")
+    with writing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8", newline="\n")
     files = tuple(output.parent / path for path in sidecars.values())
     return BuildReport(output, len(text.encode()), files, len(table.rows), made.samples, made.replies)
 
@@ -140,8 +141,9 @@ def _sidecars(chunks: Mapping[str, str], output: Path) -> dict[str, str]:
     paths = {key: f"samples/{slug(output.stem)}-{key.replace(':', '-')}.js" for key in chunks}
     for key, text in chunks.items():
         path = output.parent / paths[key]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"finbenchChunk({html.inline_json(key)},{html.inline_json(text)});\n", encoding="ascii")
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"finbenchChunk({html.inline_json(key)},{html.inline_json(text)});\n", encoding="ascii")
     return paths
 
 

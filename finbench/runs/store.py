@@ -543,7 +543,7 @@ def _replied(document: Mapping[str, Any], entry: Sequence[Any]) -> tuple[dict[st
     if digest("replies", *place, request_id, prompt, sampling, finish, said) != seal:
         raise _Damaged("its prompt or reply is not what was written")
     if graded != (digest(*place, grade) if grade else None):
-        raise _Damaged("the grade of its reply is not what was written")
+        raise _Damaged("its grade is not what was written")
     asked = {"request_id": request_id, "prompt": prompt, "sampling": sampling}
     return asked, response_from(said), grade_from(grade) if grade else None
 
