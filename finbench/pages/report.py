@@ -30,7 +30,7 @@ def write(run_dir: Path, *, plots_dir: Path | None = None) -> list[Path]:
     The paths that were written. Raises StoreError when the folder has no readable results.
     """
     report = gather(run_dir)
-    with writing(run_dir):
+    with run_files(run_dir), writing(run_dir):
         return _written(run_dir, report, plots_dir)
 
 

@@ -230,6 +230,10 @@ def _logged(row: Mapping[str, Any], task: str, columns: Columns, number: int) ->
     reply = row["resps"][0][0]
     if isinstance(inner, Mapping) and isinstance(inner.get("answer"), Mapping):
         document = document_from_row(inner, task)
+        if document.answer.kind == "lm_eval":
+            raise ValueError(
+                "its task is scored by lm-eval's own code; `finbench score` of the run's folder keeps that"
+            )
     else:
         question = str(inner.get("question", "")) if isinstance(inner, Mapping) else ""
         named = {"id": row.get("doc_id", number), "question": question, "gold": row["target"]}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from finbench.errors import StoreError
+from finbench.errors import StoreError, foreign
 from finbench.sanitize import shown, slug
 from finbench.scores.agreement import column
 from finbench.scores.samples import lines, read_results, verdict_of
@@ -84,7 +84,7 @@ class Sample:
 
 def open_run(path: Path) -> Run:
     """The run in a folder; StoreError when it has no readable results."""
-    try:
+    with foreign(f"{path}: no readable run.json and results.json", StoreError, "try `finbench score`"):
         manifest, results = read_results(path)
         tasks = {
             column(name): TaskFiles(
@@ -96,9 +96,6 @@ def open_run(path: Path) -> Run:
         }
         suite = tuple(column(name) for name in (results.get("average") or {}).get("tasks", ()))
         return Run(path, shown(manifest["run_id"]), shown(manifest["model"]), shown(manifest["protocol"]), tasks, suite)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise StoreError(f"{path}: no readable run.json and results.json ({problem}); try `finbench score`") from error
 
 
 def read_questions(files: Sequence[Path], judged: bool) -> dict[str, Question]:
@@ -107,7 +104,7 @@ def read_questions(files: Sequence[Path], judged: bool) -> dict[str, Question]:
     seen: Counter[str] = Counter()
     for index, path in enumerate(files):
         prefix = "" if len(files) == 1 else f"{path.stem} "
-        try:
+        with foreign(path, StoreError, "`finbench score` writes it anew"):
             for offset, line in lines(path):
                 name, question = _question(json.loads(line), judged, index, offset)
                 name = prefix + name
@@ -115,9 +112,6 @@ def read_questions(files: Sequence[Path], judged: bool) -> dict[str, Question]:
                 before = found.setdefault(name, question)
                 mean = before.score + (question.score - before.score) / seen[name]
                 found[name] = before._replace(score=mean)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            problem = f"{type(error).__name__}: {error}"
-            raise StoreError(f"{path}: not readable ({problem}); `finbench score` writes it anew") from error
     return found
 
 

@@ -124,7 +124,9 @@ def test_ids_golds_rows_and_judges_that_utf_8_cannot_write_are_stored_and_come_b
         assert store.answered("finqa", 0, "h") == {(0, 0)} and store.ids("finqa") == [text]
         assert store.meta("engine") == {"model": text}
     assert (only.id, only.target, json.loads(only.row)["id"]) == (text, text, text)
-    assert only.responses[0].text == only.responses[0].reasoning == text and only.grade == Grade(False, "different", text)
+    assert only.responses[0].text == only.responses[0].reasoning == text and only.grade == Grade(
+        False, "different", text
+    )
     assert only.judgement is not None and only.judgement["model"] == only.judgement["text"] == text
 
 
