@@ -109,8 +109,9 @@ DOORS: dict[str, Callable[[Path, Path], list[str]]] = {
     "leaderboard": lambda run, other: ["leaderboard", "build", str(run), "-o", str(run / "board.html")],
     "audit": lambda run, other: ["audit", "run", str(run)],
     "log": lambda run, other: ["score", str(run / "log.jsonl"), "--table"],
-    "config": lambda run, other: ["run", "--config", str(run / "config.yaml"), "--dry-run"],
-    "resume": lambda run, other: ["run", "--resume", str(run), "--dry-run"],
+    # Without a model's name nothing is planned: a changed task name would be looked for in lm-eval's 14,000 files.
+    "config": lambda run, other: ["run", "--config", str(run / "config.yaml"), "--model", ""],
+    "resume": lambda run, other: ["run", "--resume", str(run)],
 }
 READ_BY = {"log.jsonl": ("log",), "config.yaml": ("config", "resume")}
 OF_RUNS = ("score", "compare", "leaderboard", "audit") * 6 + (
@@ -131,6 +132,8 @@ def test_no_mutant_of_a_file_ends_in_a_traceback(
         shutil.copytree(whole, folder)
         path = folder / name
         path.write_bytes(mutated(path.read_bytes(), draw, path.suffix))
+        if door == "resume":  # which takes the model from the file
+            path.write_bytes(path.read_bytes().replace(b"model:", b"revision:"))
         try:
             code = main(DOORS[door](folder, whole))
         except SystemExit as stopped:
