@@ -28,8 +28,8 @@ def test_a_former_name_still_serves(former: str, names: str) -> None:
 
 def test_the_former_names_are_the_things_themselves() -> None:
     from finbench import filings, programs, sources
-    from finbench.finqa import page
+    from finbench.finqa import golds
     from finbench.finqa import programs as at_home
     from finbench.tasks import data_files
 
-    assert (sources.Rows, filings.relation, programs.run) == (data_files.Rows, page.relation, at_home.run)
+    assert (sources.Rows, filings.relation, programs.run) == (data_files.Rows, golds.relation, at_home.run)

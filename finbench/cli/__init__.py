@@ -15,10 +15,10 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-from finbench.errors import FinbenchError, StoreError, UsageError, foreign
+from finbench.cli.arguments import Parser, read_file
+from finbench.errors import FinbenchError, StoreError
+from finbench.sanitize import redact, secrets_in
 
 COMMANDS = {
     "run": "run a model on benchmarks and compare",
@@ -38,7 +38,7 @@ atexit.register(gc.freeze)  # or the last collections walk through every object 
 
 def parser(only: str | None = None) -> argparse.ArgumentParser:
     """The parser; with `only`, the flags of that one command (the others are named, not built)."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="finbench",
         description="Evaluation of language models on financial reasoning.",
         epilog="`finbench COMMAND --help` teaches a command. Start with: finbench run --model baseline/heuristic --data sample",
@@ -75,13 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not chosen:
             top.print_help()
             return 2
-        if getattr(args, "config", None):
-            args = _with_config(top, words, args.config)
-        return int(args.main(args))
+        return int(args.main(_with_files(top, words, args)))
     except FinbenchError as err:
         if "--debug" in words:
             raise
-        _say(f"finbench: {err}")
+        _say(redact(f"finbench: {err}", secrets_in(words)))
         return err.exit_code
     except BrokenPipeError:  # `finbench ... | head`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -97,59 +95,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _with_config(top: argparse.ArgumentParser, words: Sequence[str], path: Path) -> argparse.Namespace:
-    """Parse again with the values of a YAML file as defaults, so that flags win over it."""
+def _with_files(top: argparse.ArgumentParser, words: Sequence[str], args: argparse.Namespace) -> argparse.Namespace:
+    """Parse again with the values of `--resume` and `--config` as defaults, so that flags win over both."""
+    files = [args.resume / "config.yaml"] if getattr(args, "resume", None) else []
+    files += [args.config] if getattr(args, "config", None) else []
+    if not files:
+        return args
     command = _subparser(top, words)
-    command.set_defaults(**flags_in(path, command))
+    for path in files:
+        command.set_defaults(**read_file(command, args, path))
     return top.parse_args(list(words))
-
-
-def flags_in(path: Path, command: argparse.ArgumentParser | None = None) -> dict[str, Any]:
-    """The flags of a command (`run` without one) that a YAML file sets, each of the type that its flag takes.
-
-    Raises UsageError with the file, the key and what was found.
-    """
-    import yaml
-
-    command = command or _subparser(parser("run"), ["run"])
-    with foreign(path, UsageError):
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(given, dict):
-        raise UsageError(f"{path}: holds {type(given).__name__}, expected flags as keys, such as `model: NAME`")
-    actions = {action.dest: action for action in command._actions if action.dest != "help"}
-    found = {}
-    for key, value in given.items():
-        name = str(key).replace("-", "_").lstrip("_")
-        if name not in actions:
-            raise UsageError(
-                f"{path}: unknown key {key!r}; keys are the flags of `finbench {command.prog.split()[-1]}`"
-            )
-        if name == "tasks" and isinstance(value, list):
-            value = ",".join(map(str, value))
-        if value is not None:
-            with foreign(f"{path}: {key}", UsageError):
-                found[name] = _fitting(actions[name], value, f"{path}: {key}")
-    return found
-
-
-def _fitting(action: argparse.Action, value: Any, where: str) -> Any:
-    """A value of a config file as its flag would have given it. Raises UsageError for another shape."""
-    if action.nargs == 0:
-        if not isinstance(value, bool):
-            raise UsageError(f"{where} is {value!r}, expected true or false")
-        return value
-    if isinstance(action, argparse._AppendAction):
-        return [_typed(action, item, where) for item in (value if isinstance(value, list) else [value])]
-    return _typed(action, value, where)
-
-
-def _typed(action: argparse.Action, value: Any, where: str) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise UsageError(f"{where} is {value!r}, expected one value")
-    if action.choices and value not in action.choices:
-        raise UsageError(f"{where} is {value!r}, choose from {', '.join(map(str, action.choices))}")
-    kind: Any = action.type or str
-    return kind(value)
 
 
 def _subparser(top: argparse.ArgumentParser, words: Sequence[str]) -> argparse.ArgumentParser:

@@ -58,6 +58,6 @@ def main(args: argparse.Namespace) -> int:
         print(json.dumps(document | ({"problems": problems} if problems else {})))
     else:
         with foreign(args.path):
-            console.show_results(document)
+            console.show_results(document, args.path if args.path.is_dir() else None)
     console.show_list(problems, "problems: what they name was not graded")
     return 3 if problems else 0

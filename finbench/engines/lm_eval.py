@@ -19,6 +19,7 @@ from typing import Any
 from finbench.engines.prompts import first_line
 from finbench.errors import EngineError
 from finbench.records import Request, Response, Sampling
+from finbench.sanitize import redact, redacted, secrets_in
 
 BATCH = 64
 SEEDED = ("vllm", "local-completions", "local-chat-completions", "openai-completions", "openai-chat-completions")
@@ -34,11 +35,12 @@ class LmEvalModel:
         """
         from lm_eval.api.registry import get_model
 
+        self._secrets = secrets_in([model_args])
         try:
             self.lm: Any = get_model(name).create_from_arg_string(model_args, {"device": device} if device else None)
         except Exception as error:  # model classes of every origin: whatever they raise, there is no model
             hint = "" if "=" in model_args else '; pass its arguments with --model-args "pretrained=..."'
-            raise EngineError(f"lm-eval:{name} cannot be made: {first_line(error)}{hint}") from error
+            raise EngineError(f"lm-eval:{name} cannot be made: {self._words(error)}{hint}") from error
         self.name = f"lm-eval:{name}"
         self.window = batch_size
         self._model_args, self._class = model_args, name
@@ -70,12 +72,11 @@ class LmEvalModel:
 
     def describe(self) -> dict[str, object]:
         """lm-eval's version and the model's arguments (without keys), for the manifest."""
-        shown = [part for part in self._model_args.split(",") if not _secret(part)]
         return {
             "engine": self.name,
             "lm_eval": version("lm_eval"),
             "class": type(self.lm).__name__,
-            "model_args": ",".join(shown),
+            "model_args": redacted(self._model_args),
             "device": str(getattr(self.lm, "device", None) or ""),
             "seeds": "per request" if self._class in SEEDED else "per batch",
         }
@@ -103,13 +104,17 @@ class LmEvalModel:
             except Exception as error:
                 replies.append(self._failed(request, error))
         if all(reply.finish == "error" for reply in replies):
-            raise EngineError(f"{self.name} fails on every request: {first_line(first)}") from first
+            raise EngineError(f"{self.name} fails on every request: {self._words(first)}") from first
         return refused + replies
+
+    def _words(self, error: Exception) -> str:
+        """What a model class says of a failure, which may repeat its arguments, without the keys among them."""
+        return redact(first_line(error), self._secrets)
 
     def _failed(self, request: Request, error: Exception) -> Response:
         if isinstance(error, EngineError):
             raise error
-        return Response(request.id, text="", finish="error", error=f"{self.name}: {first_line(error)}", attempts=2)
+        return Response(request.id, text="", finish="error", error=f"{self.name}: {self._words(error)}", attempts=2)
 
     def _ask(self, batch: list[Request]) -> list[Response]:
         from lm_eval.api.instance import Instance
@@ -200,8 +205,3 @@ class LmEvalModel:
             return None
         except (ImportError, OSError):  # one that cannot be loaded here
             return None
-
-
-def _secret(part: str) -> bool:
-    name = part.partition("=")[0].lower()
-    return any(word in name for word in ("key", "token", "secret", "password", "header")) and name != "tokenizer"

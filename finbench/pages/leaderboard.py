@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from finbench.errors import StoreError, UsageError, run_files, writing
-from finbench.pages import audit_marks, drilldown, html
+from finbench.pages import audit_marks, drilldown, exports, html
 from finbench.pages.leaderboard_rows import Place, layout, row_data
 from finbench.sanitize import shown, slug
 from finbench.scores import leaderboard
-from finbench.scores.samples import Source, read, read_results
+from finbench.scores.samples import SampleFiles, read, read_results
 from finbench.scores.significance import Difference
 
 SCRIPTS = ("core.js", "paired.js", "board.js", "marks.js", "samples.js", "versus.js", "main.js")
@@ -42,16 +42,17 @@ class BuildReport:
     rows: int
     samples: int  # graded samples behind the table
     replies: int  # of which the page carries the text
+    exports: Mapping[str, str]  # the table as text by ending: csv, json, md, tex
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class BoardRun:
     """A run folder as the page needs it beside its row: its samples by column, and what it was made with."""
 
     folder: Path
     name: str
     order: tuple[str, ...]
-    sources: Mapping[str, Source]
+    sources: Mapping[str, SampleFiles]
     version: str
     config: str
 
@@ -86,19 +87,22 @@ def _build(runs: Sequence[Path], output: Path, reported: bool, max_mb: float) ->
         raise UsageError("nothing to show: no run folders and no reported rows")
 
     shell = page(table, columns, folders, drilldown.Packed({}, {}, 0, 0), {}, {})
-    room = int(max_mb * 1e6) - len(shell.encode()) - CHUNK_FRAME * (3 * len(samples.cells) + 2 * len(columns) + 1)
-    made = drilldown.pack(samples, room)
-    inline, outside = _placed(made.chunks, room)
+    written = exports.exports(table)
+    saved = {"exports": html.packed([asdict(export) for export in written])}
+    room = int(max_mb * 1e6) - len(shell.encode()) - CHUNK_FRAME * (3 * len(samples.cells) + 2 * len(columns) + 2)
+    made = drilldown.pack(samples, room - len(saved["exports"]))
+    inline, outside = _placed(saved | made.chunks, room)
     sidecars = _sidecars(outside, output)
     text = page(table, columns, folders, made, inline, sidecars)
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, encoding="utf-8", newline="\n")
     files = tuple(output.parent / path for path in sidecars.values())
-    return BuildReport(output, len(text.encode()), files, len(table.rows), made.samples, made.replies)
+    texts = {export.ending: export.text() for export in written}
+    return BuildReport(output, len(text.encode()), files, len(table.rows), made.samples, made.replies, texts)
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> BoardRun:
     """What the page needs of a run folder; StoreError when it has no readable results."""
     try:
         manifest, results = read_results(folder)
@@ -107,9 +111,9 @@ def read_run(folder: Path) -> Run:
         for name, entry in entries.items():
             parts = tuple(folder / f"samples_{slug(part)}.jsonl" for part in entry.get("subtasks") or [name])
             if all(path.exists() for path in parts):
-                sources[name.removesuffix("_paper")] = Source(parts, entry.get("verdict_by", "grader"))
+                sources[name.removesuffix("_paper")] = SampleFiles(parts, entry.get("verdict_by", "grader"))
         config = json.dumps(manifest.get("settings"), sort_keys=True).encode()
-        return Run(
+        return BoardRun(
             folder,
             shown(manifest["run_id"]),
             tuple(str(manifest.get(name)) for name in ("model", "protocol", "created", "run_id")),
@@ -126,7 +130,7 @@ def read_run(folder: Path) -> Run:
 
 def _placed(chunks: Mapping[str, str], room: int) -> tuple[dict[str, str], dict[str, str]]:
     """Chunks for the page and for files beside it: what every view needs comes first, replies last."""
-    order = ("verdicts", "docs", "answers", "prompts", "replies")
+    order = ("exports", "verdicts", "docs", "answers", "prompts", "replies")
     inline: dict[str, str] = {}
     outside: dict[str, str] = {}
     for key in sorted(chunks, key=lambda key: order.index(key.split(":")[0])):
@@ -150,7 +154,7 @@ def _sidecars(chunks: Mapping[str, str], output: Path) -> dict[str, str]:
 def page(
     table: leaderboard.Table,
     columns: Sequence[str],
-    runs: Sequence[Run],
+    runs: Sequence[BoardRun],
     made: drilldown.Packed,
     inline: Mapping[str, str],
     sidecars: Mapping[str, str],
@@ -181,7 +185,7 @@ def page(
 
 
 def _place(
-    row: leaderboard.Row, tasks: Sequence[str], columns: Sequence[str], runs: Sequence[Run], made: drilldown.Packed
+    row: leaderboard.Row, tasks: Sequence[str], columns: Sequence[str], runs: Sequence[BoardRun], made: drilldown.Packed
 ) -> Place:
     """Where the samples of a row are, and what made it."""
     if row.kind == "reported":

@@ -28,7 +28,7 @@ __all__ = ["Outcome", "Plan", "Settings", "begin", "execute", "plan"]
 
 
 class Listener(Protocol):
-    """What a run reports on its way; `console.Progress` is the one that people see."""
+    """What a run reports on its way; `cli.progress.Progress` is the one that people see."""
 
     def stage(self, text: str) -> None: ...
 
@@ -110,10 +110,25 @@ def _ask(planned: Plan, feed: Feed, store: Store, listener: Listener) -> dict[st
             engine.prepare({task.name: _documents(task, settings) for task in planned.tasks})
         if hasattr(engine, "check_lengths"):
             _check_lengths(planned, engine.check_lengths, listener)
+        if hasattr(engine, "resume"):
+            engine.resume(store.meta("engine") or {})
+        _tell(engine, listener)
         listener.stage("asking")
+        told = False
         for response in engine.stream(feed):
             desk.take(response)
+            if not told:  # a run that is killed later on still knows whom it asked
+                store.set_meta("engine", dict(engine.describe()))
+                told = True
         return dict(engine.describe())
+
+
+def _tell(engine: Any, listener: Listener) -> None:
+    """What an engine has to say before it is asked, and its state from now on, for listeners that show one."""
+    for note in engine.notes() if hasattr(engine, "notes") else ():
+        listener.stage(note)
+    if hasattr(engine, "state") and hasattr(listener, "watch"):
+        listener.watch(engine.state)
 
 
 def _check_lengths(planned: Plan, check: Callable[[Iterator[Request]], Iterator[Any]], listener: Listener) -> None:
@@ -212,6 +227,7 @@ def _judge(planned: Plan, store: Store, listener: Listener, interrupted: list[in
         return
     common = {"max_concurrency": settings.max_concurrency}
     with closing(create(name, settings.judge, base_urls=settings.judge_base_urls, common=common)) as engine:
+        _tell(engine, listener)
         for response in engine.stream(_judging(first, open_questions, interrupted)):
             verdict = open_questions.keep(response)
             listener.reply("judge", None, replace(response, text=verdict))
@@ -261,10 +277,11 @@ def _finish(
     summary = files.summarize(
         store, planned.folder, infos, planned.selection.groups, suite, loaded, opened=planned.opened
     )
-    failed = sum(entry["errors"] for entry in summary["tasks"].values())
-    status = "interrupted" if interrupted else "partial" if failed else "complete"
+    status = "interrupted" if interrupted else manifest.status(summary)
     seconds = round(time.monotonic() - started, 2)
-    document = manifest.document(planned.folder, settings.model, settings.protocol, summary, planned.sampled)
+    document = manifest.document(
+        planned.folder, settings.model, settings.protocol, summary, planned.sampled, engine.get("notes") or ()
+    )
     facts = {
         "created": store.meta("created"),
         "finished": wall_clock(),

@@ -16,8 +16,9 @@ from finbench.records import Document, Grade, text_hash
 from finbench.runs.scoring import grade, stored_document
 from finbench.runs.store import Store, Stored
 from finbench.sanitize import slug
-from finbench.scores.intervals import Estimate, average_of
-from finbench.scores.tally import Repeat, Tally, percent
+from finbench.scores.averages import suite_means
+from finbench.scores.intervals import Estimate
+from finbench.scores.tally import Repeat, Tally
 from finbench.serialize import LM_EVAL, compact, packed
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ def summarize(
     *,
     opened: bool = False,
 ) -> dict[str, Any]:
-    """Write samples_<task>.jsonl for every task and return {"tasks": ..., "average": ...}.
+    """Write samples_<task>.jsonl for every task; return {"tasks": ..., "average": ..., "comparable_average": ...}.
 
-    Groups stand under their own name with their tasks below `subtasks`; the average is the unweighted mean over
-    `suite`, and None unless every benchmark of it was run. Replies that a killed run left without a verdict are graded
+    Groups stand under their own name with their tasks below `subtasks`; the averages are unweighted means over `suite`
+    or what of it may be averaged (scores/averages.py). Replies that a killed run left without a verdict are graded
     here; `opened` as in score.grade.
     """
     loaded = loaded or {}
@@ -85,14 +86,7 @@ def summarize(
             )
             entries[name] = entry | {"subtasks": subtasks}
             estimates[name] = together.headline()[0]
-    return {"tasks": entries, "average": _average(estimates, suite)}
-
-
-def _average(estimates: Mapping[str, Estimate], suite: Sequence[str]) -> dict[str, Any] | None:
-    if not suite or any(name not in estimates for name in suite):
-        return None
-    mean = average_of([estimates[name] for name in suite])
-    return {"score": percent(mean.mean), "ci": [percent(mean.low), percent(mean.high)], "tasks": list(suite)}
+    return {"tasks": entries, **suite_means(entries, estimates, suite)}
 
 
 def _graded(store: Store, info: TaskInfo, out: IO[str], opened: bool) -> Iterator[tuple[Document, list[Repeat]]]:
@@ -234,15 +228,27 @@ def lm_eval_results(
     }
 
 
+# What lm-eval itself would report beside `acc`: headlines that are not the grader's have a name of their own.
+_HEADLINES = {"judge": "judge", "reference": "reference"}
+
+
 def _lm_eval_entry(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    half_width = (entry["ci"][1] - entry["ci"][0]) / 2
+    """A task in lm-eval's schema: `acc` is what lm-eval's own run of the task gives, whoever has the headline."""
+    metrics = entry["metrics"]
+    found = _named("acc", metrics["acc"], metrics["acc_ci"])
+    by = entry["verdict_by"]
+    if by in _HEADLINES:
+        found |= _named(_HEADLINES[by], entry["score"] / 100, [side / 100 for side in entry["ci"]])
+    found["lenient,none"] = metrics["lenient"]
     return {
         "name": name,
         "alias": name,
         "sample_len": entry["n"],
-        "acc,none": entry["score"] / 100,
-        "acc_stderr,none": round(half_width / 196, 6),
-        "lenient,none": entry["lenient"] / 100,
-        **{f"{key},none": value for key, value in entry["metrics"].items() if key == "macro_f1"},
-        **{key: value for key, value in entry["metrics"].items() if "," in key},
+        **found,
+        **{f"{key},none": value for key, value in metrics.items() if key == "macro_f1"},
+        **{key: value for key, value in metrics.items() if "," in key},
     }
+
+
+def _named(name: str, mean: float, interval: Sequence[float]) -> dict[str, float]:
+    return {f"{name},none": mean, f"{name}_stderr,none": round((interval[1] - interval[0]) / 3.92, 6)}

@@ -17,15 +17,19 @@ from finbench.errors import StoreError
 from finbench.runs import files
 from finbench.runs.cost import read
 from finbench.runs.plan import Plan, Settings
-from finbench.sanitize import slug
-from finbench.scores import leaderboard, samples
+from finbench.sanitize import redacted, redacted_setting, slug
+from finbench.scores import agreement, samples
 from finbench.scores.tally import SCHEMA
 from finbench.tasks.task import Task
 
 
 def task_info(task: Task) -> files.TaskInfo:
     """What the summary needs to know of a task."""
-    return files.TaskInfo(task.name, task.judged, task.template_hash, task.version, task.config, task.metric_directions)
+    told = {
+        key: redacted_setting(key, task.config[key]) for key in ("metadata", "dataset_kwargs") if key in task.config
+    }
+    config = dict(task.config) | told  # --task-setting reaches both
+    return files.TaskInfo(task.name, task.judged, task.template_hash, task.version, config, task.metric_directions)
 
 
 def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,7 +42,7 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
         "model": settings.model,
         "model_revision": settings.revision or engine.get("revision", ""),
         "engine": plan.engine,
-        "engine_details": engine,
+        "engine_details": redacted_setting("engine", engine),
         "protocol": settings.protocol,
         **{key: facts[key] for key in ("created", "finished", "status", "suite", "timings", "tokens", "cost")},
         "settings": plan.identity,
@@ -62,19 +66,27 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
         "versions": versions(),
         "git_commit": git_commit(),
         "hardware": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
-        "command": ["finbench", *sys.argv[1:]],
+        "command": ["finbench", *map(redacted, sys.argv[1:])],
         "profile": asdict(plan.profile),
     }
 
 
-def document(
-    folder: Path, model: str, protocol: str, summary: Mapping[str, Any], sampled: Sequence[str] = ()
-) -> dict[str, Any]:
-    """The `--json` document: a stable contract for scripts (docs/run.md).
+def status(summary: Mapping[str, Any]) -> str:
+    """complete, or partial: a request failed, to the model or to the judge, or a judge has not seen every reply."""
+    judged = [entry["judge"] for entry in summary["tasks"].values() if "judge" in entry]
+    failed = sum(entry["errors"] for entry in summary["tasks"].values())
+    return "partial" if failed or any(one["failed"] or one["unasked"] for one in judged) else "complete"
 
-    Sample rows and reference scores stand beside the reported ones without a verdict.
-    """
-    others = [n for n, entry in summary["tasks"].items() if n in sampled or entry["verdict_by"] == "reference"]
+
+def document(
+    folder: Path,
+    model: str,
+    protocol: str,
+    summary: Mapping[str, Any],
+    sampled: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The `--json` document: a stable contract for scripts (docs/run.md). `notes` are what the engine wants known."""
     found = {
         "schema": SCHEMA,
         "run_dir": str(folder),
@@ -82,24 +94,13 @@ def document(
         "protocol": protocol,
         "tasks": summary["tasks"],
         "average": summary["average"],
+        "comparable_average": summary["comparable_average"],
         "sampled": list(sampled),
-        "reported": [
-            _without_verdicts(row, others, average=summary["average"] is not None)
-            for row in leaderboard.reported_for(summary["tasks"], model)
-        ],
+        "notes": list(notes),
+        "reported": agreement.reported_for(summary, model, sampled),
     }
     plain: dict[str, Any] = json.loads(json.dumps(found))  # the same values as in results.json: lists, no tuples
     return plain
-
-
-_NO_VERDICT = {"delta": None, "low": None, "high": None, "verdict": "not comparable", "sentence": "not comparable"}
-
-
-def _without_verdicts(row: Mapping[str, Any], names: Sequence[str], *, average: bool) -> dict[str, Any]:
-    """A reported row with no verdict on these tasks, nor on its average unless ours exists."""
-    cells = {name: {**cell, **_NO_VERDICT} if name in names else cell for name, cell in row["cells"].items()}
-    mean = row["average"] if average or row["average"] is None else {**row["average"], **_NO_VERDICT}
-    return {**row, "cells": cells, "average": mean}
 
 
 def write(

