@@ -265,7 +265,8 @@ def score_samples(path: Path, log: Iterable[Sample], watch: Watcher | None = Non
                 watch(document, response, verdict)
     if not tally.n:
         raise DataError(next(iter(getattr(log, "problems", ())), f"{path}: holds no samples"))
-    summary = {"tasks": {name or "custom": tally.summary()}, "average": None, "comparable_average": None}
+    with foreign(path):
+        summary = {"tasks": {name or "custom": tally.summary()}, "average": None, "comparable_average": None}
     return {
         "schema": SCHEMA,
         "run_dir": str(path),
