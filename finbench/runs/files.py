@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from finbench.errors import writing
 from finbench.records import Document, Grade, text_hash
 from finbench.runs.scoring import grade, stored_document
 from finbench.runs.store import Store, Stored
@@ -255,13 +256,22 @@ def _say_own(line: dict[str, Any], verdict: Grade) -> None:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[IO[str]]:
-    """A text file that is there whole or not at all: written beside, synced, then renamed."""
+    """A text file that is there whole or not at all: written beside, synced, then renamed. StoreError where the disk refuses.
+
+    Lone surrogates are written out: in a JSON string, which is all that these files hold, they read back as they were.
+    """
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8", newline="\n") as out:
-        yield out
-        out.flush()
-        os.fsync(out.fileno())
-    partial.replace(path)
+    with writing(path):
+        try:
+            with partial.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as out:
+                yield out
+                out.flush()
+                os.fsync(out.fileno())
+            partial.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink()
+            raise
 
 
 def write_json(path: Path, value: object) -> None:
