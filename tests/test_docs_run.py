@@ -31,7 +31,7 @@ from fake_server import FakeServer
 
 from finbench import cli
 from finbench.runs import cost
-from finbench.tasks import data_files, packs
+from finbench.tasks import data_files, download
 from finbench.tasks.authoring import check
 
 ROOT = Path(__file__).parent.parent
@@ -324,7 +324,7 @@ def folder(request: pytest.FixtureRequest, world: World, tmp_path: Path, monkeyp
     known = pins(world.published)
     monkeypatch.setattr(data_files, "pinned", lambda: known)
     monkeypatch.setattr(
-        packs, "_https", lambda url: (world.published / url.removeprefix("https://publisher.invalid/")).open("rb")
+        download, "_https", lambda url: (world.published / url.removeprefix("https://publisher.invalid/")).open("rb")
     )
     if page not in FETCHES:
         shutil.copytree(world.published, data_files.cache_dir())
