@@ -27,7 +27,7 @@ from finbench.grading.discourse import (
 )
 from finbench.grading.reply import Reply, cuts, without_thinking
 from finbench.grading.sentences import candidates, sentences
-from finbench.grading.statements import Statement, sentence_end, statements
+from finbench.grading.claims import Claim, claims, sentence_end
 from finbench.text.normalize import plain
 
 __all__ = ["Found", "Reader", "Reading", "find", "without_thinking"]
@@ -54,7 +54,7 @@ class Reader(Protocol):
 
     plans: bool
 
-    def read(self, statement: Statement) -> Reading | None:
+    def read(self, statement: Claim) -> Reading | None:
         """What the statement says; None when it states no answer to this kind of question."""
 
     def same(self, one: Any, other: Any) -> bool:
@@ -69,7 +69,7 @@ class Found:
     """The answer of a reply."""
 
     reading: Reading
-    statement: Statement
+    statement: Claim
 
 
 _ALTERNATIVE = re.compile(
@@ -99,12 +99,12 @@ def find(reply: Reply, reader: Reader, question: str = "") -> Found | None:
 def _find(text: str, reader: Reader) -> Found | None:
     if len(text) > _LONG:  # most long replies end with their statement: look there first
         tail = text[-_LONG // 2 :]
-        explicit = [s for s in statements(tail) if s.start > 80]
-        found = _stated(tail, explicit, reader) if explicit and explicit[-1].rule != "cut_box" else None
+        explicit = [s for s in claims(tail) if s.start > 80]
+        found = _stated(tail, explicit, reader) if explicit and explicit[-1].where != "cut_box" else None
         if found is not None:
             return _moved(found, len(text) - len(tail))
-    explicit = statements(text)
-    if explicit and explicit[-1].rule == "cut_box":
+    explicit = claims(text)
+    if explicit and explicit[-1].where == "cut_box":
         return _cut_box(text, explicit, reader)
     return _stated(text, explicit, reader) or _conclude(text, 0, reader)
 
@@ -114,7 +114,7 @@ def _moved(found: Found, by: int) -> Found:
     return replace(found, statement=replace(statement, start=statement.start + by, end=statement.end + by))
 
 
-def _stated(text: str, explicit: list[Statement], reader: Reader) -> Found | None:
+def _stated(text: str, explicit: list[Claim], reader: Reader) -> Found | None:
     """The last explicit statement that states an answer, and what a retraction after it makes of it."""
     empty: set[str] = set()  # what has been read in vain: a reply may say one thing a thousand times
     for index in range(len(explicit) - 1, -1, -1):
@@ -134,7 +134,7 @@ def _stated(text: str, explicit: list[Statement], reader: Reader) -> Found | Non
         revised = _revised(text, found, reader)
         if revised is not None:
             return revised
-        if not statement.final and not reading.whole and statement.rule == "cue":
+        if not statement.final and not reading.whole and statement.where == "cue":
             later = _conclude(text[statement.end :], statement.end, reader, only_cued=True)
             if later is not None:
                 return later
@@ -142,10 +142,10 @@ def _stated(text: str, explicit: list[Statement], reader: Reader) -> Found | Non
     return None
 
 
-def _read(statement: Statement, reader: Reader) -> Reading | None:
-    if statement.rule == "cut_box":
+def _read(statement: Claim, reader: Reader) -> Reading | None:
+    if statement.where == "cut_box":
         return None
-    if statement.rule == "tag":
+    if statement.where == "tag":
         lines = [line for line in statement.text.splitlines() if line.strip()]
         if len(lines) > 1 or len(statement.text) > 400:
             found = _conclude(statement.text, 0, reader)
@@ -154,9 +154,9 @@ def _read(statement: Statement, reader: Reader) -> Reading | None:
     return reader.read(statement)
 
 
-def _cut_box(text: str, explicit: list[Statement], reader: Reader) -> Found | None:
+def _cut_box(text: str, explicit: list[Claim], reader: Reader) -> Found | None:
     """A reply that ends inside a box: what the box shows so far must begin an answer that was stated before."""
-    start = next(statement.start for statement in explicit if statement.rule == "cut_box")
+    start = next(statement.start for statement in explicit if statement.where == "cut_box")
     begun = (
         plain(text[explicit[-1].start : explicit[-1].start + 80].partition("{")[2]).strip().lstrip("$").rstrip("%\\ ")
     )
@@ -166,7 +166,7 @@ def _cut_box(text: str, explicit: list[Statement], reader: Reader) -> Found | No
     return found if begun and stated.startswith(begun) else None
 
 
-def _side_by_side(text: str, explicit: list[Statement], index: int, found: Found, reader: Reader) -> Found | None:
+def _side_by_side(text: str, explicit: list[Claim], index: int, found: Found, reader: Reader) -> Found | None:
     """Values offered next to each other: one answer in two forms, letters of one choice, or two answers."""
     values = [found.reading.value]
     later = found.statement
@@ -178,7 +178,7 @@ def _side_by_side(text: str, explicit: list[Statement], index: int, found: Found
         either = len(gap) <= 200 and _ALTERNATIVE.match(gap) and _EITHER.search(gap)
         if not adjacent and not either:
             break
-        if later.rule == "cue" and earlier.rule == "cue" and not either:
+        if later.where == "cue" and earlier.where == "cue" and not either:
             break
         reading = _read(earlier, reader)
         if reading is None or reading.problem or found.reading.problem:
@@ -200,7 +200,7 @@ def _revised(text: str, found: Found, reader: Reader) -> Found | None:
     alternative = _ALTERNATIVE.match(tail)
     if alternative and not found.reading.problem:
         end = sentence_end(tail, alternative.end())
-        other = reader.read(Statement(plain(tail[alternative.end() : end]), base, base + end, "alternative"))
+        other = reader.read(Claim(plain(tail[alternative.end() : end]), base, base + end, "alternative"))
         if other and not other.problem and not reader.same(found.reading.value, other.value):
             return Found(Reading(problem="two_answers"), found.statement)
     match = RETRACTION.search(tail)
@@ -219,7 +219,7 @@ def _revised(text: str, found: Found, reader: Reader) -> Found | None:
             and reader.same(later.reading.value, found.reading.value)
         ):
             return None
-        return Found(later.reading, replace(later.statement, rule="correction"))
+        return Found(later.reading, replace(later.statement, where="correction"))
     if match.group("strong"):
         return Found(Reading(problem="no_answer"), found.statement)
     return None
@@ -257,7 +257,7 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
     if cut_off:
         # Cut before the conclusion: only a conclusion that came earlier counts.
         earlier = [found for found in cued_ones if found.statement.end <= base + spans[-1][0]]
-        cut = Found(Reading(problem="truncated"), Statement("", base, base + len(text), "cut"))
+        cut = Found(Reading(problem="truncated"), Claim("", base, base + len(text), "cut"))
         return earlier[-1] if earlier else cut
     if any(not found.reading.problem for _, found in readable):  # "anything over 2 is comfortable" after the answer
         readable = [pair for pair in readable if pair[0] or pair[1].reading.problem != "range"]
@@ -267,14 +267,14 @@ def _conclude(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
     if chosen.statement.end < readable[-1][1].statement.end and not chosen.reading.problem:
         taken = RETRACTION.search(text, max(0, chosen.statement.end - base - 1))
         # "4.83. Correction: the figure should be -4.6.", "so it is 110.8 %. Hmm, that is the ratio. It rose by 10.8 %."
-        if taken and (taken.group("strong") or chosen.statement.rule == "conclusion"):
+        if taken and (taken.group("strong") or chosen.statement.where == "conclusion"):
             revised = _revised(text, _moved(chosen, -base), reader)
             return _moved(revised, base) if revised else chosen
     return chosen
 
 
 def _from_the_end(
-    candidates: list[tuple[bool, Statement]], reader: Reader, *, only_cued: bool
+    candidates: list[tuple[bool, Claim]], reader: Reader, *, only_cued: bool
 ) -> list[tuple[bool, Found]]:
     """What the last sentences say, back to the last announced one, and the first sentence where none is announced."""
     readable: list[tuple[bool, Found]] = []
@@ -290,7 +290,7 @@ def _from_the_end(
     return readable
 
 
-def _sentence(statement: Statement, reader: Reader) -> Reading | None:
+def _sentence(statement: Claim, reader: Reader) -> Reading | None:
     """What a sentence says: its core, where that says something, or all of it."""
     reading = reader.read(replace(statement, text=statement.core)) if statement.core else None
     if reading is not None and reading.problem in ("", "refusal"):  # "it might be 5 %, so no answer can be given"
@@ -299,7 +299,7 @@ def _sentence(statement: Statement, reader: Reader) -> Reading | None:
 
 
 def _with_refusals(
-    candidates: list[tuple[bool, Statement]], reader: Reader
+    candidates: list[tuple[bool, Claim]], reader: Reader
 ) -> tuple[Found | None, list[tuple[bool, Found]]]:
     """The refusal that stands at the end, if one does, and what the sentences say otherwise."""
     readable: list[tuple[bool, Found]] = []

@@ -15,7 +15,7 @@ from finbench.grading.discourse import (
     RESULT,
     refuses,
 )
-from finbench.grading.statements import FORMAT, SENTENCE_END, Statement
+from finbench.grading.claims import FORMAT, Claim, sentence_ends
 from finbench.text.normalize import plain
 
 _LIST_NUMBER = re.compile(r"\s*[*_#(]{0,4}\d{1,2}[.)]\s*")
@@ -25,7 +25,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
     """The spans of the sentences of a text that say something; a list number belongs to what follows it."""
     spans = []
     start = 0
-    for match in SENTENCE_END.finditer(text):
+    for match in sentence_ends(text, 0, len(text)):
         spans.append((start, match.end()))
         start = match.end()
     spans.append((start, len(text)))
@@ -48,7 +48,7 @@ _RECORD = re.compile(
 _ASIDE = re.compile(r"\([A-Za-z\u4e00-\u9fff].*\)\W*", re.S)  # a sentence in parentheses, not an accounting negative
 
 
-def candidates(text: str, base: int, spans: list[tuple[int, int]], *, plans: bool) -> list[tuple[bool, Statement]]:
+def candidates(text: str, base: int, spans: list[tuple[int, int]], *, plans: bool) -> list[tuple[bool, Claim]]:
     """The sentences that may state an answer, and whether a word such as "therefore" announces them.
 
     `plans` says that sentences which only announce a step state no answer; `base` is added to the offsets.
@@ -76,5 +76,5 @@ def candidates(text: str, base: int, spans: list[tuple[int, int]], *, plans: boo
         core = "" if core == content.strip(" .。") else core
         rule = "conclusion" if cued else "bare" if len(spans) == 1 and len(content) <= 80 else "sentence"
         lead = text[max(0, start - 300) : start]
-        kept.append((cued, Statement(content, base + start, base + end, rule, lead=lead, core=core)))
+        kept.append((cued, Claim(content, base + start, base + end, rule, lead=lead, core=core)))
     return kept

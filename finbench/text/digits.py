@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from finbench.text.normalize import THIN
-from finbench.text.units import CURRENCIES, GAP, MONEY_BEFORE, MONEY_TAIL, Unit, compound, suffix
+from finbench.text.units import GAP, MONEY_BEFORE, MONEY_TAIL, MONEY_WORDS, Unit, compound, suffix
 from finbench.text.wording import (
     BOUND_AFTER,
     DATE_AFTER,
@@ -141,11 +141,11 @@ def read(text: str, match: re.Match[str]) -> Quantity | None:
         return None  # 10K of a form, 3M the company, 8xyz
     head = before
     if (money := MONEY_BEFORE.search(head, max(0, len(head) - 12))) is not None:
-        currency = currency or CURRENCIES[money.group(1).lower()]
+        currency = currency or MONEY_WORDS[money.group(1).lower()]
         head = head[: money.start()]
     negative, first = negative_from(text, head, start - (len(before) - len(head)), after, bool(money))
     if not money and negative and (money := MONEY_BEFORE.search(text[max(0, first - 12) : first])) is not None:
-        currency = currency or CURRENCIES[money.group(1).lower()]  # $-5
+        currency = currency or MONEY_WORDS[money.group(1).lower()]  # $-5
     if prefix := _PER_BEFORE.search(before):
         unit, number, place = "percent", number * PER[prefix.group(1)], place * PER[prefix.group(1)]
         first = start - (len(before) - prefix.start())

@@ -9,7 +9,7 @@ from typing import Any
 from finbench.grading.decide import Reading, find
 from finbench.grading.discourse import refuses
 from finbench.grading.reply import Reply
-from finbench.grading.statements import Statement
+from finbench.grading.claims import Claim
 from finbench.records import Document, Grade
 from finbench.text.normalize import last_match, normalise
 
@@ -155,7 +155,7 @@ class BooleanReader:
     def __init__(self, question: str) -> None:
         self.question = normalise(question[:4000]).lower()
 
-    def read(self, statement: Statement) -> Reading | None:
+    def read(self, statement: Claim) -> Reading | None:
         """True or False, "two_answers" for a hedge, or None."""
         text = statement.text.strip()
         if not text:
@@ -163,7 +163,7 @@ class BooleanReader:
         bare = re.sub(r"[\s.,;:!?。、\"'()*\[\]]+", " ", text).strip().lower()
         if bare in _WORDS:
             return Reading(_WORDS[bare], bare, whole=True)
-        explicit = statement.rule not in ("conclusion", "sentence")
+        explicit = statement.where not in ("conclusion", "sentence")
         if refuses(text) and not _LEAD.match(text):
             return Reading(problem="refusal")
         lead = _LEAD.match(text)
@@ -205,7 +205,7 @@ class BooleanReader:
             return Reading("yes" in named, named.pop())
         if len(named) == 2:
             return Reading(problem="two_answers") if explicit else None
-        if not explicit and statement.rule != "conclusion":
+        if not explicit and statement.where != "conclusion":
             return self._by_wording(text) if len(text) < 400 else None
         return self._by_wording(text)
 
@@ -281,7 +281,7 @@ def grade_boolean(document: Document, reply: Reply) -> Grade:
     found = find(reply, BooleanReader(document.question), document.question)
     if found is None:
         return Grade(False, "no_answer")
-    rule = found.statement.rule
+    rule = found.statement.where
     if found.reading.problem:
         return Grade(False, found.reading.problem, rule=rule)
     value = bool(found.reading.value)

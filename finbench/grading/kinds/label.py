@@ -9,7 +9,7 @@ from typing import Any
 from finbench.grading.decide import Reading, find
 from finbench.grading.discourse import refuses
 from finbench.grading.reply import Reply
-from finbench.grading.statements import Statement
+from finbench.grading.claims import Claim
 from finbench.records import Document, Grade
 from finbench.text.normalize import normalise
 
@@ -102,7 +102,7 @@ class LabelReader:
             re.I,
         )
 
-    def read(self, statement: Statement) -> Reading | None:
+    def read(self, statement: Claim) -> Reading | None:
         """The class a statement names, "two_answers", or None."""
         text = statement.text.strip()
         legend = _LEGEND.match(text)
@@ -227,15 +227,15 @@ def grade_label(document: Document, reply: Reply) -> Grade:
     words, codes = vocabulary(document)
     reader = LabelReader(words, codes)
     found = find(reply, reader, document.question)
-    stated = found is not None and not found.reading.problem and found.statement.rule not in ("sentence", "bare")
+    stated = found is not None and not found.reading.problem and found.statement.where not in ("sentence", "bare")
     if not stated and (given := reader.listed(reply.text)):
         rule, shown = "options", given
     elif found is None:
         return Grade(False, "no_answer")
     elif found.reading.problem:
-        return Grade(False, found.reading.problem, rule=found.statement.rule)
+        return Grade(False, found.reading.problem, rule=found.statement.where)
     else:
-        rule, shown, given = found.statement.rule, str(found.reading.shown), str(found.reading.value)
+        rule, shown, given = found.statement.where, str(found.reading.shown), str(found.reading.value)
     for gold in document.golds:
         name = normalise(gold.text.strip()).lower()
         name = codes.get(name) or words.get(name) or name

@@ -14,7 +14,7 @@ from finbench.grading.equality import MIN_DIGITS, Point, answer_points, equal, g
 from finbench.grading.kinds.number_reader import NumberReader
 from finbench.grading.kinds.text import grade_text
 from finbench.grading.reply import Reply
-from finbench.grading.statements import Statement
+from finbench.grading.claims import Claim
 from finbench.records import Document, Gold, Grade
 from finbench.text import quantities
 from finbench.text.normalize import normalise, plain
@@ -22,7 +22,7 @@ from finbench.text.quantities import Quantity
 from finbench.text.wording import turns
 
 
-def _direction_before(statement: Statement, quantity: Quantity) -> int:
+def _direction_before(statement: Claim, quantity: Quantity) -> int:
     """The direction that the words before a box give: its own sentence, or the last one with the same number."""
     lead = plain(statement.lead[-260:])
     joined = f"{lead} {quantity.shown}"
@@ -52,7 +52,7 @@ def grade_number(document: Document, reply: Reply, *, either: bool = False, home
     if found is None:
         return Grade(False, "no_answer")
     if found.reading.problem:
-        return Grade(False, found.reading.problem, rule=found.statement.rule)
+        return Grade(False, found.reading.problem, rule=found.statement.where)
     return judge(document, found.reading.value, wanted, found)
 
 
@@ -64,7 +64,7 @@ def judge(document: Document, quantity: Quantity, wanted: Asked, found: Found | 
     golds = [(gold, q) for gold in document.golds if (q := gold_quantity(gold.text)) is not None]
     readings = answer_points(quantity, wanted)
     shown = str(quantity.shown)
-    base = Grade(False, "different", extracted=shown, value=_text(quantity), rule=found.statement.rule if found else "")
+    base = Grade(False, "different", extracted=shown, value=_text(quantity), rule=found.statement.where if found else "")
     if isinstance(readings, str):
         return replace(base, reason=readings, lenient=lenient_match(quantity, golds))
     directions = _signs(quantity, wanted)
@@ -165,15 +165,15 @@ def _grade_list(document: Document, reply: Reply, golds: list[Quantity], *, eith
     wanted = asked(document.question, document.answer, document.golds, either=either, home=home)
     found = find(reply, NumberReader(wanted, parts=len(golds)), document.question)
     if found is None:  # one number a line
-        tail = Statement(plain(reply.text[-600:].replace("\n", "; ")), 0, len(reply.text), "sentence")
+        tail = Claim(plain(reply.text[-600:].replace("\n", "; ")), 0, len(reply.text), "sentence")
         reading = NumberReader(wanted, parts=len(golds)).read(tail)
         found = Found(reading, tail) if reading else None
     if found is None:
         return Grade(False, "no_answer")
     if found.reading.problem:
-        return Grade(False, found.reading.problem, rule=found.statement.rule)
+        return Grade(False, found.reading.problem, rule=found.statement.where)
     values = found.reading.value if isinstance(found.reading.value, tuple) else (found.reading.value,)
-    base = Grade(False, "different", extracted=found.reading.shown, rule=found.statement.rule)
+    base = Grade(False, "different", extracted=found.reading.shown, rule=found.statement.where)
     if len(values) != len(golds):
         return base
     grades = [

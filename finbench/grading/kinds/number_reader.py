@@ -14,7 +14,7 @@ from finbench.grading.decide import Reading
 from finbench.grading.discourse import refuses
 from finbench.grading.equality import answer_points, equal, point
 from finbench.grading.kinds.between import levels, ranges
-from finbench.grading.statements import Statement
+from finbench.grading.claims import Claim
 from finbench.text import quantities
 from finbench.text.normalize import last_match
 from finbench.text.quantities import Quantity
@@ -95,7 +95,7 @@ class NumberReader:
         self.wanted = wanted
         self.parts = parts  # how many numbers the question asks for
 
-    def read(self, statement: Statement) -> Reading | None:
+    def read(self, statement: Claim) -> Reading | None:
         """The number a statement gives, its problem, or None when it names none."""
         text = statement.text
         if not text:
@@ -104,8 +104,8 @@ class NumberReader:
             text = text[:1000] + " " + text[-1000:]
         if _NOT_A_NUMBER.match(text):
             return Reading(problem="not_a_number")
-        explicit = statement.rule not in ("conclusion", "sentence")
-        if statement.rule == "json" and text.startswith("["):
+        explicit = statement.where not in ("conclusion", "sentence")
+        if statement.where == "json" and text.startswith("["):
             return self._list(text)
         exact = quantities.whole(text)
         if (
@@ -174,7 +174,7 @@ class NumberReader:
             return Reading(tuple(values), ", ".join(v.shown for v in values))
         return None
 
-    def _value(self, quantity: Quantity, statement: Statement, *, whole: bool = False) -> Reading:
+    def _value(self, quantity: Quantity, statement: Claim, *, whole: bool = False) -> Reading:
         if quantity.bound and not self.wanted.limit:
             return Reading(problem="range")
         quantity = quantities.directed(quantity, statement.text)
@@ -207,7 +207,7 @@ class NumberReader:
             return Reading(problem="two_answers")
         return Reading(found[0], found[0].shown, fit=self._fit(found[0]), whole=True)
 
-    def _resolve(self, text: str, found: list[Quantity], statement: Statement, explicit: bool) -> Reading | None:
+    def _resolve(self, text: str, found: list[Quantity], statement: Claim, explicit: bool) -> Reading | None:
         retracted = last_match(_RETRACTED, text)
         if retracted and any(q.start >= retracted.end() for q in found) and retracted.start() > 0:
             found = [q for q in found if q.start >= retracted.end()]
@@ -257,7 +257,7 @@ class NumberReader:
             [replace(form, start=right[0].start, end=right[-1].end)] if form is not None and len(right) > 1 else right
         )
 
-    def _pick(self, text: str, found: list[Quantity], statement: Statement) -> Reading | None:
+    def _pick(self, text: str, found: list[Quantity], statement: Claim) -> Reading | None:
         spans = [m.span() for m in _ASIDE.finditer(text)]
         outside = [q for q in found if not any(a < q.start and q.end <= b for a, b in spans)]
         if outside and any(self._fit(q) for q in outside):
@@ -273,7 +273,7 @@ class NumberReader:
             return Reading(problem="range") if any(q.bound for q in found) else None
         fits = [self._fit(q) for q in points]
         best = max(fits)
-        if best == 0 and len(points) > 1 and statement.rule in ("sentence", "conclusion"):
+        if best == 0 and len(points) > 1 and statement.where in ("sentence", "conclusion"):
             return None
         suited = [q for q, fit in zip(points, fits) if fit == best]
         if best == 1 and self.wanted.unit in ("amount", "count", ""):
@@ -291,7 +291,7 @@ class NumberReader:
             suited = bare or suited
         chosen = suited[0]
         if len(suited) > 1:
-            explicit = statement.rule not in ("conclusion", "sentence")
+            explicit = statement.where not in ("conclusion", "sentence")
             either = self._either(text, suited, explicit)
             if either is not None:
                 return either
@@ -299,11 +299,11 @@ class NumberReader:
                 moved = [q for q in suited if _MOVED_BY.search(text[max(0, q.start - 40) : q.start])]
                 suited = moved if len(moved) == 1 else suited
             named = [q for q in suited if self._measured(text[max(0, q.start - 40) : q.start])]
-            chosen = named[0] if len(named) == 1 else _after_copula(text, suited, statement.rule == "cue", self.wanted)
+            chosen = named[0] if len(named) == 1 else _after_copula(text, suited, statement.where == "cue", self.wanted)
             if _bare(chosen):  # "500 / 125 = 4, so it pays back in 4 months"
                 chosen = next((q for q in suited if q.number == chosen.number and not _bare(q)), chosen)
         if (
-            statement.rule in ("sentence", "conclusion")
+            statement.where in ("sentence", "conclusion")
             and quantities.whole(text) is None
             and self._only_context(text, chosen)
         ):

@@ -13,7 +13,7 @@ from finbench.grading.discourse import RETRACTION, refuses
 from finbench.grading.equality import answer_points, equal, point
 from finbench.grading.kinds.aliases import abbreviated, also_called, alternatives, spelt_out
 from finbench.grading.reply import Reply, cuts
-from finbench.grading.statements import Statement
+from finbench.grading.claims import Claim
 from finbench.records import Document, Grade
 from finbench.text import arithmetic, quantities
 from finbench.text.normalize import normalise, plain
@@ -36,7 +36,7 @@ class TextReader:
 
     plans = False
 
-    def read(self, statement: Statement) -> Reading | None:
+    def read(self, statement: Claim) -> Reading | None:
         """The statement itself."""
         text = statement.text.strip()
         if not text:
@@ -59,7 +59,7 @@ def grade_text(document: Document, reply: Reply) -> Grade:
     found = find(reply, TextReader(), document.question)
     if found is None:
         return Grade(False, "no_answer")
-    rule = found.statement.rule
+    rule = found.statement.where
     if found.reading.problem:
         return Grade(False, found.reading.problem, rule=rule)
     stated = str(found.reading.value)
