@@ -22,6 +22,9 @@ from finbench.text.quantities import whole
 
 TASKS = ("finqa", "convfinqa", "ant_finance", "tfns", "finance_instruct", "custom")
 
+# What the lines of the protocol do not say of FinQA's answers: filings of US companies, golds that a program computed.
+DECLARED = {name: {"currency": "USD", "gold_form": "computed"} for name in ("finqa", "convfinqa")}
+
 
 def grade_line(line: str) -> dict[str, Any]:
     """The verdict on one line of the protocol, ready for JSON.
@@ -70,7 +73,8 @@ def document_of(row: Mapping[str, Any]) -> Document:
         raise ValueError("gold is missing")
     question = _text(row.get("question"))
     kind = _kind(str(task), golds, question)
-    answer = Answer(kind, classes=TFNS_CLASSES if kind == "label" else ())  # type: ignore[arg-type]
+    declared = DECLARED.get(str(task), {}) if kind == "number" else {}
+    answer = Answer(kind, classes=TFNS_CLASSES if kind == "label" else (), **declared)  # type: ignore[arg-type]
     return Document(id=_text(row.get("id")), task=str(task), question=question, answer=answer, golds=tuple(golds))
 
 

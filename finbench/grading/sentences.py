@@ -11,11 +11,13 @@ from finbench.grading.discourse import (
     CONCLUSION_INSIDE,
     CONTEXT,
     CONTEXT_INSIDE,
+    LEAD,
     PLAN,
     RESULT,
+    STATES,
     refuses,
 )
-from finbench.grading.claims import FORMAT, Claim, sentence_ends
+from finbench.grading.claims import FORMAT, Claim, sentence_ends, with_scale
 from finbench.text.normalize import plain
 
 _LIST_NUMBER = re.compile(r"\s*[*_#(]{0,4}\d{1,2}[.)]\s*")
@@ -48,10 +50,11 @@ _RECORD = re.compile(
 _ASIDE = re.compile(r"\([A-Za-z\u4e00-\u9fff].*\)\W*", re.S)  # a sentence in parentheses, not an accounting negative
 
 
-def candidates(text: str, base: int, spans: list[tuple[int, int]], *, plans: bool) -> list[tuple[bool, Claim]]:
-    """The sentences that may state an answer, and whether a word such as "therefore" announces them.
+def candidates(text: str, base: int, spans: list[tuple[int, int]], *, plans: bool) -> list[Claim]:
+    """The sentences that may state an answer; one announced by a word such as "therefore" is a "conclusion".
 
-    `plans` says that sentences which only announce a step state no answer; `base` is added to the offsets.
+    `plans` says that sentences which only announce a step state no answer; `base` is added to the offsets. A sentence that
+    rather adds context keeps its place with a mark that lowers its rank.
     """
     kept = []
     for index, (start, end) in enumerate(spans):
@@ -61,20 +64,25 @@ def candidates(text: str, base: int, spans: list[tuple[int, int]], *, plans: boo
         quote = _QUOTE.search(text, start, end)
         if _RECORD.match(text, start) or (quote and FORMAT.search(text, start, quote.start())):
             continue
-        if index and _ASIDE.fullmatch(content) and not refuses(content):
-            continue
         check = bool(CHECK.match(content))
         cued = not check and bool(CONCLUSION.match(content) or CONCLUSION_INSIDE.search(content))
-        if not cued:
-            context = index and (check or CONTEXT.match(content) or CONTEXT_INSIDE.search(content))
-            if context and not refuses(content):
-                continue
-            if plans and PLAN.match(content) and not RESULT.search(content):
-                continue
+        mark = "" if cued or refuses(content) else _mark(content, index, check)
+        if index and _ASIDE.fullmatch(content) and not refuses(content):
+            mark = "aside"
+        if not cued and plans and PLAN.match(content) and not RESULT.search(content):
+            continue
         inside = None if check else CONCLUSION_INSIDE.search(content)
         core = emphasised(text[start:end]) or (content[inside.start() :].lstrip(",;— ") if inside else "")
         core = "" if core == content.strip(" .。") else core
-        rule = "conclusion" if cued else "bare" if len(spans) == 1 and len(content) <= 80 else "sentence"
+        where = "conclusion" if cued else "bare" if len(spans) == 1 and len(content) <= 80 else "sentence"
         lead = text[max(0, start - 300) : start]
-        kept.append((cued, Claim(content, base + start, base + end, rule, lead=lead, core=core)))
+        content = with_scale(content, text, end)
+        kept.append(Claim(content, base + start, base + end, where, lead=lead, core=core, mark=mark))
     return kept
+
+
+def _mark(content: str, index: int, check: bool) -> str:
+    """What lowers the rank of a sentence: "aside" for what only adds context, "lead" for what may open a conclusion."""
+    if index and (check or CONTEXT.match(content) or CONTEXT_INSIDE.search(content)):
+        return "aside"
+    return "lead" if index and LEAD.match(content) and not STATES.search(content) else ""

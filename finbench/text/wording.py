@@ -11,7 +11,7 @@ _MINUS_WORD = pattern(r"<minus>[\s\"'$]{0,3}$")
 # What may stand between a verb and its number; and "a drop of 487 million, or 2.1%": the first number passes the word on.
 _FILLER = (
     r"(?:\s*<filler>)*[\s*$]*"
-    r"(?:[\d,.]{1,20}%?\s?(?:<scale_word>)?(?:\s?<money_word>)?(?:,?\s*<or>|,\s*(?:<or>|即|约)?|\s*\()"
+    r"(?:[\d,.]{1,20}%?\s?(?:<scale_word>)?(?:\s?<money_word>)?(?:,?\s*<or.word>|,\s*(?:<or.word>|即|约)?|\s*\()"
     r"\s*(?:by|<about>)?[\s*$]*)?$"
 )
 _IN_THE = r"(?:\s+(?:in|of)\s+(?:the\s+)?(?!\d)[a-z][a-z' -]{2,40}?\s+(?:of|by|was|is))?"

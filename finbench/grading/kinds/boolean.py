@@ -155,15 +155,15 @@ class BooleanReader:
     def __init__(self, question: str) -> None:
         self.question = normalise(question[:4000]).lower()
 
-    def read(self, statement: Claim) -> Reading | None:
+    def read(self, claim: Claim) -> Reading | None:
         """True or False, "two_answers" for a hedge, or None."""
-        text = statement.text.strip()
+        text = claim.text.strip()
         if not text:
             return None
         bare = re.sub(r"[\s.,;:!?。、\"'()*\[\]]+", " ", text).strip().lower()
         if bare in _WORDS:
             return Reading(_WORDS[bare], bare, whole=True)
-        explicit = statement.where not in ("conclusion", "sentence")
+        explicit = claim.where not in ("conclusion", "sentence")
         if refuses(text) and not _LEAD.match(text):
             return Reading(problem="refusal")
         lead = _LEAD.match(text)
@@ -205,7 +205,7 @@ class BooleanReader:
             return Reading("yes" in named, named.pop())
         if len(named) == 2:
             return Reading(problem="two_answers") if explicit else None
-        if not explicit and statement.where != "conclusion":
+        if not explicit and claim.where != "conclusion":
             return self._by_wording(text) if len(text) < 400 else None
         return self._by_wording(text)
 
@@ -281,7 +281,7 @@ def grade_boolean(document: Document, reply: Reply) -> Grade:
     found = find(reply, BooleanReader(document.question), document.question)
     if found is None:
         return Grade(False, "no_answer")
-    rule = found.statement.where
+    rule = found.row
     if found.reading.problem:
         return Grade(False, found.reading.problem, rule=rule)
     value = bool(found.reading.value)

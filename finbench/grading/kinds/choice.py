@@ -118,12 +118,12 @@ class ChoiceReader:
         self.asks_wrong = asks_wrong
         self.question = _bare(question[-4000:])
 
-    def read(self, statement: Claim) -> Reading | None:
+    def read(self, claim: Claim) -> Reading | None:
         """The sorted letters a statement gives."""
-        text = statement.text.strip()
+        text = claim.text.strip()
         if not text:
             return None
-        explicit = statement.where not in ("conclusion", "sentence")
+        explicit = claim.where not in ("conclusion", "sentence")
         if len(text) > 1200:
             text = text[:600] + " " + text[-600:]
         found = _SET.fullmatch(text) if len(text) <= 200 else None
@@ -132,7 +132,7 @@ class ChoiceReader:
         small = re.fullmatch(r"\W*([a-h]{1,8})\W*", text)
         if small and "".join(sorted(set(small.group(1)))) == small.group(1):
             return self._letters(small.group(1).upper(), whole=True)
-        by_text, filled = self._by_text(text, explicit and statement.where != "bare")
+        by_text, filled = self._by_text(text, explicit and claim.where != "bare")
         if by_text and not _LEADING.match(text):
             return Reading(by_text, by_text, whole=explicit or filled, fit=2 if filled else 1)
         if explicit and self.options and _ALL.fullmatch(text):
@@ -155,7 +155,7 @@ class ChoiceReader:
                 return self._letters([letter], whole=True)
         if refusal:
             return Reading(problem="refusal")
-        return self._in_prose(text, statement, explicit)
+        return self._in_prose(text, claim, explicit)
 
     def same(self, one: Any, other: Any) -> bool:
         """Sets of letters are the same or not."""
@@ -210,7 +210,7 @@ class ChoiceReader:
         filled = before + after in self.question or (before in self.question and after in self.question)
         return inside[0], filled and len(before) > 1
 
-    def _in_prose(self, text: str, statement: Claim, explicit: bool) -> Reading | None:
+    def _in_prose(self, text: str, claim: Claim, explicit: bool) -> Reading | None:
         clauses = [clause for clause in text.split(";") if self._fits(clause)]
         text = clauses[0] if len(clauses) == 1 else text  # "A, B and D qualify; C and E do not belong there"
         found: list[tuple[int, str]] = []
@@ -247,7 +247,7 @@ class ChoiceReader:
                 return Reading(problem="two_answers")
             if not explicit and not grouped and not re.search(r"(?:[,、和与及&]|and|都|均)", text[first:last]):
                 return None
-        return self._letters(letters, fit=2 if statement.where == "conclusion" or self._fits(text) else 1)
+        return self._letters(letters, fit=2 if claim.where == "conclusion" or self._fits(text) else 1)
 
     def _fits(self, text: str) -> bool:
         """Are letters called right, where the right ones are asked?"""
@@ -288,12 +288,12 @@ def grade_choice(document: Document, reply: Reply) -> Grade:
     reader = ChoiceReader(options, asks_wrong=asks_wrong, question=document.question)
     found = find(reply, reader, document.question)
     given, rule = "", "options"
-    if found is None or found.reading.problem or found.statement.where in ("conclusion", "sentence", "bare"):
+    if found is None or found.reading.problem or found.claim.where in ("conclusion", "sentence", "bare"):
         given = reader.judged(reply.text)
     if not given:
         if found is None:
             return Grade(False, "no_answer")
-        rule = found.statement.where
+        rule = found.row
         if found.reading.problem:
             return Grade(False, found.reading.problem, rule=rule)
         given = str(found.reading.value)

@@ -102,9 +102,9 @@ class LabelReader:
             re.I,
         )
 
-    def read(self, statement: Claim) -> Reading | None:
+    def read(self, claim: Claim) -> Reading | None:
         """The class a statement names, "two_answers", or None."""
-        text = statement.text.strip()
+        text = claim.text.strip()
         legend = _LEGEND.match(text)
         if legend and len(set(self._named(legend.group()))) > 1:
             text = text[legend.end() :].strip()  # "(0 = bearish, 1 = bullish, 2 = neutral): 0"
@@ -227,15 +227,15 @@ def grade_label(document: Document, reply: Reply) -> Grade:
     words, codes = vocabulary(document)
     reader = LabelReader(words, codes)
     found = find(reply, reader, document.question)
-    stated = found is not None and not found.reading.problem and found.statement.where not in ("sentence", "bare")
+    stated = found is not None and not found.reading.problem and found.claim.where not in ("sentence", "bare")
     if not stated and (given := reader.listed(reply.text)):
         rule, shown = "options", given
     elif found is None:
         return Grade(False, "no_answer")
     elif found.reading.problem:
-        return Grade(False, found.reading.problem, rule=found.statement.where)
+        return Grade(False, found.reading.problem, rule=found.row)
     else:
-        rule, shown, given = found.statement.where, str(found.reading.shown), str(found.reading.value)
+        rule, shown, given = found.row, str(found.reading.shown), str(found.reading.value)
     for gold in document.golds:
         name = normalise(gold.text.strip()).lower()
         name = codes.get(name) or words.get(name) or name

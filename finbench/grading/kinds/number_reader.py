@@ -95,17 +95,17 @@ class NumberReader:
         self.wanted = wanted
         self.parts = parts  # how many numbers the question asks for
 
-    def read(self, statement: Claim) -> Reading | None:
+    def read(self, claim: Claim) -> Reading | None:
         """The number a statement gives, its problem, or None when it names none."""
-        text = statement.text
+        text = claim.text
         if not text:
             return None
         if len(text) > 2000:
             text = text[:1000] + " " + text[-1000:]
         if _NOT_A_NUMBER.match(text):
             return Reading(problem="not_a_number")
-        explicit = statement.where not in ("conclusion", "sentence")
-        if statement.where == "json" and text.startswith("["):
+        explicit = claim.where not in ("conclusion", "sentence")
+        if claim.where == "json" and text.startswith("["):
             return self._list(text)
         exact = quantities.whole(text)
         if (
@@ -118,7 +118,7 @@ class NumberReader:
         if exact is not None:
             if exact.absurd:
                 return Reading(problem="not_a_number")
-            return self._value(exact, statement, whole=True)
+            return self._value(exact, claim, whole=True)
         refusal = refuses(text)
         found = quantities.scan(text)
         if refusal and not any(q.end <= refusal.start() and not q.year and not q.reference for q in found if explicit):
@@ -131,7 +131,7 @@ class NumberReader:
             found = spoken or quantities.words(text)
         if not found:
             return Reading(problem="refusal") if refusal else None
-        return self._resolve(text, found, statement, explicit)
+        return self._resolve(text, found, claim, explicit)
 
     def _spoken(self, text: str, found: list[Quantity]) -> list[Quantity]:
         """The number in words that the digits of a sentence only explain or lead to; [] where there is none."""
@@ -174,10 +174,10 @@ class NumberReader:
             return Reading(tuple(values), ", ".join(v.shown for v in values))
         return None
 
-    def _value(self, quantity: Quantity, statement: Claim, *, whole: bool = False) -> Reading:
+    def _value(self, quantity: Quantity, claim: Claim, *, whole: bool = False) -> Reading:
         if quantity.bound and not self.wanted.limit:
             return Reading(problem="range")
-        quantity = quantities.directed(quantity, statement.text)
+        quantity = quantities.directed(quantity, claim.text)
         in_passing = not whole and not quantity.unit and quantity.shown[:1].isalpha() and quantity.scale == 1
         return Reading(quantity, quantity.shown, fit=0 if in_passing else self._fit(quantity), whole=whole)
 
@@ -207,7 +207,7 @@ class NumberReader:
             return Reading(problem="two_answers")
         return Reading(found[0], found[0].shown, fit=self._fit(found[0]), whole=True)
 
-    def _resolve(self, text: str, found: list[Quantity], statement: Claim, explicit: bool) -> Reading | None:
+    def _resolve(self, text: str, found: list[Quantity], claim: Claim, explicit: bool) -> Reading | None:
         retracted = last_match(_RETRACTED, text)
         if retracted and any(q.start >= retracted.end() for q in found) and retracted.start() > 0:
             found = [q for q in found if q.start >= retracted.end()]
@@ -231,7 +231,7 @@ class NumberReader:
             return self._several(found, text)
         if len(found) > 1:
             found = self._after_equals(text, found)
-        return self._pick(text, found, statement)
+        return self._pick(text, found, claim)
 
     def _several(self, found: list[Quantity], text: str) -> Reading | None:
         if len(found) < self.parts:
@@ -257,7 +257,7 @@ class NumberReader:
             [replace(form, start=right[0].start, end=right[-1].end)] if form is not None and len(right) > 1 else right
         )
 
-    def _pick(self, text: str, found: list[Quantity], statement: Claim) -> Reading | None:
+    def _pick(self, text: str, found: list[Quantity], claim: Claim) -> Reading | None:
         spans = [m.span() for m in _ASIDE.finditer(text)]
         outside = [q for q in found if not any(a < q.start and q.end <= b for a, b in spans)]
         if outside and any(self._fit(q) for q in outside):
@@ -273,7 +273,7 @@ class NumberReader:
             return Reading(problem="range") if any(q.bound for q in found) else None
         fits = [self._fit(q) for q in points]
         best = max(fits)
-        if best == 0 and len(points) > 1 and statement.where in ("sentence", "conclusion"):
+        if best == 0 and len(points) > 1 and claim.where in ("sentence", "conclusion"):
             return None
         suited = [q for q, fit in zip(points, fits) if fit == best]
         if best == 1 and self.wanted.unit in ("amount", "count", ""):
@@ -291,7 +291,7 @@ class NumberReader:
             suited = bare or suited
         chosen = suited[0]
         if len(suited) > 1:
-            explicit = statement.where not in ("conclusion", "sentence")
+            explicit = claim.where not in ("conclusion", "sentence")
             either = self._either(text, suited, explicit)
             if either is not None:
                 return either
@@ -299,16 +299,16 @@ class NumberReader:
                 moved = [q for q in suited if _MOVED_BY.search(text[max(0, q.start - 40) : q.start])]
                 suited = moved if len(moved) == 1 else suited
             named = [q for q in suited if self._measured(text[max(0, q.start - 40) : q.start])]
-            chosen = named[0] if len(named) == 1 else _after_copula(text, suited, statement.where == "cue", self.wanted)
+            chosen = named[0] if len(named) == 1 else _after_copula(text, suited, claim.where == "cue", self.wanted)
             if _bare(chosen):  # "500 / 125 = 4, so it pays back in 4 months"
                 chosen = next((q for q in suited if q.number == chosen.number and not _bare(q)), chosen)
         if (
-            statement.where in ("sentence", "conclusion")
+            claim.where in ("sentence", "conclusion")
             and quantities.whole(text) is None
             and self._only_context(text, chosen)
         ):
             return None
-        return self._value(chosen, statement)
+        return self._value(chosen, claim)
 
     def _measured(self, before: str) -> bool:
         """Do the words before a number name the measure asked for ("... in total, 48,250 on average")?"""

@@ -36,9 +36,9 @@ class TextReader:
 
     plans = False
 
-    def read(self, statement: Claim) -> Reading | None:
+    def read(self, claim: Claim) -> Reading | None:
         """The statement itself."""
-        text = statement.text.strip()
+        text = claim.text.strip()
         if not text:
             return None
         if refuses(text) and len(text) < 300:
@@ -59,11 +59,11 @@ def grade_text(document: Document, reply: Reply) -> Grade:
     found = find(reply, TextReader(), document.question)
     if found is None:
         return Grade(False, "no_answer")
-    rule = found.statement.where
+    rule = found.row
     if found.reading.problem:
         return Grade(False, found.reading.problem, rule=rule)
     stated = str(found.reading.value)
-    final = rule not in ("conclusion", "sentence", "bare")
+    final = found.claim.where not in ("conclusion", "sentence", "bare")
     golds = [(gold.text, gold.source) for gold in document.golds] + [
         (alias, "alias") for alias in document.answer.aliases
     ]
