@@ -241,7 +241,9 @@ def _cues(text: str) -> list[Claim]:
         raw = text[start:end]
         if not raw.strip() or "oxed" in raw:
             continue
-        content = plain(raw)
+        content = with_scale(plain(raw), text, end).partition("####")[0].strip() if "####" in raw else plain(raw)
+        if "####" in raw:
+            content = with_scale(content, text, start + raw.index("####"))
         if _PLACEHOLDER.fullmatch(content) or FORMAT.search(text, max(0, match.start() - 60), match.start()):
             continue
         named = match.groupdict()

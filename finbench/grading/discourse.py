@@ -49,6 +49,8 @@ CHECK = pattern(f"{_OPENING}<act.check>")
 CONTEXT = pattern(rf"{_OPENING}<act.check|act.aside>|^[-$]?[\d,.]+%? (?:relat|refer|pertain|belong)\w+ to\b|{_OPENING}if\b[^.]{{0,100}}\bwould\b")
 # What opens conclusions as well as context: such a sentence ranks below the others, and is never thrown away.
 LEAD = pattern(rf"{_OPENING}<act.lead>")
+# "The ratio is 0.68. This means that there are 68 cents of assets for every dollar of debt."
+GLOSS = pattern("<act.gloss>")
 # "..., net income was $5 million.": the copula leads up to the number that the sentence ends on.
 STATES = pattern(r"<copula|rise|fall>\s[^\d.;]{0,25}[-($€£¥]{0,3}\d[\d,.]*\s?%?[^\d.;]{0,25}[.。]?\W*$")
 CONTEXT_INSIDE = re.compile(

@@ -164,8 +164,8 @@ def _scaled(quantity: Quantity, asked: Asked, shown: Point) -> list[Point]:
         full = shown.times(Fraction(quantity.scale), "scale")
         if scale is not None:
             return [full.times(Fraction(1, scale))]
-        counted = asked.unit == "count" and not (asked.money or quantity.currency or quantity.noun == "share")
-        return [full] if counted or asked.either and asked.unit == "count" else [full, shown.guessed("scale")]
+        counted = asked.unit == "count" and quantity.noun != "share" and not asked.money
+        return [full] if counted else [full, shown.guessed("scale")]
     if scale and scale >= 10**4 and quantity.currency == "CNY":
         return [shown.times(Fraction(1, scale), "scale")]  # 35600元 where the question is in 万元
     if scale and scale != 1 and quantity.currency:
@@ -188,8 +188,6 @@ def gold_points(gold: Quantity, asked: Asked, others: Sequence[Quantity]) -> lis
         return [*points, shown] if asked.either else points
     if asked.unit == "percent":
         return _bare_golds(gold, shown, asked, others)
-    if asked.either and not gold.currency and not asked.unit and gold.scale == 1:
-        return [shown, shown.times(_HUNDREDTH, guess="factor of 100")]
     if gold.scale != 1:
         return [shown.times(Fraction(gold.scale, asked.scale or 1))]
     return [shown]

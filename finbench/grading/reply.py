@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from finbench.text.lexicon import pattern
 from finbench.text.normalize import INVISIBLE, last_match, normalise
 
 MAX_TEXT = 24_000  # characters of answer that are read; a longer reply keeps head, tail and what surrounds its cues
@@ -29,7 +30,11 @@ class Reply:
         return there + offset - here
 
 
-_THINK = re.compile(r"<\s?(/?)\s?(?:think|thinking|thought|thoughts|reasoning|scratchpad|seed:think)\s?>", re.I)
+# The marks of thinking of the families of models: <think>, [THINK], ◁think▷, <|begin_of_thought|>, <|START_THINKING|>.
+_THINK = pattern(
+    r"<\s?(?P<a>/?)\s?<thinking>\s?>|\[(?P<b>/?)<thinking>\]|◁(?P<c>/?)<thinking>▷|"
+    r"<\|(?:(?P<d>end_of|end)|begin_of|start_of|start|begin)_<thinking>\|>"
+)
 # gpt-oss thinks in channels (OpenAI's harmony format); without its special tokens the names of the channels remain.
 _CHANNELS = re.compile(r"\s{0,9}(?:(?:<\|start\|>assistant)?<\|channel\|>|analysis(?=[A-Z\"'(\d]))")
 _FINAL_CHANNEL = re.compile(r"<\|channel\|>final[^<\n]{0,40}<\|message\|>|assistantfinal")
@@ -98,7 +103,7 @@ def _outside_thinking(text: str) -> tuple[list[tuple[int, int]], bool]:
         return ([(final.end(), len(text))], False) if final else ([], True)
     position, inside = 0, False
     for match in _THINK.finditer(text):
-        closing = bool(match.group(1))
+        closing = any(match.groups())
         if closing and inside:
             position, inside = match.end(), False
         elif closing:  # a stray close ends the thinking: all before it was thinking

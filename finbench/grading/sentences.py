@@ -11,6 +11,7 @@ from finbench.grading.discourse import (
     CONCLUSION_INSIDE,
     CONTEXT,
     CONTEXT_INSIDE,
+    GLOSS,
     LEAD,
     PLAN,
     RESULT,
@@ -65,8 +66,9 @@ def candidates(text: str, base: int, spans: list[tuple[int, int]], *, plans: boo
         if _RECORD.match(text, start) or (quote and FORMAT.search(text, start, quote.start())):
             continue
         check = bool(CHECK.match(content))
-        cued = not check and bool(CONCLUSION.match(content) or CONCLUSION_INSIDE.search(content))
-        mark = "" if cued or refuses(content) else _mark(content, index, check)
+        gloss = bool(index and GLOSS.search(content))
+        cued = not check and not gloss and bool(CONCLUSION.match(content) or CONCLUSION_INSIDE.search(content))
+        mark = "" if cued or refuses(content) else _mark(content, index, check or gloss)
         if index and _ASIDE.fullmatch(content) and not refuses(content):
             mark = "aside"
         if not cued and plans and PLAN.match(content) and not RESULT.search(content):

@@ -6,6 +6,7 @@ Values are Fractions, never floats. Digits and exponents are bounded before any 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -61,9 +62,12 @@ class Quantity:
 
 # Shapes of digit groups, most particular first. A comma followed by exactly three digits groups thousands; followed by
 # any other count of digits it can only be a decimal comma (the locale evidence is in the number itself).
+VULGAR = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒"
 NUMBER = re.compile(
-    r"(?=[\d.])(?:"  # nine characters in ten are refused here, before eleven alternatives are tried
-    r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+(?!\d))?(?!,?\d|\.\d)"  # 1,234,567.8
+    rf"(?=[\d.{VULGAR}])(?:"  # nine characters in ten are refused here, before eleven alternatives are tried
+    rf"(?:\d{{1,9}}[ {THIN}]?)?[{VULGAR}]"  # 2 ½
+    r"|\d{1,3}(?:_\d{3})+(?![\d_])"  # 42_000
+    r"|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+(?!\d))?(?!,?\d|\.\d)"  # 1,234,567.8
     r"|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)(?:\.\d+)?"  # 12,34,567
     rf"|\d{{1,3}}(?P<gap>[{THIN}' ])\d{{3}}(?:(?P=gap)\d{{3}})*(?!\d|(?P=gap)\d)(?:[.,]\d+(?!\d))?(?![.,]?\d)"  # 1'234.5
     r"|\d{1,3}(?:\.\d{3})+,\d+(?!\d)"  # 1.234,5
@@ -186,7 +190,7 @@ def _is_part(before: str) -> bool:
 
 def _digits(chunk: str) -> tuple[str, str]:
     """Whole and decimal digits of a chunk matched by `NUMBER`."""
-    chunk = chunk.replace(THIN, "").replace("'", "").replace(" ", "")
+    chunk = chunk.replace(THIN, "").replace("'", "").replace(" ", "").replace("_", "")
     commas, dots = chunk.count(","), chunk.count(".")
     if (
         commas == 1
@@ -200,7 +204,7 @@ def _digits(chunk: str) -> tuple[str, str]:
         chunk = chunk.replace(".", "")
     else:
         chunk = chunk.replace(",", "")
-    left, _, right = chunk.partition(".")
+    left, _, right = chunk.rstrip(VULGAR).partition(".")
     return left, right
 
 
@@ -208,6 +212,9 @@ def _value(text: str, match: re.Match[str], parts: tuple[str, str], before: str)
     """The value of the digits with the power, fraction or ratio that they are part of; None under any other exponent."""
     left, right = parts
     end = match.end()
+    if (part := match.group()[-1]) in VULGAR:
+        number = int(left or "0") + Fraction(unicodedata.numeric(part)).limit_denominator(16)
+        return _Value(number, Fraction(0), 9, end)
     number, place = Fraction(int((left + right) or "0"), 10 ** len(right)), Fraction(1, 10 ** len(right))
     digits = len((left + right).lstrip("0"))
     plain = not right and "," not in match.group() and match.group("gap") is None

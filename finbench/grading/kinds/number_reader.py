@@ -16,12 +16,14 @@ from finbench.grading.equality import answer_points, equal, point
 from finbench.grading.kinds.between import levels, ranges
 from finbench.grading.claims import Claim
 from finbench.text import quantities
+from finbench.text.lexicon import pattern
 from finbench.text.normalize import last_match
 from finbench.text.quantities import Quantity
 
 _NOT_A_NUMBER = re.compile(r"^[\s$+-]*(?:nan|inf(?:inity)?|∞|undefined|[+-]?∞)[\s$%.]*$", re.I)
+_BRACKETED = re.compile(r"\[\s*([^\[\],;、]{1,40})\s*\][.。]?")
 _ASIDE = re.compile(r"\([^()]{0,200}\)")
-_EQUALS = re.compile(r"[=≈≃]")
+_EQUALS = re.compile(r"[=≈≃]|\bequals\b|等于", re.I)
 _OPERATOR = re.compile(r"[\s$]*[×÷*/+·^-][\s$]*")
 _OR = re.compile(
     r"[\s,;()$]*(?:\bor\b|或者?|\balternatively\b|/)(?:\s+(?:about|approximately|roughly|equivalently|perhaps|"
@@ -59,6 +61,7 @@ _COPULA = re.compile(
     r"roughly |just |only |约|大约|negative )*[\s$€£¥*(\"']*$",
     re.I,
 )
+_MAIN = pattern(r"<copula>\s*(?:<about>\s*)*[\s$€£¥*(\"']*$|[=≈]\s*[\s$€£¥*(\"']*$")
 _CHANGE_OF = re.compile(
     r"an? (?:\w+ )?(?:increase|decrease|decline|change|growth|drop|rise|reduction)|增长|下降|减少|增加", re.I
 )
@@ -100,6 +103,9 @@ class NumberReader:
         text = claim.text
         if not text:
             return None
+        if claim.where != "json" and (alone := _BRACKETED.fullmatch(text)):
+            text = alone[1]
+            claim = replace(claim, text=text)
         if len(text) > 2000:
             text = text[:1000] + " " + text[-1000:]
         if _NOT_A_NUMBER.match(text):
@@ -138,7 +144,8 @@ class NumberReader:
         if not found:
             return []
         head = text[: found[0].start]
-        if len(head) > 3 and _EXPLAINED.search(head) and (said := quantities.words(head)):
+        explained = _EXPLAINED.search(head) if len(head) > 3 else None
+        if explained and (said := quantities.words(head)) and said[-1].end >= explained.start() - 12:
             return said[-1:]
         gives = _GIVES.match(text, found[-1].end)
         if not gives:  # "500 / 125, which is four years"
@@ -271,6 +278,10 @@ class NumberReader:
             return Reading(problem="range")
         if not points:
             return Reading(problem="range") if any(q.bound for q in found) else None
+        if claim.where == "cue" and len(points) > 1 and not re.search(r"\w", text[: points[0].start]):
+            led = points[0]  # what follows "the answer is" at once
+            if self._fit(led) and re.match(r"[\s*_)]*,\s*(?:which|so|that is to say|meaning|indicating|because|since)\b", text[led.end :]):
+                return self._value(led, claim)
         fits = [self._fit(q) for q in points]
         best = max(fits)
         if best == 0 and len(points) > 1 and claim.where in ("sentence", "conclusion"):
@@ -379,6 +390,9 @@ def _after_copula(text: str, suited: list[Quantity], cue: bool, wanted: Asked) -
             return after[0]
     if cue and not re.search(r"\w", text[: suited[0].start]):
         return suited[0]  # what follows "the answer is" at once
+    for quantity in suited:  # "given a bill rate of 2 % and a market return of 9 %, is 11.1 %"
+        if _MAIN.search(text[max(0, quantity.start - 40) : quantity.start]):
+            return quantity
     for quantity in suited:
         if _COPULA.search(text[max(0, quantity.start - 40) : quantity.start]):
             return quantity
