@@ -11,74 +11,12 @@ from finbench.grading.discourse import refuses
 from finbench.grading.reply import Reply
 from finbench.grading.claims import Claim
 from finbench.records import Document, Grade
+from finbench.text.lexicon import pattern, words
 from finbench.text.normalize import last_match, normalise
 
-_WORDS = {
-    "yes": True,
-    "no": False,
-    "true": True,
-    "false": False,
-    "correct": True,
-    "incorrect": False,
-    "right": True,
-    "wrong": False,
-    "affirmative": True,
-    "negative": False,
-    "是": True,
-    "否": False,
-    "是的": True,
-    "对": True,
-    "对的": True,
-    "错": False,
-    "错的": False,
-    "正确": True,
-    "正确的": True,
-    "错误": False,
-    "错误的": False,
-    "不是": False,
-    "不是的": False,
-    "不对": False,
-    "不正确": False,
-    "不正确的": False,
-    "√": True,
-    "×": False,
-    "✗": False,
-    "x": False,
-    "y": True,
-    "n": False,
-    "成立": True,
-    "不成立": False,
-    "属实": True,
-    "不属实": False,
-    "肯定": True,
-    "肯定的": True,
-    "否定": False,
-    "否定的": False,
-    "合规": True,
-    "不合规": False,
-    "准确": True,
-    "不准确": False,
-    "会": True,
-    "不会": False,
-    "可以": True,
-    "不可以": False,
-    "有": True,
-    "没有": False,
-    "能": True,
-    "不能": False,
-    "没错": True,
-    "属于": True,
-    "不属于": False,
-    "符合": True,
-    "不符合": False,
-    "违规": False,
-}
-_LEAD = re.compile(
-    r"[\s\"'(*\[“]*(yes|no(?! (?:of|one|more|less|change|difference|significant|longer|matter|data|information|"
-    r"answer|doubt|problem|worries))|true|false|correct|incorrect|right|wrong|是的|不是的?|是|否|不对|不正确|"
-    r"不成立|不会|不能|不可以|没错|对的?|错误的?|错的?|正确的?|成立|√|×|✗)(?![a-z])(?=[\s\"',.;:!)*\]”。—-]|$|"
-    r"[\u4e00-\u9fff]{0}(?:,|。))",
-    re.I,
+_WORDS: dict[str, bool] = dict(words("polarity"))
+_LEAD = pattern(
+    r"[\s\"'(*\[“]*(no(?! <no.noun>)|(?!no\b)<polarity.lead>)(?![a-z])(?=[\s\"',.;:!)*\]”。—-]|$|[\u4e00-\u9fff])"
 )
 # "No doubt about it: ...", "Certainly not."
 _SURE = re.compile(
@@ -147,6 +85,12 @@ _NEGATION = re.compile(
 _YES_NO = re.compile(r"\b(yes|no)\b(?![\w ]{0,12}\b(?:matter|doubt|problem|worries)\b)", re.I)
 
 
+# The verb of a question that begins with an auxiliary, and of a reply; "higher than" compares, and stays with the words.
+_DIRECTION = pattern(r"(?P<up><ask.rise>)|(?P<down><ask.fall>)")
+_AUXILIARY = re.compile(r"\W*(?:did|does|do|has|have|had|is|are|was|were|will)\b", re.I)
+_FROM_TO = re.compile(r"\bfrom\b.{1,60}\bto\b", re.I | re.S)
+
+
 class BooleanReader:
     """Reads statements for a polarity."""
 
@@ -200,6 +144,8 @@ class BooleanReader:
             return predicate
         if re.search(r"\bnot (?:yes|true|correct|right)\b", text, re.I):
             return Reading(False, "no")
+        if moved := self._by_direction(text):
+            return moved
         named = {m.lower() for m in _YES_NO.findall(text)}
         if len(named) == 1:
             return Reading("yes" in named, named.pop())
@@ -228,6 +174,19 @@ class BooleanReader:
             return None
         negated = bool(said[0].group(1))
         return Reading(not negated, said[0].group(), fit=1)
+
+    def _by_direction(self, text: str) -> Reading | None:
+        """"Did it grow?": "It fell."; the first clause that says a direction answers."""
+        wanted = _DIRECTION.search(self.question) if _AUXILIARY.match(self.question) else None
+        if wanted is None or _FROM_TO.search(text):
+            return None
+        for clause in re.split(r"[;:。!?]|[,.](?=\s|$)|\bbut\b", text):
+            said = _DIRECTION.search(clause)
+            if said:
+                agrees = bool(said["up"]) == bool(wanted["up"])
+                agrees ^= bool(_NEGATION.search(clause[: said.start()])) ^ bool(_NEGATION.search(self.question[: wanted.start()]))
+                return Reading(agrees, "yes" if agrees else "no", fit=0)
+        return None
 
     def _by_wording(self, text: str) -> Reading | None:
         """A sentence that answers by repeating the question's words ("it did not exceed 2013's")."""

@@ -132,13 +132,12 @@ def states(text: str, gold: str) -> bool | None:
 
 
 def _says(text: str, gold: str) -> bool | None:
-    folded = _SPELLING.sub("is", _operators(plain(normalise(text)).lower()))
-    wanted = _SPELLING.sub("is", _operators(plain(normalise(gold)).lower().strip(" .。")))
+    folded = _INITIAL.sub("", _SPELLING.sub("is", _operators(plain(normalise(text)).lower())))
+    wanted = _INITIAL.sub("", _SPELLING.sub("is", _operators(plain(normalise(gold)).lower().strip(" .。"))))
     if not wanted:
         return None
     if year := re.fullmatch(r"((?:19|20)\d\d)\s*年?", wanted):
         return bool(re.search(rf"(?<![\d.,]){year[1]}(?!\d|[.,]\d)", folded)) or None
-    folded = _INITIAL.sub("", folded)
     figures = [q for q in quantities.scan(wanted) if not q.reference]
     if figures and not _figures_stated(folded, figures):
         return None
