@@ -73,6 +73,7 @@ SENTENCE_END = re.compile(
     r"(?<=[.!?])[\"')*\]]{0,4}\s+(?=[A-Z\"'(\[*$\\\d\u3040-\u30ff\u4e00-\u9fff])|(?<=\w)\.(?=[A-Z][a-z]+ )|"
     r"[。!?](?=[\s\"')*]|[\u4e00-\u9fff]|$)|;(?=\s*[\u4e00-\u9fff])|。|\n"
 )
+_OPTION_LINES = re.compile(r"(?:\n[ \t*-]{0,4}\(?[A-Z]\)?[.、:)][^\n]{0,200})+")
 _EXPLAINED = pattern(r"\s?\[<heading.remarks>\]|\s[(]?<heading.remarks>:")
 _LAST_WORD = re.compile(r"([A-Za-z][A-Za-z.]{0,5}?)\.?$")
 _BEFORE_INITIAL = re.compile(r"([A-Z][\w'’-]*\.?|^|[\"'({*:])\s{0,2}[A-Z]\.$")
@@ -242,6 +243,9 @@ def _cues(text: str) -> list[Claim]:
         if not raw.strip() or "oxed" in raw:
             continue
         content = with_scale(plain(raw), text, end).partition("####")[0].strip() if "####" in raw else plain(raw)
+        if more := _OPTION_LINES.match(text, end):
+            if re.match(r"\(?[A-Z]\)?[.、:)]", content):
+                content, end = content + plain(more[0].replace("\n", "; ")), more.end()
         if "####" in raw:
             content = with_scale(content, text, start + raw.index("####"))
         if _PLACEHOLDER.fullmatch(content) or FORMAT.search(text, max(0, match.start() - 60), match.start()):

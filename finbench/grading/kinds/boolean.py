@@ -96,8 +96,9 @@ class BooleanReader:
 
     plans = False
 
-    def __init__(self, question: str) -> None:
+    def __init__(self, question: str, *, digits: bool = False) -> None:
         self.question = normalise(question[:4000]).lower()
+        self.digits = digits  # the golds are 0 and 1
 
     def read(self, claim: Claim) -> Reading | None:
         """True or False, "two_answers" for a hedge, or None."""
@@ -105,6 +106,8 @@ class BooleanReader:
         if not text:
             return None
         bare = re.sub(r"[\s.,;:!?。、\"'()*\[\]]+", " ", text).strip().lower()
+        if self.digits and text.strip(" .$*") in _DIGITS:
+            return Reading(_DIGITS[text.strip(" .$*")], text, whole=True)
         if bare in _WORDS:
             return Reading(_WORDS[bare], bare, whole=True)
         explicit = claim.where not in ("conclusion", "sentence")
@@ -235,9 +238,13 @@ def polarity(text: str) -> bool | None:
     return _WORDS.get(normalise(text).strip(" .。").lower())
 
 
+_DIGITS = {"0": False, "0.0": False, "1": True, "1.0": True}
+
+
 def grade_boolean(document: Document, reply: Reply) -> Grade:
     """Right when the final statement has the gold's polarity."""
-    found = find(reply, BooleanReader(document.question), document.question)
+    digits = any(gold.text.strip() in _DIGITS for gold in document.golds)
+    found = find(reply, BooleanReader(document.question, digits=digits), document.question)
     if found is None:
         return Grade(False, "no_answer")
     rule = found.row
@@ -246,6 +253,7 @@ def grade_boolean(document: Document, reply: Reply) -> Grade:
     value = bool(found.reading.value)
     shown = found.reading.shown
     for gold in document.golds:
-        if polarity(gold.text) == value:
+        wanted = polarity(gold.text)
+        if (_DIGITS.get(gold.text.strip()) if wanted is None else wanted) == value:
             return Grade(True, "equal", shown, "yes" if value else "no", rule, gold=gold.source, lenient=True)
     return Grade(False, "different", shown, "yes" if value else "no", rule)

@@ -12,6 +12,7 @@ from finbench.grading.discourse import refuses
 from finbench.grading.reply import Reply
 from finbench.grading.claims import Claim
 from finbench.records import Document, Grade
+from finbench.text.lexicon import pattern
 from finbench.text.normalize import last_match, normalise, plain
 
 _OPTION = re.compile(
@@ -19,7 +20,7 @@ _OPTION = re.compile(
 )
 _SET = re.compile(
     r"[\s(\[\"'*]*(?i:选项?|选择|options?|choices?|answers?|items?|"
-    r"letters?)?[\s(\[\"'*:]*((?:\(?[A-H](?![a-z])\)?[\s,、;/+&和与及.]*(?:and\s|以及|和)?\s*){1,8})(?:项|"
+    r"letters?)?[\s(\[\"'*:]*((?:\(?[A-H](?![a-z])\)?[\s,、;/+&和与及.\"']*(?:and\s|以及|和)?[\s\"']*){1,8})(?:项|"
     r"选项)?[\s)\].。\"'*!,]*"
 )
 _LEADING = re.compile(
@@ -40,7 +41,7 @@ _REJECT_BEFORE = re.compile(
 _REJECT_AFTER = re.compile(
     r"[\s)*\"'.项选]*(?:(?:are|is|was|were|can be|option|choice)\s+(?:therefore\s+|clearly\s+|also\s+|all\s+|"
     r"both\s+)?(?:not|in(?:correct|valid|accurate)|wrong|false|eliminated|excluded|ruled out|unlikely)|isn't|"
-    r"aren't|doesn't|(?:选项|项)?[^,。;A-H]{0,14}?(?:不正确|错误|不对|不符|排除|有误|错(?!误)|不是|不属于|不选|"
+    r"aren't|doesn't|(?:do|did|does)(?:n't| not)\b|(?:选项|项)?[^,。;A-H]{0,14}?(?:不正确|错误|不对|不符|排除|有误|错(?!误)|不是|不属于|不选|"
     r"不合|不行)|(?:皆|均|都|虽)[^。;A-H]{0,24}?(?:错误|不正确|不对|不符|不选|不成立))",
     re.I,
 )
@@ -108,12 +109,30 @@ def letters_in(text: str) -> str:
     return "".join(sorted(set(bare.upper()))) if re.fullmatch(r"[A-Ha-h]{1,8}", bare) else ""
 
 
+# "$B", "<B>", "[b]": a letter in whatever marks
+_ALONE = re.compile(r"[\s$<\[({*\"'\\]{0,6}([A-Za-z])[\s>\])}*\"'.。$]{0,6}")
+# "B,A项错在口径不同", "B(A是盈利能力)": what follows the letter speaks of the others
+_EXPLAINS = re.compile(
+    r"([\s(*\"']*[A-Z](?:选?项)?)[\s*\"')]*(?:[,。;(]\s*(?:而|因为|其中)?(?:不选|排除)?(?:选项)?[A-Z](?:[、,和及与]{1,2}[A-Z])*\s?"
+    r"(?:选?项|是|的|说|与|都|均|皆|错|不|虽|只|属|混|指|也|则|为|衡|反|描|讲|计|用|有)|\((?=[A-Z]\s?[^\W\d_A-Z])).*",
+    re.S,
+)
+_AGAINST = pattern(r"[,;:(]?\s*<negation|contrast>\s|\s?\(")
+_LEFT = pattern(r"<choice.left>[\s:,(*\"']{0,4}(?:<option_word>\s)?\(?([A-Z])(?![A-Za-z])")
+
+
+def explicit_places(claim: Claim) -> bool:
+    """Does a claim stand in a form of its own (a box, a tag, a phrase) rather than in running text?"""
+    return claim.where not in ("conclusion", "sentence")
+
+
 class ChoiceReader:
     """Reads statements for option letters."""
 
     plans = False
 
     def __init__(self, options: Mapping[str, str], *, asks_wrong: bool = False, question: str = "") -> None:
+        self.raw = {letter: plain(normalise(text)) for letter, text in options.items()}
         self.options = {letter: _bare(text) for letter, text in options.items()}
         self.asks_wrong = asks_wrong
         self.question = _bare(question[-4000:])
@@ -126,6 +145,13 @@ class ChoiceReader:
         explicit = claim.where not in ("conclusion", "sentence")
         if len(text) > 1200:
             text = text[:600] + " " + text[-600:]
+        if alone := _ALONE.fullmatch(text):
+            return self._letters([alone[1].upper()], whole=True)
+        text = self._without_texts(text)
+        if explained := _EXPLAINS.match(text):
+            text = explained[1]
+        elif left := _LEFT.search(text):
+            return self._letters([left[1]], whole=explicit_places(claim), fit=2)
         found = _SET.fullmatch(text) if len(text) <= 200 else None
         if found:
             return self._letters(re.findall(r"[A-H]", found.group(1)), whole=True)
@@ -156,6 +182,13 @@ class ChoiceReader:
         if refusal:
             return Reading(problem="refusal")
         return self._in_prose(text, claim, explicit)
+
+    def _without_texts(self, text: str) -> str:
+        """The letters alone where each stands with its own option text ("A. 存货; C. 应收账款")."""
+        for letter, option in self.raw.items():
+            if len(option) > 1 and option in text:
+                text = re.sub(rf"(?<![A-Za-z]){letter}[\s.、:,)(-]{{1,4}}{re.escape(option)}[)]?", letter, text)
+        return text
 
     def same(self, one: Any, other: Any) -> bool:
         """Sets of letters are the same or not."""
@@ -195,7 +228,11 @@ class ChoiceReader:
         named = [letter for part in parts for letter, option in self.options.items() if option and part == option]
         if len(parts) > 1 and len(set(named)) == len(parts):
             return "".join(sorted(named)), True
-        if not explicit:
+        against = _AGAINST.search(text)
+        if against and any(len(o) >= 2 and o in _bare(text[: against.start()]) for o in self.options.values()):
+            text = text[: against.start()]  # "the current ratio, not the debt ratio"
+            bare = _bare(text)
+        elif not explicit:
             text = re.split(r"[,;—]", text.rstrip(" .。,;"))[-1]  # the clause that the sentence ends on
             bare = _bare(text)
         if len(text) > 160:
