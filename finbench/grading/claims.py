@@ -76,6 +76,7 @@ SENTENCE_END = re.compile(
 _OPTION_LINES = re.compile(r"(?:\n[ \t*-]{0,4}\(?[A-Z]\)?[.、:)][^\n]{0,200})+")
 _EXPLAINED = pattern(r"\s?\[<heading.remarks>\]|\s[(]?<heading.remarks>:")
 _LAST_WORD = re.compile(r"([A-Za-z][A-Za-z.]{0,5}?)\.?$")
+_LISTED = re.compile(r"(?:^|[\n;；、])[\s*_(-]{0,4}[A-Z]\.$")  # the letter of an option before its text
 _BEFORE_INITIAL = re.compile(r"([A-Z][\w'’-]*\.?|^|[\"'({*:])\s{0,2}[A-Z]\.$")
 _NEXT_INITIAL = re.compile(r"\s*[A-Z]\.")
 
@@ -292,6 +293,8 @@ def sentence_ends(text: str, start: int, stop: int) -> Iterator[re.Match[str]]:
 
 def _abbreviated(text: str, start: int, at: int) -> bool:
     before = text[max(start, at - 30) : at]
+    if _LISTED.search(before):
+        return True
     word = _LAST_WORD.search(before)
     if word is None:
         return False

@@ -44,17 +44,17 @@ _CHAT = re.compile(
     r"</s>|<s>|<eos>|<bos>|<pad>|"
     r"<end_of_turn>|<start_of_turn>|\[/?INST\]|<</?SYS>>"
 )
-_NEXT = re.compile(
-    r"(?:^|\n)[ \t]*(?:#{1,6}[ \t]*|\*\*|>[ \t]*)?(?:(?:next|new|another|follow-up|additional|similar)[ \t]+)?"
-    r"(?:question|q|user|human|instruction|input|exercise|tweet|headline|sentence|推文|新闻|问题|题目|问|用户|下一题|"
-    r"下一个问题|新问题|例题|练习题?|追问)[ \t]*(?:#?\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*[:.、]"
+# An invented next question: a heading of its own, or a word such as "Question:" at the start of a line.
+_NEW_LINE = r"(?:^|\n)[ \t]*(?:#{1,6}[ \t]*|\*\*|>[ \t]*)?(?:<next.again>[ \t]+)?"
+_COUNTED = r"[ \t]*(?:#?\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*"
+_NEXT = pattern(
+    rf"{_NEW_LINE}(?P<sure><next.question>){_COUNTED}[:.、]|{_NEW_LINE}(?P<weak><next.weak>){_COUNTED}[:.、]"
     # an exam question with its blank, and its first option in the next line
     r"|\n[^\n]{4,300}\([ \t]{0,4}\)[^\n]{0,12}\n\s{0,4}A[.、:]"
     # a heading or a bold line of its own: "### Question 2"
-    r"|(?:^|\n)[ \t]*(?:#{1,6}|\*\*)[ \t]*(?:(?:next|new|another|follow-up)[ \t]+)?(?:question|problem|exercise|"
-    r"example|task|instruction|问题|题目|例题|练习题?)[ \t]*#?(?:\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*(?=\n)",
-    re.I,
+    rf"|(?:^|\n)[ \t]*(?:#{{1,6}}|\*\*)[ \t]*(?:<next.again>[ \t]+)?<next.heading>{_COUNTED}(?=\n)"
 )
+_ANSWERED = pattern(r"<cue.noun|cue.han_noun>|boxed|####")
 _MARKS_IN_LONG_TEXT = ("oxed{", "</answer", "nswer", "答案", "####", "因此", "herefore")
 
 
@@ -150,12 +150,25 @@ def cuts(text: str, question: str) -> list[int]:
     for match in _NEXT.finditer(text):
         if match.start() <= first:
             continue
+        if match["weak"] and not _follows(text, match):
+            continue
         echo = _letters(question)[:100]
         if echo and _letters(text[match.end() : match.end() + 200]).startswith(echo):
             continue
         cuts.append(match.start())
         break
     return sorted(cuts)
+
+
+def _follows(text: str, match: re.Match[str]) -> bool:
+    """Does a question follow a word that may name anything ("Q2: $12 million" is a quarter)?
+
+    One does where its line ends as a question, or where the answer has been given before.
+    """
+    line = text[match.end() :].partition("\n")[0]
+    if line.rstrip(" *").endswith("?"):
+        return True
+    return not match["weak"].lower().startswith("q") and bool(_ANSWERED.search(text, 0, match.start()))
 
 
 def _letters(text: str) -> str:

@@ -174,7 +174,7 @@ def several(text: str) -> list[Quantity]:
     """The numbers of a gold that is a list ("12.5%, 13.1%"); empty when it is one number or no list."""
     if len(text) > 300 or not re.search(r"[,;、/]|and|和|及", text):
         return []
-    shown = plain(normalise(text)).strip("[]() ")
+    shown = plain(normalise(text)).strip("[]() ").replace('"', "").replace("'", "")
     if quantities.whole(shown) is not None:
         return []
     parts = [quantities.whole(part) for part in _SEPARATOR.split(shown)]
@@ -184,8 +184,10 @@ def several(text: str) -> list[Quantity]:
 
 
 def _grade_list(document: Document, reply: Reply, golds: list[Quantity], wanted: Asked) -> Grade:
+    years = all(gold.year for gold in golds)
+    wanted = replace(wanted, year=wanted.year or years)
     found = find(reply, NumberReader(wanted, parts=len(golds)), document.question)
-    if found is None:  # one number a line
+    if found is None or (years and not isinstance(found.reading.value, tuple)):  # one number a line
         tail = Claim(plain(reply.text[-600:].replace("\n", "; ")), 0, len(reply.text), "sentence")
         reading = NumberReader(wanted, parts=len(golds)).read(tail)
         found = Found(reading, tail, "list") if reading else None
@@ -194,6 +196,10 @@ def _grade_list(document: Document, reply: Reply, golds: list[Quantity], wanted:
     if found.reading.problem:
         return Grade(False, found.reading.problem, rule=found.row)
     values = found.reading.value if isinstance(found.reading.value, tuple) else (found.reading.value,)
+    if years:  # their order tells nothing, and a dash before one is a list's
+        same = sorted(abs(value.number) for value in values) == sorted(gold.number for gold in golds)
+        shown = found.reading.shown
+        return Grade(same, "equal" if same else "different", shown, shown, found.row, lenient=same)
     base = Grade(False, "different", extracted=found.reading.shown, rule=found.row)
     if len(values) != len(golds):
         return base

@@ -130,7 +130,7 @@ class NumberReader:
         if refusal and not any(q.end <= refusal.start() and not q.year and not q.reference for q in found if explicit):
             return Reading(problem="refusal")
         if self.wanted.year:
-            found = [replace(q, reference=False) if q.year else q for q in found]
+            found = [replace(q, reference=False) if q.year or 1900 <= abs(q.number) <= 2100 else q for q in found]
             found = [q for q in found if q.year] or found
         spoken = self._spoken(text, found)
         if spoken or all(q.reference for q in found):
