@@ -350,12 +350,17 @@ def _by_prose(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         readable, marked = _from_the_end(offered, reader, only_cued=only_cued)
     last = text[spans[-1][0] : spans[-1][1]].strip()
     prose = _Prose(base, spans, readable, refused, only_cued, last, marked)
-    scene = Scene(text, reader, [], prose=prose, cut=_breaks_off(text, last, len(spans)))
+    cut = _breaks_off(text, last, len(spans)) or (reader.plans and len(spans) > 1 and bool(_DANGLING.fullmatch(last)))
+    scene = Scene(text, reader, [], prose=prose, cut=cut)
     for row in PROSE:
         found = row.act(scene)
         if found is not None:
             return None if found.reading.problem == "none" else replace(found, row=found.row or row.name)
     return None
+
+
+# "If the industry average": words and no number, and neither end nor mark
+_DANGLING = re.compile(r"[A-Z][a-z']*(?:[ ,]+[A-Za-z'-]+){2,}")
 
 
 def _breaks_off(text: str, last: str, sentences: int) -> bool:

@@ -39,6 +39,7 @@ _NEGATED = re.compile(
     r"overly|entirely)\s+){0,3}[\"'*(]*"
     r"|(?:n't|\bnot|\bhardly|\bnever) (?:call|consider|label|say|classify|describe|see|view|read|think)"
     r"(?: (?:it|this|that|of it|(?:the|this) (?:tweet|news|headline|post)))?(?: as| is)? [\"'*(]*"
+    r"|(?:n't|\bnot|\bwithout|\black(?:s|ing)?|\bno) (?:\w+ ){0,3}(?:any|clear|strong|explicit|obvious|definite) (?:\w+ )?[\"'*(]*"
     r"|(?:不是|并非|不属于|非|而不是|没有|不算|排除))$",
     re.I,
 )
@@ -82,7 +83,7 @@ _TO = re.compile(r"[\"')]?\s*(?:(?:rating|stance|outlook)\s+)?(?:to\b|下?调?(?
 _GIVEN = re.compile(r"[\s\"'*:|=()—-]{0,8}(?:(?P<share>\d?\.\d{1,4}|\d{1,3}(?:\.\d{1,4})?(?=\s?%))|(?P<mark>[√✗×]))")
 _COLON = re.compile(r"\w\s?(?::|—|–| - |→)[\s\"'*(]*$")
 _FOREIGN_WORD = re.compile(r"\W*([\u4e00-\u9fff]{2})\s*\(([0-9])\)\W*")
-_LIST_LINK = re.compile(r"[\s\"'*()]*(?:,|/|、)?\s*(?:or|nor|and|或|和)?[\s\"'*()]*", re.I)
+_LIST_LINK = re.compile(r"[\s\"'*()]*(?:\(\w{1,12}\)[\s\"'*]*)?(?:,|/|、)?\s*(?:or|nor|and|或|和)?[\s\"'*()]*", re.I)
 _NEITHER = re.compile(r"\b(?:neither|nor)\b[^.,;:]*$", re.I)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from finbench.grading.asked import Asked
@@ -12,6 +13,7 @@ from finbench.grading.decide import Reading, find
 from finbench.grading.discourse import RETRACTION, refuses
 from finbench.grading.equality import answer_points, equal, point
 from finbench.grading.kinds.aliases import abbreviated, also_called, alternatives, spelt_out
+from finbench.grading.kinds.prose import by_polarity, by_value, is_sentence, leading_value
 from finbench.grading.reply import Reply, cuts
 from finbench.grading.claims import Claim
 from finbench.records import Document, Grade
@@ -56,6 +58,19 @@ class TextReader:
 
 def grade_text(document: Document, reply: Reply) -> Grade:
     """Right when the final statement, or else the answer as a whole, states a gold or alias and does not deny it."""
+    prose = any(is_sentence(gold.text) or leading_value(gold.text) for gold in document.golds)
+    verdict = _by_wording(document, reply)
+    if verdict.correct or not prose:
+        return verdict
+    told = by_polarity(document, reply) or by_value(document, reply)
+    if told is not None:
+        return told
+    if verdict.reason in ("refusal", "no_answer", "truncated") or not any(is_sentence(g.text) for g in document.golds):
+        return replace(verdict, rival="the gold is prose")
+    return replace(verdict, reason="needs_judge", rival="the gold is a sentence, and its words are not all there")
+
+
+def _by_wording(document: Document, reply: Reply) -> Grade:
     found = find(reply, TextReader(), document.question)
     if found is None:
         return Grade(False, "no_answer")
@@ -109,6 +124,8 @@ def states(text: str, gold: str) -> bool | None:
     >>> states("This is liquidity risk.", "Liquidity risk"), states("It is not liquidity risk.", "Liquidity risk")
     (True, False)
     """
+    if named := _FUNCTION.fullmatch(gold.strip(" .")):
+        gold = named[1]
     formula = (
         re.search(r"[-+*/^()=]", gold)
         and not re.search(r"[A-Za-z]{3}", gold.replace("sqrt", ""))
@@ -160,6 +177,7 @@ def _says(text: str, gold: str) -> bool | None:
     return None if _HEDGED.search(folded[max(0, plainly[-1] - 40) : plainly[-1]]) else True
 
 
+_FUNCTION = re.compile(r"[A-Za-z]\w{0,8}\s*(?:\([A-Za-z]\w?\))?\s*=\s*([^=]{1,200})")  # f(x) = x + 1
 _OPERATORS = {
     "minus": "-",
     "less": "-",
