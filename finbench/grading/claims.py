@@ -246,7 +246,7 @@ def _cues(text: str) -> list[Claim]:
         content = with_scale(plain(raw), text, end).partition("####")[0].strip() if "####" in raw else plain(raw)
         if more := _OPTION_LINES.match(text, end):
             if re.match(r"\(?[A-Z]\)?[.、:)]", content):
-                content, end = content + plain(more[0].replace("\n", "; ")), more.end()
+                content, end = content + plain(re.sub(r"\n[ \t*-]*", "; ", more[0])), more.end()
         if "####" in raw:
             content = with_scale(content, text, start + raw.index("####"))
         if _PLACEHOLDER.fullmatch(content) or FORMAT.search(text, max(0, match.start() - 60), match.start()):
@@ -305,4 +305,6 @@ def _abbreviated(text: str, start: int, at: int) -> bool:
     if initial is None or not word[1].isupper():
         return False
     name = initial[1].rstrip(".").lower()
+    if len(initial[1]) == 2 and initial[1].endswith("."):
+        return True  # J. C. Penney
     return bool(_NEXT_INITIAL.match(text, at)) if len(name) < 2 else name not in words("option_word")

@@ -33,7 +33,7 @@ class Reply:
 # The marks of thinking of the families of models: <think>, [THINK], ◁think▷, <|begin_of_thought|>, <|START_THINKING|>.
 _THINK = pattern(
     r"<\s?(?P<a>/?)\s?<thinking>\s?>|\[(?P<b>/?)<thinking>\]|◁(?P<c>/?)<thinking>▷|"
-    r"<\|(?:(?P<d>end_of|end)|begin_of|start_of|start|begin)_<thinking>\|>"
+    r"<\|(?:(?P<d>end(?:_of)?)|(?:begin|start)(?:_of)?)_(?:thought|thinking|think|reasoning)\|>"
 )
 # gpt-oss thinks in channels (OpenAI's harmony format); without its special tokens the names of the channels remain.
 _CHANNELS = re.compile(r"\s{0,9}(?:(?:<\|start\|>assistant)?<\|channel\|>|analysis(?=[A-Z\"'(\d]))")

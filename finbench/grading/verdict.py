@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from finbench.grading.asked import asked
+from finbench.grading.certainty import settled
 from finbench.grading.decide import Reader, find
 from finbench.grading.kinds.boolean import BooleanReader, grade_boolean, polarity
 from finbench.grading.kinds.choice import ChoiceReader, grade_choice, options_of
@@ -34,13 +35,14 @@ def grade(document: Document, text: str, *, finish: Finish = "stop", reasoning: 
     one that never states an answer.
     """
     if finish == "error":
-        return Grade(False, "error")
+        return Grade(False, "error", certainty="sure")
     reply = open_reply(text)
     result = _graded(document, reply)
     if (result.reason in ("no_answer", "truncated") and (finish == "length" or reply.unclosed)) or (
         result.reason == "no_answer" and not text.strip() and reasoning and finish != "stop"
     ):
         result = replace(result, reason="truncated")
+    result = settled(result)
     return replace(result, span=_span(text, reply, result)) if result.extracted else result
 
 

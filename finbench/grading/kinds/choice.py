@@ -118,6 +118,7 @@ _EXPLAINS = re.compile(
     re.S,
 )
 _AGAINST = pattern(r"[,;:(]?\s*<negation|contrast>\s|\s?\(")
+_DISCUSSED = re.compile(r"选?项\s?[是的说与为衡混属指]")  # "A选项是盈利能力指标"
 _LEFT = pattern(r"<choice.left>[\s:,(*\"']{0,4}(?:<option_word>\s)?\(?([A-Z])(?![A-Za-z])")
 
 
@@ -139,7 +140,7 @@ class ChoiceReader:
 
     def read(self, claim: Claim) -> Reading | None:
         """The sorted letters a statement gives."""
-        text = claim.text.strip()
+        text = claim.text.strip().lstrip("-•· ")
         if not text:
             return None
         explicit = claim.where not in ("conclusion", "sentence")
@@ -178,7 +179,7 @@ class ChoiceReader:
                 r"[\s)\]\"'项,、/&+和与及;.]{0,6}(?:and |以及|or |或者?|或是|还是)?[\s(\"']?[A-H](?![A-Za-z])", rest
             )
             if not more and not _GROUP.match(text, head.start(1)):
-                return self._letters([letter], whole=True)
+                return self._letters([letter], whole=not _DISCUSSED.match(rest))
         if refusal:
             return Reading(problem="refusal")
         return self._in_prose(text, claim, explicit)
@@ -224,7 +225,7 @@ class ChoiceReader:
         if len(exact) == 1:
             return exact[0], True
         listed = text.rpartition(":")[2].strip(" ,;。") if len(text) <= 400 else ""
-        parts = [_bare(part) for part in re.split(r"[、,;\n]|\band\b|以及", listed)]
+        parts = [_bare(part) for part in re.split(r"[、,;\n和及与]|\band\b|以及", listed)]
         named = [letter for part in parts for letter, option in self.options.items() if option and part == option]
         if len(parts) > 1 and len(set(named)) == len(parts):
             return "".join(sorted(named)), True

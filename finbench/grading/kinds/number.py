@@ -51,11 +51,12 @@ def grade_number(document: Document, reply: Reply) -> Grade:
         return grade_text(document, reply)  # a display answer in words
     found = find(reply, NumberReader(wanted), document.question)
     if found is None:
-        return Grade(False, "no_answer")
-    if found.reading.problem:
-        return Grade(False, found.reading.problem, rule=found.row)
-    verdict = judge(document, found.reading.value, wanted, found)
-    return replace(verdict, rival=verdict.rival or rival(found, reply, wanted, verdict, document))
+        verdict = Grade(False, "no_answer")
+    elif found.reading.problem:
+        verdict = Grade(False, found.reading.problem, rule=found.row)
+    else:
+        verdict = judge(document, found.reading.value, wanted, found)
+    return replace(verdict, rival=rival(found, reply, wanted, verdict, document))
 
 
 def judge(document: Document, quantity: Quantity, wanted: Asked, found: Found | None = None) -> Grade:

@@ -19,13 +19,21 @@ from finbench.text.quantities import Quantity, scan, words
 _POLARITY = re.compile(r"\s*(yes|no|true|false|是|否|はい|いいえ)\s*[.,;:。、，—–-]\s*\S", re.I)
 _LOW = pattern("<limit.low>")
 _HIGH = pattern("<limit.high>")
+_AT_LEAST = pattern(r"<limit.low>\W*(?:of\s*|rs\W*)?$")
+_AT_MOST = pattern(r"<limit.high>\W*(?:of\s*|rs\W*)?$")
 _LEAD = pattern(r"\W*(?:<limit.low|limit.high|limit.near>\s*){0,3}(?:rs\.?\s?|[$€£₹¥]\s?)?")
 _PERIODS = {"year": 365, "quarter": 91, "month": 30, "week": 7, "day": 1}
 _LATIN_SENTENCE = re.compile(r"(?:\S+\s+){5}\S")
 
 
 def is_sentence(gold: str) -> bool:
-    """Is a gold more than a name or a term?"""
+    """Is a gold more than a name or a term?
+
+    >>> is_sentence("No. The Board must approve."), is_sentence("Liquidity risk")
+    (True, False)
+    """
+    if _POLARITY.match(gold):
+        return True
     return bool(_LATIN_SENTENCE.search(gold)) or (not gold.isascii() and len(gold) > 24)
 
 
@@ -81,7 +89,7 @@ def by_value(document: Document, reply: Reply) -> Grade | None:
     said = found.reading.value
     start = found.claim.text.find(said.shown)
     before = found.claim.text[: max(0, start)][-40:]
-    opposite = (side == "low" and _HIGH.search(before)) or (side == "high" and _LOW.search(before))
+    opposite = (side == "low" and _AT_MOST.search(before)) or (side == "high" and _AT_LEAST.search(before))
     same = not opposite and _same(said, gold, wanted)
     verdict = Grade(same, "equal" if same else "different", said.shown, None, found.row, lenient=same)
     return verdict if same else replace(verdict, rival="the gold is prose, and only its leading value was compared")
