@@ -21,7 +21,6 @@ from finbench.text.quantities import Quantity, scan
 TAIL = 500  # characters at the end of a reply in which the gold's digits are looked for
 _EXPLICIT = ("box", "tag", "json", "hashes")
 _SHIFTS = [Fraction(10) ** power for power in (0, 2, -2, 3, -3, 6, -6)]
-_WIDE = Fraction(1, 100)  # how far two roundings of one calculation drift apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +41,6 @@ class Case:
     @property
     def explicit(self) -> bool:
         return self.found is not None and self.found.claim.where in (*_EXPLICIT, "cue")
-
-    def tail(self) -> list[Quantity]:
-        """The numbers at the end of the reply."""
-        return scan(self.reply.text[-TAIL:])
 
 
 class Rival(NamedTuple):
@@ -75,30 +70,26 @@ def _last_digit(case: Case) -> str:
     return f"{case.said.shown} is one or two units of the last place off the gold"
 
 
-def _near(case: Case) -> str:
-    """Within one percent of the gold: another rounding of the same calculation, or another rule of tolerance."""
-    if case.verdict.correct or case.verdict.reason != "different" or not isinstance(case.said, Quantity):
-        return ""
-    for gold in case.golds:
-        ratio = abs(case.said.value / gold.value) if gold.value else Fraction(0)
-        if any(abs(ratio * shift - 1) < _WIDE for shift in _SHIFTS[:3]) and gold.digits > 2:
-            return f"{case.said.shown} lies within 1 % of the gold"
-    return ""
-
-
 def _gold_at_the_end(case: Case) -> str:
     """The gold stands in the last lines, and something else was read."""
-    if case.verdict.correct:
+    if case.verdict.correct or (case.found and case.found.claim.where in _EXPLICIT and case.said is not None):
         return ""
-    clear = case.explicit and not (case.found and case.found.reading.problem)
-    if clear and case.found and case.found.claim.where in _EXPLICIT:
+    golds = [gold for gold in case.golds if gold.digits >= 3 or (gold.digits == 2 and gold.place < 1)]
+    if not golds:
         return ""
-    for gold in case.golds:
-        if gold.digits >= 3 or (gold.digits == 2 and gold.place < 1):
-            for other in case.tail():
-                if _digits(other, gold) and not other.reference:
-                    return f"{other.shown} stands in the last lines"
+    after = case.found.claim.end if case.found and case.explicit and case.said is not None else 0
+    for other in scan(case.reply.text[max(after, len(case.reply.text) - TAIL) :]):
+        if not other.reference and not other.year and any(_same(other, gold) for gold in golds):
+            return f"{other.shown} stands in the last lines"
     return ""
+
+
+def _cut_short(case: Case) -> str:
+    """A longer text that ends without an end: its conclusion may be missing."""
+    text = case.reply.text.rstrip(" \n*_$")
+    if case.explicit or case.found is None or len(text) < 400 or text[-1:] in ".!?。！？:)]}|%" or text[-1:].isdigit():
+        return ""
+    return "the text ends in the middle of a sentence"
 
 
 def _thin_lead(case: Case) -> str:
@@ -124,8 +115,8 @@ RIVALS: tuple[Rival, ...] = (
     Rival("guessed", _lone_digit),
     Rival("own-digits", _digits_agree),
     Rival("last-digit", _last_digit),
-    Rival("near", _near),
     Rival("gold-at-the-end", _gold_at_the_end),
+    Rival("cut-short", _cut_short),
     Rival("thin-lead", _thin_lead),
 )
 
@@ -145,10 +136,19 @@ def settled(verdict: Grade) -> Grade:
     return replace(verdict, certainty="unsure" if unsure else "sure")
 
 
+def _same(one: Quantity, other: Quantity) -> bool:
+    """Are two numbers one, whatever their signs and units, as written or as percent and fraction?"""
+    a, b = _magnitude(one), _magnitude(other)
+    return bool(a.value and b.value) and bool(equal(a, b) or (one.unit != other.unit and _digits(one, other)))
+
+
 def _digits(one: Quantity, other: Quantity) -> bool:
     """Do two numbers show the same digits, up to rounding, a factor of 100 or a scale word?"""
     a, b = _magnitude(one), _magnitude(other)
-    return any(bool(equal(a.times(shift), b)) for shift in _SHIFTS) if a.value and b.value else False
+    if not a.value or not b.value:
+        return False
+    quotient = float(b.value) / float(a.value)
+    return any(0.5 < quotient / float(shift) < 2 and equal(a.times(shift), b) for shift in _SHIFTS)
 
 
 def _magnitude(quantity: Quantity) -> Point:

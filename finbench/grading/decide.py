@@ -342,9 +342,10 @@ def _by_prose(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
     spans = [(a + offset, b + offset) for a, b in sentences(text[offset:])[-_MOST_SENTENCES:]]
     if not spans:
         return None
-    offered = candidates(text, base, spans, plans=reader.plans)
+    refusing = bool(refuses(text[spans[0][0] :]))
+    offered = candidates(text, base, spans, plans=reader.plans, refusing=refusing)
     refused, readable, marked = None, [], False
-    if refuses(text[spans[0][0] :]):
+    if refusing:
         refused, readable = _with_refusals([claim for claim in offered if claim.mark != "aside"], reader)
     else:
         readable, marked = _from_the_end(offered, reader, only_cued=only_cued)

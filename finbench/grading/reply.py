@@ -49,11 +49,11 @@ _NEW_LINE = r"(?:^|\n)[ \t]*(?:#{1,6}[ \t]*|\*\*|>[ \t]*)?(?:<next.again>[ \t]+)
 _COUNTED = r"[ \t]*(?:#?\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*"
 _NEXT = pattern(
     rf"{_NEW_LINE}(?P<sure><next.question>){_COUNTED}[:.、]|{_NEW_LINE}(?P<weak><next.weak>){_COUNTED}[:.、]"
-    # an exam question with its blank, and its first option in the next line
-    r"|\n[^\n]{4,300}\([ \t]{0,4}\)[^\n]{0,12}\n\s{0,4}A[.、:]"
     # a heading or a bold line of its own: "### Question 2"
     rf"|(?:^|\n)[ \t]*(?:#{{1,6}}|\*\*)[ \t]*(?:<next.again>[ \t]+)?<next.heading>{_COUNTED}(?=\n)"
 )
+# an exam question with its blank, and its first option in the next line
+_EXAM = re.compile(r"\n[^\n]{4,300}\([ \t]{0,4}\)[^\n]{0,12}\n\s{0,4}A[.、:]")
 _ANSWERED = pattern(r"<cue.noun|cue.han_noun>|boxed|####")
 _MARKS_IN_LONG_TEXT = ("oxed{", "</answer", "nswer", "答案", "####", "因此", "herefore")
 
@@ -147,6 +147,9 @@ def cuts(text: str, question: str) -> list[int]:
     first = len(text) - len(text.lstrip())
     if "<" in text or "[" in text:
         cuts = [m.start() for m in _CHAT.finditer(text) if m.start() > first and not _CHAT.match(text, first)][:2]
+    exam = _EXAM.search(text, first) if "\nA" in text or "\n A" in text else None
+    if exam:
+        cuts.append(exam.start())
     for match in _NEXT.finditer(text):
         if match.start() <= first:
             continue

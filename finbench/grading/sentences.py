@@ -51,10 +51,12 @@ _RECORD = re.compile(
 _ASIDE = re.compile(r"\([A-Za-z\u4e00-\u9fff].*\)\W*", re.S)  # a sentence in parentheses, not an accounting negative
 
 
-def candidates(text: str, base: int, spans: list[tuple[int, int]], *, plans: bool) -> list[Claim]:
+def candidates(
+    text: str, base: int, spans: list[tuple[int, int]], *, plans: bool, refusing: bool = True
+) -> list[Claim]:
     """The sentences that may state an answer; one announced by a word such as "therefore" is a "conclusion".
 
-    `plans` says that sentences which only announce a step state no answer; `base` is added to the offsets. A sentence that
+    `refusing` says that the text may hold a refusal (looking for one in each sentence is dear); `plans` that sentences which only announce a step state no answer; `base` is added to the offsets. A sentence that
     rather adds context keeps its place with a mark that lowers its rank.
     """
     kept = []
@@ -68,9 +70,11 @@ def candidates(text: str, base: int, spans: list[tuple[int, int]], *, plans: boo
         check = bool(CHECK.match(content))
         gloss = bool(index and GLOSS.search(content))
         cued = not check and not gloss and bool(CONCLUSION.match(content) or CONCLUSION_INSIDE.search(content))
-        mark = "" if cued or refuses(content) else _mark(content, index, check or gloss)
-        if index and _ASIDE.fullmatch(content) and not refuses(content):
+        mark = "" if cued else _mark(content, index, check or gloss)
+        if index and _ASIDE.fullmatch(content):
             mark = "aside"
+        if mark and refusing and refuses(content):
+            mark = ""
         if not cued and plans and PLAN.match(content) and not RESULT.search(content):
             continue
         inside = None if check else CONCLUSION_INSIDE.search(content)

@@ -209,7 +209,8 @@ class BooleanReader:
 
 
 def _any(words: Sequence[str] | set[str], stems: set[str]) -> bool:
-    return any(word.startswith(stem) for word in words for stem in stems if len(stem) > 2)
+    endless = tuple(stem for stem in stems if len(stem) > 2)
+    return any(word.startswith(endless) for word in words)
 
 
 def _last_judgement(text: str) -> bool | None:
