@@ -27,6 +27,11 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'finbench' has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    """The API's names, which are imported when first used, beside what is there."""
+    return sorted({*globals(), *__all__})
+
+
 class _Package(ModuleType):
     """The API's names stay the API's: importing the module `finbench.grade` does not hide the function."""
 

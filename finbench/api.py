@@ -5,21 +5,42 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finbench.errors import StoreError, run_files
 from finbench.records import Answer, Document, Gold, Grade
+from finbench.sanitize import shown, slug
 
 if TYPE_CHECKING:
     import pandas
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Run:
     """A finished run: its folder, and the same document that `finbench run --json` prints."""
 
     folder: Path
     document: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name} {entry['score']:.1f}" for name, entry in self.document["tasks"].items())
+        return f"<finbench.Run {self.document['model']} in {str(self.folder)!r}: {scores or 'no replies'}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a line per task with n, score, 95 % interval and lenient score."""
+        heads = ("task", "n", "score", "95% interval", "lenient")
+        rows = [
+            (name, f"{e['n']:,}", f"{e['score']:.1f}", f"{e['ci'][0]:.1f} to {e['ci'][1]:.1f}", f"{e['lenient']:.1f}")
+            for name, e in self.document["tasks"].items()
+        ]
+        if average := self.document.get("average"):
+            low, high = average["ci"]
+            rows.append(("average", "", f"{average['score']:.1f}", f"{low:.1f} to {high:.1f}", ""))
+        title = f"{self.document['model']}, protocol {self.document['protocol']}"
+        lines = [_line("th", heads), *(_line("td", row) for row in rows)]
+        return f"<table><caption>{escape(shown(title))}</caption>{''.join(lines)}</table>"
 
     def table(self) -> pandas.DataFrame:
         """One row per task: n, score and interval from 0 to 100, lenient score, unreadable, truncated, errors."""
@@ -39,13 +60,15 @@ class Run:
         """
         import pandas
 
-        from finbench.sanitize import slug
-
         path = self.folder / f"samples_{slug(task)}.jsonl"
         if not path.is_file():
             raise KeyError(f"{task}: this run holds {', '.join(self.document['tasks'])}")
         with path.open(encoding="utf-8") as lines:
             return pandas.DataFrame([_flat(json.loads(line)) for line in lines])
+
+
+def _line(tag: str, cells: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{escape(shown(cell))}</{tag}>' for cell in cells)}</tr>"
 
 
 def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,23 +87,41 @@ def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load(folder: str | Path) -> Run:
-    """The run in a folder."""
+    """The run in a folder; StoreError when there is none."""
     path = Path(folder) / "results.json"
-    return Run(Path(folder), json.loads(path.read_text(encoding="utf-8"))["finbench"])
+    with run_files(path):
+        try:
+            return Run(Path(folder), json.loads(path.read_text(encoding="utf-8"))["finbench"])
+        except OSError as err:
+            raise StoreError(
+                f"{folder}: holds no results.json of a run ({err.strerror}); `finbench run` makes one"
+            ) from err
 
 
-def run(model: str, tasks: Sequence[str] = (), **settings: Any) -> Run:
+PATHS = ("output", "reports", "prices")  # settings that may be given as text
+LISTS = {"include": Path, "base_urls": str, "judge_base_urls": str}  # and those that may be one value or several
+
+
+def run(model: str, tasks: str | Sequence[str] = (), **settings: Any) -> Run:
     """Run a model; the further settings are the fields of `finbench.runs.plan.Settings` (docs/run.md).
 
-    The same call again continues a run that was stopped. Raises finbench.errors.FinbenchError for whatever a user can
-    mend.
+    Paths may be text, and one task, folder or server needs no list around it. The same call again continues a run that was
+    stopped. Raises finbench.errors.FinbenchError for whatever a user can mend.
     """
     from finbench.runs import execute
 
-    chosen = execute.Settings(model=model, tasks=tuple(tasks), **settings)
+    given: dict[str, Any] = {
+        name: Path(value) if name in PATHS and value is not None else value for name, value in settings.items()
+    }
+    given |= {name: tuple(map(kind, _several(given[name]))) for name, kind in LISTS.items() if name in given}
+    chosen = execute.Settings(model=model, tasks=tuple(_several(tasks)), **given)
     execute.begin(chosen)
     outcome = execute.execute(execute.plan(chosen))
     return Run(outcome.folder, outcome.document)
+
+
+def _several(value: str | Path | Sequence[Any]) -> Sequence[Any]:
+    return (value,) if isinstance(value, str | Path) else value
 
 
 def grade(reply: str, gold: str, *, question: str = "", kind: str = "number", **answer: Any) -> Grade:

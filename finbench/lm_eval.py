@@ -26,7 +26,7 @@ from finbench.tasks.documents import document_from_row
 def rows(**settings: Any) -> dict[str, Any]:
     """{"test": the rows of a table file beside the YAML}: a `custom_dataset` for tasks without Python of their own.
 
-    `dataset_kwargs` of the YAML name the file and what its columns mean; see tables.py and docs/custom-tasks.md.
+    `dataset_kwargs` of the YAML name the file and what its columns mean; see tasks/table_files.py and docs/custom-tasks.md.
     """
     from finbench.tasks import table_files
 

@@ -48,7 +48,6 @@ PAGES = {
 GPU = "needs a GPU and a model's weights"
 EXCUSED = {
     "finbench run --model SUFE-AIFLM-Lab/Fin-R1": GPU,
-    "finbench run --model SUFE-AIFLM-Lab/Fin-R1 --dry-run": "needs vLLM and the model's tokenizer",
     "finbench run --model /models/Fin-R1": GPU,
     "finbench run --model FOLDER": GPU,
     'finbench run --model "$1" --serve --data-parallel 8 --output "$HOME/reports/$(basename "$1")"': "Slurm, eight GPUs",

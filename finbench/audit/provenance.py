@@ -20,9 +20,11 @@ from finbench.text.arithmetic import Tree
 from finbench.text.stated import Number
 
 COUNTED = frozenset(("cell", "sentence", "question", "computed", "implied", "nothing"))
+# Set by us, and tried on 6,510 written traces (docs/audit.md): with these a clean one raises an alarm in 0.1 %.
 NEAR = 4  # how many numbers back an unstated step may look in its sentence
 FAR = 8  # and beyond it, for amounts of four digits
-MAX_VALUES = 2000
+LONG = 1000  # significant digits of such an amount, as a whole number: 5,829 or 58.29
+MAX_VALUES = 2000  # results and parts that are remembered; a thinking trace of 5,100 characters has some 30
 
 # Powers of ten that may lie between a value and an answer.
 _AS_IT_IS, _IN_PERCENT, _IN_OTHER_SCALE = (0,), (0, 2), (0, 2, 3, 6, 9)
@@ -46,7 +48,7 @@ class Trace(NamedTuple):
     calculation: int = -1
 
 
-class Source(NamedTuple):
+class Origin(NamedTuple):
     """The calculation that a number comes from; `negative` when its value is below zero (numbers are read unsigned)."""
 
     tree: Tree
@@ -59,7 +61,7 @@ class Value(NamedTuple):
     mantissa: float
     power: int
     calculation: int
-    source: Source
+    origin: Origin
 
 
 class Support(NamedTuple):
@@ -89,10 +91,10 @@ class Tracing:
         self.results = {c.result: index for index, c in enumerate(stated) if c.result >= 0}
         self.operands = {leaf for c in stated for leaf in c.operands}
         self.values: list[Value] = []
-        self.sources: dict[int, Source] = {}  # number index -> the calculation that it comes from
+        self.origins: dict[int, Origin] = {}  # number index -> the calculation that it comes from
         self.cited: set[int] = set()  # numbers that stand on the page or in the question as they are
         self.sound: list[bool] = []
-        self._hits: dict[tuple[object, ...], tuple[page_index.Place, str] | None] = {}
+        self._hits: dict[tuple[object, ...], tuple[page_index.Location, str] | None] = {}
         self._breaks: list[int] = []  # where sentences end, once somebody asks
         self.stated: dict[tuple[int, int], Value] = {}  # a result's key -> what gives it
 
@@ -120,15 +122,20 @@ class Tracing:
         self._state(calculation)
         if calculation.verdict == "rounding":
             self._remember(calculation.stated, index, calculation.tree)
-        parts = [part for part in calculation.tree[1:] if isinstance(part, tuple) and len(part) == 3]
-        if parts:
-            values = {str(leaf): self.numbers[leaf].value for leaf in calculation.operands}
-            while parts and len(self.values) < MAX_VALUES:
-                part = parts.pop()
-                value = arithmetic.evaluate(part, values)
-                if value is not None:
-                    self._remember(value, index, part)
-                parts += [inner for inner in part[1:] if isinstance(inner, tuple) and len(inner) == 3]
+        self._learn_parts(index, calculation)
+
+    def _learn_parts(self, index: int, calculation: Calculation) -> None:
+        """Remember the values inside a calculation: (5829 - 5735) / 5735 makes 94 known."""
+        parts = _operations(calculation.tree)
+        if not parts:
+            return
+        values = {str(leaf): self.numbers[leaf].value for leaf in calculation.operands}
+        while parts and len(self.values) < MAX_VALUES:
+            part = parts.pop()
+            value = arithmetic.evaluate(part, values)
+            if value is not None:
+                self._remember(value, index, part)
+            parts += _operations(part)
 
     def _state(self, calculation: Calculation) -> None:
         if calculation.result >= 0 and self.values:
@@ -137,7 +144,7 @@ class Tracing:
     def _remember(self, value: Fraction, index: int, tree: Tree) -> None:
         if value.numerator:
             mantissa, power = _split(value)
-            self.values.append(Value(mantissa, power, index, Source(tree, value.numerator < 0)))
+            self.values.append(Value(mantissa, power, index, Origin(tree, value.numerator < 0)))
 
     def _leaf_sound(self, leaf: int) -> bool:
         if leaf >= len(self.traces):
@@ -148,49 +155,64 @@ class Tracing:
         return source < 0 or source >= len(self.sound) or self.sound[source]
 
     def _trace(self, index: int, number: Number) -> Trace:
-        start, end = number.start, number.end
+        """The origin of a number: the first rule of docs/audit.md, "Where a number comes from", that holds."""
         operand = index in self.operands
         made = self.results.get(index)
-        if number.label and not operand and made is None:
-            return Trace(start, end, "label")
         if made is not None:
-            calculation = self.calculations[made]
-            self.sources[index] = Source(calculation.tree, calculation.stated.numerator < 0)
-            hit = page_index.find(number, self.page) if number.digits else None
-            if hit and not hit[1]:
-                self.cited.add(index)
-            return Trace(start, end, "computed", f"calculation {made + 1}", calculation=made)
-        hit = self._found(number)
-        known = as_it_is = None
-        if hit:
-            place, how = hit
-            known = Trace(start, end, place.kind, place.where, how, place.row, place.column)
-            if not how:
-                as_it_is = known
-                self.cited.add(index)
+            return self._result(index, number, made)
+        if number.label and not operand:
+            return _plain(number, "label")
+        listed = self._listed(index, number)
         if number.year and not operand:
-            return known or Trace(start, end, "year")
-        if as_it_is:
-            earlier = self._computed(number, exactly=True) if operand else None
-            if earlier is None or not self.sound[earlier.calculation]:
-                return as_it_is
-            return self._from(index, number, earlier)
-        bare = operand or not number.money
+            return listed or _plain(number, "year")
+        if listed and not listed.how:
+            return self._carried_on(index, number) or listed if operand else listed
+        return self._without_place(index, number, listed, bare=operand or not number.money)
+
+    def _result(self, index: int, number: Number, made: int) -> Trace:
+        """The number is what calculation `made` states; it may stand on the page all the same."""
+        calculation = self.calculations[made]
+        self.origins[index] = Origin(calculation.tree, calculation.stated.numerator < 0)
+        hit = page_index.find(number, self.page) if number.digits else None
+        if hit and not hit[1]:
+            self.cited.add(index)
+        return Trace(number.start, number.end, "computed", f"calculation {made + 1}", calculation=made)
+
+    def _listed(self, index: int, number: Number) -> Trace | None:
+        """The place on the page, or in the question, that says the number; `how` is "" where it says it as it is."""
+        hit = self._found(number)
+        if not hit:
+            return None
+        place, how = hit
+        if not how:
+            self.cited.add(index)
+        return Trace(number.start, number.end, place.kind, place.where, how, place.row, place.column)
+
+    def _carried_on(self, index: int, number: Number) -> Trace | None:
+        """An operand that the page says too, but that a sound calculation has just given."""
+        earlier = self._computed(number, exactly=True)
+        return self._from(index, number, earlier) if earlier and self.sound[earlier.calculation] else None
+
+    def _without_place(self, index: int, number: Number, listed: Trace | None, bare: bool) -> Trace:
+        """A number that nothing says as it is: an earlier result, a scaled or rounded place, a constant or count, a step.
+
+        `bare`: it may be a constant or a count, being an operand or no amount of money.
+        """
         constant = bare and number.key in page_index.CONSTANTS and (not number.percent or number.key[0] in (0, 1))
         earlier = self._computed(number, exactly=constant)
         if earlier is not None:
             return self._from(index, number, earlier)
-        if known:
-            return known
+        if listed:
+            return listed
         if constant:
-            return Trace(start, end, "constant")
+            return _plain(number, "constant")
         if bare and number.digits <= page_index.MAX_COUNT and not (number.exponent or number.percent or number.scale):
-            return Trace(start, end, "count")
+            return _plain(number, "count")
         if number.year:
-            return Trace(start, end, "year")
-        return self._implied(index, number) or Trace(start, end, "nothing")
+            return _plain(number, "year")
+        return self._implied(index, number) or _plain(number, "nothing")
 
-    def _found(self, number: Number) -> tuple[page_index.Place, str] | None:
+    def _found(self, number: Number) -> tuple[page_index.Location, str] | None:
         """Where the page or else the question says a number; texts say the same ones again and again."""
         asked = number[2:7]  # from its digits to its scale
         if asked not in self._hits:
@@ -210,22 +232,26 @@ class Tracing:
             return self.stated[number.key]
         digits = len(str(number.digits))
         mantissa, power = number.digits / 10 ** (digits - 1), digits - 1 + number.exponent
-        allowed = 10.0 ** (1 - digits) * (1e-9 if exactly else 0.5000001)
-        if exactly or digits < 3:  # so few digits agree by chance: only percents and scales of the very value
-            shifts = _AS_IT_IS if exactly else page_index.SHIFTS
-            for value in reversed(self.values):
-                below = value[0] - mantissa
-                if -allowed <= below <= allowed and power - value[1] in shifts and (exactly or digits > 1 or not below):
-                    return value
-            return None
-        low, high = -allowed, 2 * allowed
+        unit = 10.0 ** (1 - digits)
+        if exactly:
+            return self._latest(mantissa, power, unit * 1e-9, _AS_IT_IS)
+        if digits < 3:  # so few digits agree by chance: only percents and scales, and of one digit only the very value
+            return self._latest(mantissa, power, unit * 0.5000001 if digits > 1 else 0.0, page_index.SHIFTS)
+        low, high = -unit * 0.5000001, 2 * unit * 0.5000001
         for value in reversed(self.values):  # rounded or cut; in a long division, a power of ten away
-            if low <= value[0] - mantissa < high:
+            if low <= value.mantissa - mantissa < high:
+                return value
+        return None
+
+    def _latest(self, mantissa: float, power: int, allowed: float, shifts: Container[int]) -> Value | None:
+        """The latest value whose mantissa is `allowed` away at most and whose power differs by one of the shifts."""
+        for value in reversed(self.values):
+            if abs(value.mantissa - mantissa) <= allowed and power - value.power in shifts:
                 return value
         return None
 
     def _from(self, index: int, number: Number, value: Value) -> Trace:
-        self.sources[index] = value.source
+        self.origins[index] = value.origin
         where = f"calculation {value.calculation + 1}"
         return Trace(number.start, number.end, "computed", where, calculation=value.calculation)
 
@@ -235,19 +261,10 @@ class Tracing:
         Two of the same sentence by any that `_step` knows; for an amount of four digits and more also a difference or sum of
         two of the last numbers, wherever they stand: such an agreement is no chance.
         """
-        if not self._breaks:
-            self._breaks = [0, *(match.start() for match in _SENTENCE_END.finditer(self.text)), len(self.text)]
-        breaks = self._breaks
-        here = bisect_left(breaks, number.start)
-        first = breaks[here - 1] if here else 0
-        last = breaks[here] if here < len(breaks) else len(self.text)
-        long = number.digits >= 1000
-        near = [
-            i
-            for i in range(max(0, index - (FAR if long else NEAR)), min(len(self.numbers), index + 3))
-            if self._usable(i, index)
-        ]
-        shown, allowed = number.digits * 10.0**number.exponent, 10.0**number.exponent * 0.5000001
+        first, last = self._sentence(number.start)
+        long = number.digits >= LONG
+        near = self._near(index, FAR if long else NEAR)
+        shown, allowed = self._float(index), 10.0**number.exponent * 0.5000001
         values = [self._float(i) for i in near]
         for place, i in enumerate(near):
             for j, value in zip(near[place + 1 :], values[place + 1 :], strict=True):
@@ -257,13 +274,30 @@ class Tracing:
                 limit = allowed if together else allowed * 1e-6
                 step = _step(values[place], value, shown, limit, together and number.digits >= 10)
                 if step:
-                    rule, sign, swapped = step
-                    names = [("sym", str(k)) for k in ((j, i) if swapped else (i, j))]
-                    tree: Tree = ("/", ("-", *names), names[1]) if sign == "%" else (sign, *names)
-                    self.sources[index] = Source(tree, False)
-                    where = f"{rule} of {self._shown(i)} and {self._shown(j)}"
-                    return Trace(number.start, number.end, "implied", where)
+                    return self._unstated(index, i, j, step)
         return None
+
+    def _sentence(self, place: int) -> tuple[int, int]:
+        """Where the sentence around a place begins and ends."""
+        if not self._breaks:
+            self._breaks = [0, *(match.start() for match in _SENTENCE_END.finditer(self.text)), len(self.text)]
+        here = bisect_left(self._breaks, place)
+        first = self._breaks[here - 1] if here else 0
+        return first, self._breaks[here] if here < len(self._breaks) else len(self.text)
+
+    def _near(self, index: int, back: int) -> list[int]:
+        """The numbers that may explain one: up to `back` before it and two behind it."""
+        around = range(max(0, index - back), min(len(self.numbers), index + 3))
+        return [i for i in around if self._usable(i, index)]
+
+    def _unstated(self, index: int, i: int, j: int, step: tuple[str, str, bool]) -> Trace:
+        """The trace of a number that a step of i and j gives."""
+        rule, sign, swapped = step
+        names = [("sym", str(k)) for k in ((j, i) if swapped else (i, j))]
+        tree: Tree = ("/", ("-", *names), names[1]) if sign == "%" else (sign, *names)
+        self.origins[index] = Origin(tree, False)
+        number, where = self.numbers[index], f"{rule} of {self._shown(i)} and {self._shown(j)}"
+        return Trace(number.start, number.end, "implied", where)
 
     def _float(self, index: int) -> float:
         number = self.numbers[index]
@@ -297,25 +331,30 @@ class Tracing:
                 misstated = self._misstated(mantissa, power, allowed)
                 if misstated >= 0:
                     return Support(False, misstated)
-        listed = any(page_index.find(answer, source) for source in (self.page, self.question))
-        if listed or answer.key in page_index.CONSTANTS:
+        if self._told(answer):
             return Support(True, -1)
-        for number, trace in zip(self.numbers, self.traces, strict=True):
-            if number.key == answer.key and trace.kind in ("count", "implied"):
-                return Support(True, -1)
         return Support(False, unsound)
+
+    def _told(self, answer: Number) -> bool:
+        """Does the answer need no calculation: the page or the question says it, it is a constant, a count, or implied?"""
+        if any(page_index.find(answer, source) for source in (self.page, self.question)):
+            return True
+        if answer.key in page_index.CONSTANTS:
+            return True
+        traced = zip(self.numbers, self.traces, strict=True)
+        return any(number.key == answer.key and trace.kind in ("count", "implied") for number, trace in traced)
 
     def _misstated(self, mantissa: float, power: int, allowed: float) -> int:
         """The last wrong calculation that would have given the answer, -1 without one."""
-        for index in range(len(self.calculations) - 1, -1, -1):
-            calculation = self.calculations[index]
-            if calculation.verdict == "wrong" and (
-                _agree(
-                    Value(*_split(calculation.exact), index, Source(calculation.tree, False)), mantissa, power, allowed
-                )
-                if calculation.exact
-                else not mantissa
-            ):
+        for index, calculation in reversed(list(enumerate(self.calculations))):
+            if calculation.verdict != "wrong":
+                continue
+            if not calculation.exact:
+                given = not mantissa
+            else:
+                value = Value(*_split(calculation.exact), index, Origin(calculation.tree, False))
+                given = _agree(value, mantissa, power, allowed)
+            if given:
                 return index
         return -1
 
@@ -325,13 +364,23 @@ class Tracing:
         given = {
             value.calculation
             for value in self.values
-            if value.source.tree is self.calculations[value.calculation].tree
+            if value.origin.tree is self.calculations[value.calculation].tree
             and _agree(value, mantissa, power, allowed, _IN_OTHER_SCALE)
         }
         for index, calculation in enumerate(self.calculations):
             if calculation.result >= 0 and self.numbers[calculation.result].key[0] == answer.key[0]:
                 given.add(index)
         return sorted(given)
+
+
+def _plain(number: Number, kind: Kind) -> Trace:
+    """The trace of a number that comes from no place."""
+    return Trace(number.start, number.end, kind)
+
+
+def _operations(tree: Tree) -> list[Tree]:
+    """The operations right below the top of a tree."""
+    return [part for part in tree[1:] if isinstance(part, tuple) and len(part) == 3]
 
 
 def _place(answer: Number) -> tuple[float, int, float]:

@@ -57,12 +57,11 @@ _COMMON = frozenset(
     "that this with from have were been they their there which what when will would should could about into than then "
     "also each such only more most other some over under between during after before because while where these those".split()
 )
-_MARKER = re.compile(
-    r"^\s{0,8}(?:#{1,6}\s*)?(?:\*\*)?(?:step\s*\d+|\d{1,2}[.)、]|[-*•]\s|第[一二三四五六七八九十\d]+步|\\\[)|"
-    r"\b(?:first(?:ly)?|second(?:ly)?|third(?:ly)?|next|then|finally|therefore|thus|hence)\b(?=,|\s+(?:i|we|the|let|compute|calculate|divide|multiply|subtract|add)\b)|"
-    r"首先|其次|然后|接着|最后|因此",
-    re.IGNORECASE | re.MULTILINE,
-)
+_ITEM = r"^\s{0,8}(?:#{1,6}\s*)?(?:\*\*)?(?:step\s*\d+|\d{1,2}[.)、]|[-*•]\s|第[一二三四五六七八九十\d]+步|\\\[)"
+_ORDER = r"\b(?:first(?:ly)?|second(?:ly)?|third(?:ly)?|next|then|finally|therefore|thus|hence)\b"
+_GOES_ON = r"(?=,|\s+(?:i|we|the|let|compute|calculate|divide|multiply|subtract|add)\b)"
+_CHINESE_ORDER = "首先|其次|然后|接着|最后|因此"
+_MARKER = re.compile(rf"{_ITEM}|{_ORDER}{_GOES_ON}|{_CHINESE_ORDER}", re.IGNORECASE | re.MULTILINE)
 _OBJECT = re.compile(r"\{[^{}]{0,600}\}")
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from finbench.audit.page_index import CONSTANTS, MAX_COUNT
-from finbench.audit.provenance import Source, Tracing
+from finbench.audit.provenance import Origin, Tracing
 from finbench.finqa import programs
 from finbench.finqa.programs import ProgramError
 from finbench.records import Document
@@ -20,8 +20,10 @@ from finbench.text.stated import TENS, Number
 Match = Literal["exact", "equivalent", "different", "none"]
 SAME = ("exact", "equivalent")
 CANDIDATES = 5  # calculations giving the answer that are compared with the gold program
-MAX_NODES = 64
-POINTS = 4  # at which two programs are compared
+MAX_NODES = 64  # of an expanded tree; FinQA's longest gold program has 5 steps, 11 nodes
+# At which two programs are compared: the page's numbers, then three times others in their place. Quotients of polynomials
+# of a few steps that differ hardly agree at one such point (Schwartz 1980, Zippel 1979), let alone at three.
+POINTS = 4
 
 _RANKS = {"exact": 0, "equivalent": 1, "different": 2}
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "^": "exp"}
@@ -31,7 +33,7 @@ _HUNDRED, _NOTHING = ("num", Fraction(100)), ("num", Fraction(0))
 
 
 @dataclass(frozen=True, slots=True)
-class Gold:
+class GoldProgram:
     """A gold program as a tree; `keys` are the significant digits of the numbers that it takes from the page."""
 
     tree: Tree
@@ -42,7 +44,7 @@ class Gold:
     computed: bool  # False for a bare number
 
 
-def gold_of(document: Document) -> Gold | None:
+def gold_of(document: Document) -> GoldProgram | None:
     """The gold program of a document's row; None when it has none, or one that ends in yes or no."""
     program, table = document.row.get("program"), document.row.get("table")
     if not isinstance(program, str) or not program:
@@ -52,7 +54,7 @@ def gold_of(document: Document) -> Gold | None:
 
 
 @lru_cache(maxsize=512)
-def _gold(program: str, table: tuple[tuple[str, ...], ...]) -> Gold | None:
+def _gold(program: str, table: tuple[tuple[str, ...], ...]) -> GoldProgram | None:
     try:
         steps = programs.run(program, table).steps
         if any(step.operation == "greater" for step in steps):
@@ -65,10 +67,11 @@ def _gold(program: str, table: tuple[tuple[str, ...], ...]) -> Gold | None:
         return None
     keys = frozenset(_digits(value) for value in _leaves(tree) if not _constant(value))
     tree = _stripped(tree)
-    return Gold(tree, _ordered(tree), arithmetic.evaluate(tree), _numbers(tree), keys, bool(steps))
+    return GoldProgram(tree, _ordered(tree), arithmetic.evaluate(tree), _numbers(tree), keys, bool(steps))
 
 
 def _step(step: programs.Step, trees: Sequence[Tree], table: programs.Table) -> Tree:
+    """The tree of one step; `trees` are those of the steps before it."""
     if step.operation in programs.OVER_A_ROW:
         values = [leaf(_fraction(value)) for value in programs.row(step.arguments[0], table)]
         if step.operation in ("table_max", "table_min"):
@@ -88,7 +91,7 @@ def _fraction(value: float) -> Fraction:
     return Fraction(f"{value:.12g}")  # 13.7% is 0.13699999999999998 in binary
 
 
-def used(work: Tracing, gold: Gold | None, answer: Sequence[Number]) -> bool | None:
+def used(work: Tracing, gold: GoldProgram | None, answer: Sequence[Number]) -> bool | None:
     """Were all numbers of the gold program operands of a calculation (or, for a look-up, the answer)?"""
     if gold is None or not gold.keys:
         return None
@@ -98,7 +101,7 @@ def used(work: Tracing, gold: Gold | None, answer: Sequence[Number]) -> bool | N
     return gold.keys <= taken
 
 
-def recover(work: Tracing, gold: Gold, answer: Sequence[Number], correct: bool) -> tuple[str, str]:
+def recover(work: Tracing, gold: GoldProgram, answer: Sequence[Number], correct: bool) -> tuple[str, str]:
     """The operations that led to the answer as a FinQA program, and how it stands to the gold program.
 
     Of several calculations that give the answer the one that fits best is taken, else the last one that rests on
@@ -112,7 +115,7 @@ def recover(work: Tracing, gold: Gold, answer: Sequence[Number], correct: bool) 
     if not trees and work.calculations:
         trees = [work.calculations[-1].tree]
     for tree in reversed(trees):
-        whole = [expand(tree, work.numbers, work.sources, stop) for stop in (work.cited, ())]
+        whole = [expand(tree, work.numbers, work.origins, stop) for stop in (work.cited, ())]
         forms = [form for form in whole if form is not None]
         best = _ranked(forms[:1] if forms[1:] == forms[:1] else forms, gold, correct, best)
         if best[0] == 0:
@@ -120,7 +123,9 @@ def recover(work: Tracing, gold: Gold, answer: Sequence[Number], correct: bool) 
     return best[1:]
 
 
-def _ranked(forms: Sequence[Tree], gold: Gold, correct: bool, best: tuple[int, str, str]) -> tuple[int, str, str]:
+def _ranked(
+    forms: Sequence[Tree], gold: GoldProgram, correct: bool, best: tuple[int, str, str]
+) -> tuple[int, str, str]:
     for form in forms:
         match = compare(form, gold, correct)
         if _RANKS[match] < best[0]:
@@ -134,36 +139,45 @@ def leaf(value: Fraction) -> Tree:
 
 
 def expand(
-    tree: Tree, numbers: Sequence[Number], sources: Mapping[int, Source], stop: Container[int] = ()
+    tree: Tree, numbers: Sequence[Number], origins: Mapping[int, Origin], stop: Container[int] = ()
 ) -> Tree | None:
     """A calculation's tree with every operand that was computed before replaced by its own calculation, but for those
     in `stop`; None when that grows beyond bounds."""
-    budget = MAX_NODES
+    whole = _Expansion(numbers, origins, stop).grown(tree, len(numbers))
+    return None if whole is None else _stripped(whole)
 
-    def grown(part: Tree, before: int) -> Tree | None:
-        nonlocal budget
-        budget -= 1
-        if budget < 0:
+
+@dataclass(slots=True)
+class _Expansion:
+    """One tree that grows, of MAX_NODES nodes at most."""
+
+    numbers: Sequence[Number]
+    origins: Mapping[int, Origin]
+    stop: Container[int]
+    budget: int = MAX_NODES
+
+    def grown(self, part: Tree, before: int) -> Tree | None:
+        """A part whose operands stand before the number with index `before`: nothing comes from what follows it."""
+        self.budget -= 1
+        if self.budget < 0:
             return None
         if part[0] == "num":
             return part
         if part[0] == "sym":
-            return number(int(part[1]), before, minus=False)
+            return self.number(int(part[1]), before, minus=False)
         if part[0] == "-" and part[1] == _NOTHING and part[2][0] == "sym":
-            return number(int(part[2][1]), before, minus=True)
-        inner = [grown(child, before) for child in part[1:]]
+            return self.number(int(part[2][1]), before, minus=True)
+        inner = [self.grown(child, before) for child in part[1:]]
         return None if None in inner else (part[0], *inner)
 
-    def number(index: int, before: int, minus: bool) -> Tree | None:
-        source = sources.get(index)
-        if source is None or index >= before or index in stop:
-            value = numbers[index].value
+    def number(self, index: int, before: int, minus: bool) -> Tree | None:
+        """A number of the text as its own calculation, or as it is written where it comes from none."""
+        origin = self.origins.get(index)
+        if origin is None or index >= before or index in self.stop:
+            value = self.numbers[index].value
             return leaf(-value if minus else value)
-        whole = grown(source.tree, index)
-        return whole if whole is None or minus == source.negative else ("-", _NOTHING, whole)
-
-    whole = grown(tree, len(numbers))
-    return None if whole is None else _stripped(whole)
+        whole = self.grown(origin.tree, index)
+        return whole if whole is None or minus == origin.negative else ("-", _NOTHING, whole)
 
 
 def _stripped(tree: Tree) -> Tree:
@@ -177,31 +191,32 @@ def _stripped(tree: Tree) -> Tree:
     return tree
 
 
-def compare(tree: Tree, gold: Gold, correct: bool) -> Match:
+def compare(tree: Tree, gold: GoldProgram, correct: bool) -> Match:
     """exact: the same operations on the same numbers; equivalent: the same value whatever the numbers are.
 
     Powers of ten between the two are percents and scales; a turned sign is forgiven in a right answer.
     """
     if _numbers(tree) == gold.numbers and _ordered(tree) == gold.ordered:
         return "exact"
-    digits: list[int] = []
-    ratio = None
-    for point in range(POINTS):  # first the numbers as they are: most differing programs differ there
-        if point == 0:
-            ours, theirs = arithmetic.evaluate(tree), gold.value
-        else:
-            digits = digits or _replaced(tree, gold.tree)
-            factors = {
-                key: 1 + point * Fraction((37 * place + 11 * point) % 101 + 1, 211) for place, key in enumerate(digits)
-            }
-            ours, theirs = (arithmetic.evaluate(_moved(part, factors)) for part in (tree, gold.tree))
-        if ours is None or not theirs:
+    ratio = _ratio(
+        arithmetic.evaluate(tree), gold.value
+    )  # the numbers as they are: most differing programs differ here
+    if ratio is None or (abs(ratio) if correct else ratio) not in _POWERS:
+        return "different"
+    digits = _replaced(tree, gold.tree)
+    for point in range(1, POINTS):
+        factors = {
+            key: 1 + point * Fraction((37 * place + 11 * point) % 101 + 1, 211) for place, key in enumerate(digits)
+        }
+        ours, theirs = (arithmetic.evaluate(_moved(part, factors)) for part in (tree, gold.tree))
+        if _ratio(ours, theirs) != ratio:
             return "different"
-        here = ours / theirs
-        if (ratio is None and (abs(here) if correct else here) not in _POWERS) or here != (ratio or here):
-            return "different"
-        ratio = here
     return "equivalent"
+
+
+def _ratio(ours: Fraction | None, theirs: Fraction | None) -> Fraction | None:
+    """How many times one value is the other; None where one of them has none."""
+    return None if ours is None or not theirs else ours / theirs
 
 
 def _replaced(tree: Tree, other: Tree) -> list[int]:
@@ -212,18 +227,21 @@ def _replaced(tree: Tree, other: Tree) -> list[int]:
 
 
 def _moved(tree: Tree, factors: Mapping[int, Fraction]) -> Tree:
+    """The tree with every number times the factor of its digits; constants stay."""
     if tree[0] == "num":
         return tree if _constant(tree[1]) else ("num", tree[1] * factors.get(_digits(tree[1]), 1))
     return (tree[0], *(_moved(part, factors) for part in tree[1:]))
 
 
 def _leaves(tree: Tree) -> list[Fraction]:
+    """The numbers of a tree from left to right."""
     if tree[0] == "num":
         return [tree[1]]
     return [value for part in tree[1:] for value in _leaves(part)]
 
 
 def _numbers(tree: Tree) -> list[tuple[int, int]]:
+    """The numbers of a tree as quotients, in order of size."""
     return sorted((value.numerator, value.denominator) for value in _leaves(tree))
 
 

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 from finbench.audit import page_index, recovered_program
 from finbench.audit.calculations import calculations
-from finbench.audit.provenance import COUNTED, Trace, Tracing
+from finbench.audit.provenance import COUNTED, Support, Trace, Tracing
 from finbench.records import Document, Grade, fields_of
 from finbench.text.normalize import normalise
 from finbench.text.stated import Number, numbers
 
-MAX_TEXT = 64_000  # characters; of a longer reply the end is audited
+MAX_TEXT = 64_000  # characters, some 16,000 tokens (the budget of Fin-R1); of a longer reply the end is audited
 METRICS = {  # what a task's means are made of, in words
     "grounded_share": "numbers with an origin",
     "wrong_calculation_share": "calculations wrong",
@@ -28,7 +28,7 @@ METRICS = {  # what a task's means are made of, in words
 }
 
 
-class Step(NamedTuple):
+class CheckedStep(NamedTuple):
     """A stated calculation: its text, what its numbers give exactly, and the verdict on what the text says.
 
     `result` is the index of the stated result among the numbers of the audit, -1 where an expression stands there.
@@ -51,7 +51,7 @@ class Audit:
     """
 
     numbers: tuple[Trace, ...]
-    calculations: tuple[Step, ...]
+    calculations: tuple[CheckedStep, ...]
     counted: int
     grounded: int
     wrong: int
@@ -62,7 +62,7 @@ class Audit:
     program_match: str | None  # exact | equivalent | different | none
 
     @property
-    def first_wrong(self) -> Step | None:
+    def first_wrong(self) -> CheckedStep | None:
         """The first calculation that is wrong."""
         return next((step for step in self.calculations if step.verdict == "wrong"), None)
 
@@ -110,51 +110,62 @@ def audit(document: Document, text: str, grade: Grade, reasoning: str = "") -> A
     """
     whole = audited(text, reasoning)
     base = max(0, len(whole) - MAX_TEXT)
-    shown = normalise(whole[base:])
-    found = numbers(shown)
+    work = _traced(document, normalise(whole[base:]))
+    steps = tuple(
+        CheckedStep(
+            base + c.start, base + c.end, whole[base + c.start : base + c.end], _decimal(c.exact), c.verdict, c.result
+        )
+        for c in work.calculations
+    )
+    traces = tuple(trace._replace(start=trace.start + base, end=trace.end + base) for trace in work.traces)
+    counted = [trace.kind for trace in traces if trace.kind in COUNTED]
+    answer = _answer(grade)
+    support = work.support(answer[0]) if answer else None
+    gold = recovered_program.gold_of(document)
+    right_cells = recovered_program.used(work, gold, answer)
+    program, match = recovered_program.recover(work, gold, answer, grade.correct) if gold else ("", None)
+    return Audit(
+        numbers=traces,
+        calculations=steps,
+        counted=len(counted),
+        grounded=len(counted) - counted.count("nothing"),
+        wrong=sum(step.verdict == "wrong" for step in steps),
+        right_cells=right_cells,
+        lucky=_lucky(grade, support) if steps else None,
+        wrong_operation=_wrong_operation(grade, right_cells, support, match),
+        program=program,
+        program_match=match,
+    )
+
+
+def _traced(document: Document, shown: str) -> Tracing:
+    """A (normalised) text over a document's page and question, every number traced."""
     history = document.row.get("history")
     question = page_index.of_question(document.question, history if isinstance(history, list) else ())
     page = page_index.of_page(document.row, document.cells)
+    found = numbers(shown)
     work = Tracing(shown, found, calculations(shown, found), page, question)
     work.trace_all()
-    steps = tuple(
-        Step(base + c.start, base + c.end, whole[base + c.start : base + c.end], _decimal(c.exact), c.verdict, c.result)
-        for c in work.calculations
-    )
-    traces = tuple(
-        trace._replace(start=trace.start + base, end=trace.end + base) if base else trace for trace in work.traces
-    )
-    counted = [trace.kind for trace in traces if trace.kind in COUNTED]
-    gold = recovered_program.gold_of(document)
-    answer = _answer(grade)
-    support = work.support(answer[0]) if answer else None
-    used = recovered_program.used(work, gold, answer)
-    program, match = recovered_program.recover(work, gold, answer, grade.correct) if gold else ("", None)
-    lucky = operation = None
-    if grade.correct and answer and steps:
-        lucky = support is not None and not support.sound
-    if not grade.correct and used is not None:
-        operation = bool(
-            used and support and support.sound and support.calculation >= 0 and match not in recovered_program.SAME
-        )
-    return Audit(
-        traces,
-        steps,
-        len(counted),
-        len(counted) - counted.count("nothing"),
-        sum(step.verdict == "wrong" for step in steps),
-        used,
-        lucky,
-        operation,
-        program,
-        match,
-    )
+    return work
+
+
+def _lucky(grade: Grade, support: Support | None) -> bool | None:
+    """Is a right answer right although nothing sound gives it? None for wrong ones and for none."""
+    return not support.sound if grade.correct and support else None
+
+
+def _wrong_operation(grade: Grade, right_cells: bool | None, support: Support | None, match: str | None) -> bool | None:
+    """Do the right cells and sound arithmetic lead to a wrong answer? None for right ones and without a gold program."""
+    if grade.correct or right_cells is None:
+        return None
+    sound = support is not None and support.sound and support.calculation >= 0
+    return right_cells and sound and match not in recovered_program.SAME
 
 
 def marked(text: str, found: Audit) -> list[tuple[int, int, str, str]]:
     """What a page can underline in the audited text: (start, end, kind, note), in order; calculations enclose numbers.
 
-    Kinds: those of `origins.Kind`, and "right", "rounding", "wrong" for calculations.
+    Kinds: those of `page_index.Kind`, and "right", "rounding", "wrong" for calculations.
     """
     marks = [(t.start, t.end, str(t.kind), ", ".join(part for part in (t.where, t.how) if part)) for t in found.numbers]
     marks += [(s.start, s.end, s.verdict, f"exactly {s.exact}") for s in found.calculations]

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from finbench.cli.arguments import Parser
 from finbench.errors import FinbenchError, UsageError
 
 COMMANDS = {
@@ -38,7 +39,7 @@ atexit.register(gc.freeze)  # or the last collections walk through every object 
 
 def parser(only: str | None = None) -> argparse.ArgumentParser:
     """The parser; with `only`, the flags of that one command (the others are named, not built)."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="finbench",
         description="Evaluation of language models on financial reasoning.",
         epilog="`finbench COMMAND --help` teaches a command. Start with: finbench run --model baseline/heuristic --data sample",

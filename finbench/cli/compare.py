@@ -32,6 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Compare; the exit code."""
+    from finbench.cli.files import write
     from finbench.errors import UsageError
     from finbench.pages import comparison, report
     from finbench.scores import compare
@@ -40,7 +41,7 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError("compare takes two run folders or more; the first is the reference")
     found = compare.compare(args.runs)
     if args.html:
-        args.html.write_text(report.comparison_html(found), encoding="utf-8")
+        write(args.html, report.comparison_html(found))
     if args.json:
         print(json.dumps(compare.to_json(found)))
     elif args.markdown:

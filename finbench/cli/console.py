@@ -1,18 +1,17 @@
-"""What a terminal shows: the plan, the progress, the final table. Text from models and files is neutralised."""
+"""What a terminal shows: the plan and the final tables; progress.py has what stands between. Foreign text is neutralised."""
 
 from __future__ import annotations
 
 import json
-import os
+import re
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS, Grade, Response
-from finbench.sanitize import shown
+from finbench.records import RIGHT_REASONS, Grade, Response
+from finbench.sanitize import shown, slug
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,21 +19,53 @@ if TYPE_CHECKING:
     from finbench.runs.execute import Outcome
     from finbench.runs.plan import Plan
 
-PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
-LIVE_INTERVAL = 0.25
-
-ADVICE = {
-    "truncated": "cut off before an answer: raise --max-tokens",
-    "error": "failed for good: the same command asks them again",
-}
+LABEL_LEAST = 8  # characters that a label keeps at least
+WIDE = 100  # characters from which a cell stands on one line: "44.7 ±11.9", "57.9 to 88.2", "finance_instruct"
+MESSAGES, MESSAGE = 5, 300  # kinds of failed requests that are told, and characters of each
+ADVICE = {"truncated": "cut off before an answer: raise --max-tokens"}
 
 
 def console(stream: IO[str]) -> Console:
-    """A rich console that never wraps numbers and obeys NO_COLOR; wide where there is no terminal."""
+    """A rich console that obeys NO_COLOR; wide where there is no terminal."""
     from rich.console import Console
 
     width = None if stream.isatty() else 200
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
+
+
+def draw(
+    out: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", words: Sequence[int] = (0,)
+) -> None:
+    """A table whose columns `words` fold; the others hold numbers, and are never dropped nor clipped.
+
+    Where a terminal is too narrow for the numbers alone the table is wider than it, and the terminal folds the lines.
+    """
+    from rich import box
+    from rich.cells import cell_len
+    from rich.table import Table
+
+    gap = 1 if out.width < 80 else 2
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, gap - 1, 0, 0),
+    )
+    least = 0
+    for place, head in enumerate(heads):
+        folds = place in words
+        table.add_column(head, justify="left" if folds else "right", no_wrap=not folds, overflow="fold")
+        lines = "\n".join([head, *(row[place] for row in rows)]).split("\n")
+        least += gap + (LABEL_LEAST if folds else max(map(cell_len, lines)))
+    for row in rows:
+        table.add_row(*row)
+    width = out.width
+    out.width = max(width, least)
+    out.print(table)
+    out.width = width
 
 
 def show_plan(plan: Plan, stream: IO[str]) -> None:
@@ -52,30 +83,20 @@ def show_plan(plan: Plan, stream: IO[str]) -> None:
     lines.append(f"output    {shown(plan.folder)}")
     for line in lines:
         out.print(line)
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (
-        ("task", "left"),
-        ("documents", "right"),
-        ("ask", "right"),
-        ("done", "right"),
-        ("decoding", "left"),
-    ):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for name, members in _grouped(plan):
+    rows = []
+    for name, members in grouped(plan):
         sampled = any(member in plan.selection.sampled for member in members) or settings.data == "sample"
         wanted = sum(plan.wanted[member] for member in members)
         held = sum(plan.held.get(member, 0) for member in members)
         sampling = plan.identity["sampling"][members[0]]
-        table.add_row(
+        rows.append((
             shown(name) + (" (SAMPLE ROWS, not the benchmark)" if sampled else ""),
             f"{sum(plan.sizes[member] for member in members):,}",
             f"{max(wanted - held, 0):,}",
             f"{held:,}" if held else "",
             _decoding(sampling),
-        )
-    out.print(table)
+        ))  # fmt: skip
+    draw(out, ("task", "documents", "ask", "done", "decoding"), rows, words=(0, 4))
 
 
 def _decoding(sampling: Mapping[str, Any]) -> str:
@@ -87,7 +108,7 @@ def _decoding(sampling: Mapping[str, Any]) -> str:
     return f"temperature {sampling['temperature']}, top_p {sampling['top_p']}{extra}, {tokens}"
 
 
-def _grouped(plan: Plan) -> list[tuple[str, list[str]]]:
+def grouped(plan: Plan) -> list[tuple[str, list[str]]]:
     """(shown name, task names): groups as one line."""
     owner = {member: group for group, members in plan.selection.groups.items() for member in members}
     lines: dict[str, list[str]] = {}
@@ -114,122 +135,9 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     }
 
 
-class Progress:
-    """Live lines on a terminal's standard error; one plain line every half minute elsewhere."""
-
-    def __init__(self, plan: Plan, *, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._lines = {
-            name: _Line(sum(plan.wanted[m] for m in members), sum(plan.held.get(m, 0) for m in members))
-            for name, members in _grouped(plan)
-        }
-        self._owner = {member: name for name, members in _grouped(plan) for member in members}
-        self._started = self._shown = time.monotonic()
-        self._stage = ""
-        self._tokens = 0
-        live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
-        self._live: Any = None
-        if live and not quiet:
-            from rich.live import Live
-
-            self._live = Live(console=console(sys.stderr), auto_refresh=False, transient=True)
-
-    def __enter__(self) -> Progress:
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live:
-            self._live.stop()
-
-    def stage(self, text: str) -> None:
-        """A new part of the run."""
-        self._stage = text
-        if text != "asking":
-            self._say(f"{text} ...")
-
-    def reply(self, task: str, verdict: Grade | None, response: Response) -> None:
-        """One more reply is graded and kept."""
-        line = self._lines.setdefault(self._owner.get(task, task), _Line(0, 0))
-        line.count(verdict, response)
-        self._tokens += response.output_tokens or 0
-        now = time.monotonic()
-        if now - self._shown < (LIVE_INTERVAL if self._live else PLAIN_INTERVAL) and not line.finished():
-            return
-        self._shown = now
-        self._draw(now - self._started)
-
-    def _draw(self, seconds: float) -> None:
-        rate = f"{self._tokens / seconds:,.0f} tokens/s" if self._tokens else ""
-        started = {name: line for name, line in self._lines.items() if line.done}
-        if self._live:
-            from rich.text import Text
-
-            texts = [line.text(name, seconds) for name, line in started.items()]
-            self._live.update(Text("\n".join([*texts, rate])), refresh=True)
-        elif not self._quiet:
-            for name, line in started.items():
-                if not line.told:
-                    print(line.text(name, seconds), file=sys.stderr)
-                    line.told = line.finished()
-
-    def _say(self, text: str) -> None:
-        if self._quiet:
-            return
-        if self._live:
-            from rich.text import Text
-
-            self._live.update(Text(shown(text)), refresh=True)
-        else:
-            print(shown(text), file=sys.stderr)
-
-
-class _Line:
-    """The counts of one task or group."""
-
-    def __init__(self, wanted: int, held: int) -> None:
-        self.wanted, self.held = wanted, held
-        self.done = self.right = self.unreadable = self.errors = self.retries = 0
-        self.told = False  # its last line stands in the log of a run without a terminal
-
-    def count(self, verdict: Grade | None, response: Response) -> None:
-        self.done += 1
-        self.retries += response.attempts - 1
-        self.errors += response.finish == "error"
-        if verdict:
-            self.right += verdict.correct
-            self.unreadable += verdict.reason in UNREADABLE_REASONS
-
-    def finished(self) -> bool:
-        return self.held + self.done == self.wanted
-
-    def text(self, name: str, seconds: float) -> str:
-        total = self.held + self.done
-        share = 100 * total / self.wanted if self.wanted else 100.0
-        left = self.wanted - total
-        eta = f", {_duration(left * seconds / self.done)} left" if left > 0 and self.done else ""
-        score = 100 * self.right / self.done
-        half = 196 * (max(self.right / self.done * (1 - self.right / self.done), 0.25 / self.done) / self.done) ** 0.5
-        notes = [
-            f"{count:,} {what}"
-            for count, what in ((self.unreadable, "unreadable"), (self.errors, "errors"), (self.retries, "retries"))
-            if count
-        ]
-        return f"{shown(name):<24} {total:>7,}/{self.wanted:,} {share:5.1f}%  right {score:.1f} ±{half:.1f}{eta}" + (
-            f"  [{', '.join(notes)}]" if notes else ""
-        )
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(max(seconds, 0)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"
-
-
 def show_outcome(plan: Plan, outcome: Outcome, files: Sequence[Path]) -> None:
     """The final table on standard output, the failures in words, the files, the next command."""
-    show_results(outcome.document)
+    show_results(outcome.document, outcome.folder)
     out = console(sys.stdout)
     if outcome.status == "interrupted":
         out.print("interrupted: the same command continues this run")
@@ -243,38 +151,40 @@ def show_outcome(plan: Plan, outcome: Outcome, files: Sequence[Path]) -> None:
     out.print(f"next: finbench compare {shown(outcome.folder)} OTHER_RUN, or finbench leaderboard build")
 
 
-def show_results(document: Mapping[str, Any]) -> None:
-    """The tables of a `--json` document: per task, then beside the reported rows."""
-    from rich.table import Table
-
+def show_results(document: Mapping[str, Any], folder: Path | None = None) -> None:
+    """The tables of a `--json` document: per task, then beside the reported rows; `folder` says why requests failed."""
     out = console(sys.stdout)
     title = f"{shown(document['model'])}, protocol {document['protocol']}"
     if document["tasks"] and set(document["sampled"]) == set(document["tasks"]):
         title += " - SAMPLE ROWS written for finbench: not a benchmark result"
-    table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
-    for column in ("task", "n", "score", "95% interval", "lenient", "unreadable", "cut off", "failed"):
-        table.add_column(column, justify="left" if column == "task" else "right", no_wrap=True)
-    for name, entry in document["tasks"].items():
-        sampled = " (sample rows)" if name in document["sampled"] else ""
-        by = {"judge": " (judge)", "reference": " (reference score)"}.get(entry["verdict_by"], "")
-        table.add_row(
-            shown(name) + sampled + by,
-            f"{entry['n']:,}",
-            f"{entry['score']:.1f}",
-            f"{entry['ci'][0]:.1f} to {entry['ci'][1]:.1f}",
-            f"{entry['lenient']:.1f}",
-            str(entry["unreadable"]),
-            str(entry["truncated"]),
-            str(entry["errors"]),
-        )
+    heads = ("task", "n", "score", "95%\ninterval", "lenient", "un-\nreadable", "cut\noff", "failed")
+    rows = [_result(out, name, entry, document) for name, entry in document["tasks"].items()]
     average = document["average"]
     if average:
-        low, high = average["ci"]
-        table.add_row("average of five", "", f"{average['score']:.1f}", f"{low:.1f} to {high:.1f}", "", "", "", "")
-    out.print(table)
+        rows.append(("average of five", "", f"{average['score']:.1f}", _interval(out, average["ci"]), *[""] * 4))
+    draw(out, heads, rows, title)
     _show_reported(document, out)
-    for sentence in failures(document):
+    for sentence in failures(document) + (failed_requests(folder, document) if folder else []):
         out.print(sentence)
+
+
+def _result(out: Console, name: str, entry: Mapping[str, Any], document: Mapping[str, Any]) -> tuple[str, ...]:
+    sampled = " (sample rows)" if name in document["sampled"] else ""
+    by = {"judge": " (judge)", "reference": " (reference score)"}.get(entry["verdict_by"], "")
+    return (
+        shown(name) + sampled + by,
+        f"{entry['n']:,}",
+        f"{entry['score']:.1f}",
+        _interval(out, entry["ci"]),
+        f"{entry['lenient']:.1f}",
+        str(entry["unreadable"]),
+        str(entry["truncated"]),
+        str(entry["errors"]),
+    )
+
+
+def _interval(out: Console, ends: Sequence[float]) -> str:
+    return f"{ends[0]:.1f} to{' ' if out.width >= WIDE else chr(10)}{ends[1]:.1f}"
 
 
 def failures(document: Mapping[str, Any]) -> list[str]:
@@ -297,24 +207,59 @@ def failures(document: Mapping[str, Any]) -> list[str]:
     return counts + advice
 
 
+def failed_requests(folder: Path, document: Mapping[str, Any]) -> list[str]:
+    """What the failed requests of a run's samples files have in common, most frequent first, with what can be done."""
+    found: dict[str, list[str]] = {}
+    for name, entry in document["tasks"].items():
+        if entry["errors"]:
+            for part in entry.get("subtasks") or [name]:
+                for message in _messages(folder / f"samples_{slug(part)}.jsonl"):
+                    found.setdefault(re.sub(r"\d[\d,.]*", "#", message), []).append(message)
+    ranked = sorted(found.values(), key=len, reverse=True)
+    out = [
+        f"{'1 request' if len(same) == 1 else f'{len(same):,} requests'} failed: {shown(same[0])[:MESSAGE]}. {_help(same[0])}"
+        for same in ranked[:MESSAGES]
+    ]
+    return out + ([f"and {len(ranked) - MESSAGES} other kinds of failure: see the report"] if ranked[MESSAGES:] else [])
+
+
+def _messages(path: Path) -> Iterator[str]:
+    """The errors of a samples file; none where it cannot be read."""
+    if path.is_file():
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if '"error"' in line and (message := json.loads(line)["finbench"].get("error")):
+                    yield str(message)
+
+
+def _help(message: str) -> str:
+    """The next step for a failed request.
+
+    >>> _help("HTTP 400: maximum context length is 600 tokens")[:24], _help("HTTP 503: busy")[:16]
+    ('Asking again fails again', 'The same command')
+    """
+    if re.search(r"context.{0,12}length|context of|too long|too many tokens", message, re.IGNORECASE):
+        return "Asking again fails again: serve a longer context, or lower --max-tokens"
+    if re.match(r"HTTP 4(?!08|09|25|29)\d\d", message):
+        return "Asking again fails again as long as the server refuses such a request"
+    return "The same command asks again"
+
+
 def _show_reported(document: Mapping[str, Any], out: Console) -> None:
     """Ours beside the published rows: one column per benchmark, reported rows marked, differences in words."""
-    from rich.table import Table
-
     rows = document["reported"]
     columns = [name for name in document["tasks"] if any(name in row["cells"] for row in rows)]
     if not columns:
         return
-    table = Table(title="Beside published results (reported, not measured here)", title_justify="left", pad_edge=False)
-    for name in ("model", "", *(shown(name.removesuffix("_paper")) for name in columns), "average"):
-        table.add_column(name, justify="left" if name in ("model", "") else "right", no_wrap=True)
-    ours = [_with_half_width(document["tasks"][name]) for name in columns]
+    heads = ("model", *(_heading(out, shown(name.removesuffix("_paper"))) for name in columns), "average")
     average = document["average"]
-    table.add_row(shown(document["model"]), "measured", *ours, _with_half_width(average) if average else "")
+    ours = [_with_half_width(out, document["tasks"][name]) for name in columns]
+    lines = [(f"{shown(document['model'])} (measured)", *ours, _with_half_width(out, average) if average else "")]
     for row in rows:
         cells = [_reported_cell(row["cells"].get(name)) for name in columns]
-        table.add_row(shown(row["model"]), "reported", *cells, _reported_cell(row["average"]))
-    out.print(table)
+        lines.append((shown(row["model"]), *cells, _reported_cell(row["average"])))
+    out.print()
+    draw(out, heads, lines, "Beside published results (reported, not measured here)")
     out.print("+ we are higher, - lower, = not distinguishable at 95 %; * a printed value with a known flag")
     if document["sampled"]:
         out.print(
@@ -329,8 +274,14 @@ def _show_reported(document: Mapping[str, Any], out: Console) -> None:
         out.print("protocols differ: these rows come from the paper's own evaluation; --protocol paper is nearer to it")
 
 
-def _with_half_width(entry: Mapping[str, Any]) -> str:
-    return f"{entry['score']:.1f} ±{(entry['ci'][1] - entry['ci'][0]) / 2:.1f}"
+def _heading(out: Console, name: str) -> str:
+    """A task's name as the head of a narrow column: folded behind underscores and every nine letters."""
+    return name if out.width >= WIDE else "\n".join(re.findall(r"[^_]{1,9}_?|_", name))
+
+
+def _with_half_width(out: Console, entry: Mapping[str, Any]) -> str:
+    between = " " if out.width >= WIDE else "\n"
+    return f"{entry['score']:.1f}{between}±{(entry['ci'][1] - entry['ci'][0]) / 2:.1f}"
 
 
 _MARKS = {
@@ -339,12 +290,12 @@ _MARKS = {
 
 
 def _reported_cell(cell: Mapping[str, Any] | None) -> str:
-    """The printed value, a mark for our difference, and * for a flag beyond rounding."""
+    """The printed value, * for a flag beyond rounding, and apart from both a mark for our difference."""
     if cell is None:
         return ""
     flagged = "*" if set(cell["flags"]) - {"integer_rounded", "n_unknown"} else ""
     mark = _MARKS.get(cell["verdict"]) or ("+" if cell["delta"] > 0 else "-")
-    return f"{cell['printed'] or cell['score']}{flagged or ' '}{mark}"
+    return f"{cell['printed'] or cell['score']}{flagged or ' '} {mark}"
 
 
 def show_sample(document: Any, response: Response, verdict: Grade) -> None:

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from importlib import metadata, util
 from pathlib import Path
 
+from finbench.engines.choose import install
+
 EPILOG = """\
 examples:
   finbench doctor
@@ -38,11 +40,11 @@ REQUIRED = (
     "uvloop",
 )
 OPTIONAL = {
-    "vllm": "pip install 'finbench[vllm]'   (models in this process, on a GPU)",
-    "torch": "pip install 'finbench[hf]'   (models without vLLM)",
-    "transformers": "pip install 'finbench[hf]'",
-    "ray": "pip install 'finbench[ray]'   (several machines)",
-    "shtab": "pip install 'finbench[completion]'",
+    "vllm": f"{install('vllm')}   for models in this process, on a GPU",
+    "torch": f"{install('hf')}   for models without vLLM",
+    "transformers": install("hf"),
+    "ray": f"{install('ray')}   for several machines",
+    "shtab": install("completion"),
 }
 KEYS = ("OPENAI_API_KEY", "VLLM_API_KEY", "HF_TOKEN")
 SETTINGS = ("FINBENCH_DATA", "FINBENCH_OFFLINE", "HF_HUB_OFFLINE", "HF_HOME", "XDG_CACHE_HOME", "CUDA_VISIBLE_DEVICES")

@@ -10,7 +10,15 @@ EPILOG = """\
 examples:
   finbench leaderboard build                                   every run below reports/, beside the published rows
   finbench leaderboard build RUN_A RUN_B -o board.html         these runs only
+  finbench leaderboard build --csv scores.csv --latex table.tex    the same table for other programs
 """
+
+EXPORTS = {  # flag: the ending of its text in the page's Export, and its name
+    "csv": ("csv", "CSV, one line per score"),
+    "json": ("json", "JSON"),
+    "markdown": ("md", "Markdown"),
+    "latex": ("tex", "LaTeX (booktabs)"),
+}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +43,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the page (default: reports/leaderboard.html)",
     )
+    for flag, (_, words) in EXPORTS.items():
+        build.add_argument(f"--{flag}", type=Path, metavar="FILE", help=f"also write the table as {words}")
     build.add_argument("--no-reported", action="store_true", help="leave the published rows out")
     build.add_argument(
         "--max-mb", type=float, default=25, help="size of the page; samples beyond it go to files beside it"
@@ -43,6 +53,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Build; the exit code."""
+    from finbench.cli.files import write, writing
     from finbench.errors import NothingSelected
     from finbench.pages import leaderboard
     from finbench.sanitize import shown
@@ -50,10 +61,15 @@ def main(args: argparse.Namespace) -> int:
     runs = list(dict.fromkeys(run for path in args.paths or [Path("reports")] for run in find_runs(path)))
     if not runs and args.paths:
         raise NothingSelected(f"no finished run below {', '.join(map(str, args.paths))}; `finbench run` makes one")
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    built = leaderboard.build(runs, args.output, reported=not args.no_reported, max_mb=args.max_mb)
+    with writing(args.output):
+        built = leaderboard.build(runs, args.output, reported=not args.no_reported, max_mb=args.max_mb)
     print(f"{len(runs)} run{'s' * (len(runs) != 1)}, {built.bytes / 1e6:.1f} MB", file=sys.stderr)
     print(shown(args.output))
+    for flag, (ending, _) in EXPORTS.items():
+        path: Path | None = getattr(args, flag)
+        if path:
+            write(path, built.exports[ending])
+            print(shown(path))
     return 0
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from finbench.cli.arguments import Once, number
 from finbench.errors import UsageError
 
 EPILOG = """\
@@ -23,34 +25,34 @@ unusable; 5 nothing selected; 130 and 143 interrupted, replies kept
 """
 
 # Flags that fill Sampling fields.
-SAMPLING = {
-    "max_tokens": (int, "longest reply, in tokens"),
-    "temperature": (float, "0 is greedy"),
-    "top_p": (float, "nucleus sampling"),
-    "top_k": (int, "0 is no limit"),
-    "repetition_penalty": (float, "1 is none"),
+SAMPLING: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "max_tokens": (number(int, 1), "longest reply, in tokens"),
+    "temperature": (number(float, 0), "0 is greedy"),
+    "top_p": (number(float, 0, 1, above=True), "nucleus sampling"),
+    "top_k": (number(int, 0), "0 is no limit"),
+    "repetition_penalty": (number(float, 0, above=True), "1 is none"),
     "presence_penalty": (float, "0 is none"),
 }
 
 # Flags that go to the engine as they are.
-ENGINE = {
+ENGINE: dict[str, tuple[Callable[[Any], Any], str]] = {
     "dtype": (str, "weights as auto, bfloat16, float16, float32"),
     "quantization": (str, "vLLM's name of a quantization method"),
-    "max_model_len": (int, "context length to serve, in tokens"),
-    "max_num_seqs": (int, "sequences in one batch"),
-    "gpu_memory_utilization": (float, "share of GPU memory for vLLM"),
-    "tensor_parallel": (int, "GPUs that share one copy of the model"),
-    "pipeline_parallel": (int, "stages that the layers are spread over"),
-    "data_parallel": (int, "copies of the model"),
+    "max_model_len": (number(int, 1), "context length to serve, in tokens"),
+    "max_num_seqs": (number(int, 1), "sequences in one batch"),
+    "gpu_memory_utilization": (number(float, 0, 1, above=True), "share of GPU memory for vLLM"),
+    "tensor_parallel": (number(int, 1), "GPUs that share one copy of the model"),
+    "pipeline_parallel": (number(int, 1), "stages that the layers are spread over"),
+    "data_parallel": (number(int, 1), "copies of the model"),
     "lora": (str, "folder of a LoRA adapter"),
     "long_prompts": (str, "error, skip or truncate-left: what happens to prompts over the context length"),
     "ray_address": (str, "Ray cluster to use; auto finds the running one"),
-    "replicas": (int, "Ray: copies of the model over the cluster"),
-    "timeout": (float, "seconds that one request may take, retries included"),
-    "retries": (int, "times a failed request is sent again"),
-    "max_wait": (float, "seconds to wait for a server that is down"),
-    "rpm": (float, "requests per minute"),
-    "tpm": (float, "tokens per minute"),
+    "replicas": (number(int, 1), "Ray: copies of the model over the cluster"),
+    "timeout": (number(float, 0, above=True), "seconds that one request may take, retries included"),
+    "retries": (number(int, 0), "times a failed request is sent again"),
+    "max_wait": (number(float, 0), "seconds to wait for a server that is down"),
+    "rpm": (number(float, 0, above=True), "requests per minute"),
+    "tpm": (number(float, 0, above=True), "tokens per minute"),
     "api_key_env": (str, "environment variable that holds the key"),
 }
 
@@ -58,26 +60,35 @@ ENGINE = {
 def add(parser: argparse.ArgumentParser) -> None:
     """The flags of `finbench run`."""
     parser.description = "Run a model on financial benchmarks, grade every reply, compare with published results."
+    parser.usage = "%(prog)s --model MODEL [flags]"
     parser.epilog = EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     what = parser.add_argument_group("what to run")
-    what.add_argument("--model", help="hub name, folder, server's model name, baseline/NAME, or replay:FILE")
+    what.add_argument(
+        "--model", action=Once, help="hub name, folder, server's model name, baseline/NAME, or replay:FILE"
+    )
     what.add_argument("--tasks", default="", help="comma-separated task or group names (default: the five benchmarks)")
     what.add_argument(
         "--include", action="append", default=[], metavar="DIR", help="further folder of tasks; repeatable"
     )
     what.add_argument("--protocol", default="finbench", choices=["finbench", "paper"], help="how the tasks are asked")
     what.add_argument("--data", metavar="sample|DIR", help="rows: the shipped sample, or a folder (default: search)")
-    what.add_argument("--limit", type=int, metavar="N", help="at most N documents per task, drawn with --seed")
+    what.add_argument(
+        "--limit", type=number(int, 1), metavar="N", help="at most N documents per task, drawn with --seed"
+    )
     what.add_argument("--seed", type=int, default=0, help="seed of sampling and of --limit (default 0)")
-    what.add_argument("--repeats", type=int, default=1, help="replies per document; averaged first (default 1)")
+    what.add_argument(
+        "--repeats", type=number(int, 1), default=1, help="replies per document; averaged first (default 1)"
+    )
     how = parser.add_argument_group("how to ask")
     how.add_argument("--engine", default="auto", help="auto, vllm, serve, openai, hf, ray, offline or lm-eval:NAME")
     how.add_argument("--serve", action="store_true", help="start `vllm serve` for this run: short for --engine serve")
     how.add_argument(
         "--base-url", action="append", default=[], metavar="URL", help="OpenAI-compatible server; repeatable"
     )
-    how.add_argument("--max-concurrency", type=int, default=64, help="requests under way at once (default 64)")
+    how.add_argument(
+        "--max-concurrency", type=number(int, 1), default=64, help="requests under way at once (default 64)"
+    )
     how.add_argument("--revision", default="", help="revision of the model on the hub")
     how.add_argument("--profile", help="model profile to use, by name (default: matched by the model's name)")
     how.add_argument("--system", help="system prompt instead of the profile's")
@@ -115,7 +126,7 @@ def _flag(name: str) -> str:
 
 def main(args: argparse.Namespace) -> int:
     """Run; the exit code."""
-    from finbench.cli import console
+    from finbench.cli import console, progress
     from finbench.runs import execute
 
     if args.save_config:
@@ -123,7 +134,7 @@ def main(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     if not args.dry_run:
         execute.begin(settings)
-    planned = execute.plan(settings)
+    planned = execute.plan(settings, dry=args.dry_run)
     if not args.quiet:
         console.show_plan(planned, sys.stdout if args.dry_run and not args.json else sys.stderr)
     if args.dry_run:
@@ -132,8 +143,8 @@ def main(args: argparse.Namespace) -> int:
         return 0
     if not (planned.folder / "config.yaml").exists():
         _write_config(planned.folder / "config.yaml", args)
-    with console.Progress(planned, quiet=args.quiet) as progress:
-        outcome = execute.execute(planned, progress)
+    with progress.Progress(planned, quiet=args.quiet) as watched:
+        outcome = execute.execute(planned, watched)
     files = [] if args.no_report else _reports(outcome.folder)
     if args.json:
         print(json.dumps(outcome.document))

@@ -54,5 +54,5 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(document))
     else:
-        console.show_results(document)
+        console.show_results(document, args.path if args.path.is_dir() else None)
     return 0

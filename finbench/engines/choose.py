@@ -27,12 +27,23 @@ SHORT_NAMES = {
     "hf": "local_hf",
     "ray": "ray_cluster",
 }
+
+
+def install(extra: str) -> str:
+    """The command that brings an extra, from a package index or from a checkout.
+
+    >>> install("hf")
+    "pip install 'finbench[hf]' (in a checkout: pip install -e '.[hf]')"
+    """
+    return f"pip install 'finbench[{extra}]' (in a checkout: pip install -e '.[{extra}]')"
+
+
 INSTALL = {
     "openai_api": "pip install aiohttp",
-    "served_vllm": "pip install 'finbench[vllm]'",
-    "local_vllm": "pip install 'finbench[vllm]'",
-    "local_hf": "pip install 'finbench[hf]'",
-    "ray_cluster": "pip install 'finbench[ray]'",
+    "served_vllm": install("vllm"),
+    "local_vllm": install("vllm"),
+    "local_hf": install("hf"),
+    "ray_cluster": install("ray"),
 }
 FOREIGN = "lm-eval:"  # --engine lm-eval:NAME runs any model class of lm-eval
 COMMON = ("max_concurrency", "revision", "chat", "seed")  # an engine that has no use for these ignores them
@@ -48,7 +59,7 @@ class Engine(Protocol):
 
         A None among the requests means that nothing can be asked until a reply has been taken. A failed request is a
         Response with finish "error"; only an engine that cannot go on at all raises EngineError. Where the iterator
-        has `prepare()` (feed.Feed), an engine that waits may call it to have a request made ahead, while it says True.
+        has `prepare()` (runs/pending.Feed), an engine that waits may call it to have a request made ahead, while it says True.
         """
         ...
 
@@ -66,6 +77,10 @@ class Choice(NamedTuple):
 
     engine: str
     why: str
+
+
+class NoEngine(UsageError):
+    """Nothing on this machine can run the model."""
 
 
 def choose(
@@ -98,6 +113,8 @@ def choose(
             raise UsageError("--engine openai needs the server's address: --base-url http://HOST:PORT/v1")
         return Choice(name, f"asked for with --engine {engine}")
     if model.startswith(("baseline/", "replay:")):
+        if model.startswith("baseline/"):
+            _known(model)
         return Choice("offline", f"{model} is built in")
     if base_urls:
         return Choice("openai_api", "--base-url is given")
@@ -111,10 +128,17 @@ def choose(
         return Choice("local_vllm", "vLLM is installed and no --base-url is given")
     if _installed("torch") and _installed("transformers"):
         return Choice("local_hf", f"transformers is installed, vLLM is not (faster on a GPU: {INSTALL['local_vllm']})")
-    raise UsageError(
+    raise NoEngine(
         f"nothing here can run {model}: neither vLLM nor transformers is installed. Give a running server "
         f"with --base-url, or {INSTALL['local_vllm']}, or try --model baseline/heuristic --data sample."
     )
+
+
+def _known(model: str) -> None:
+    """EngineError for a baseline that there is not, said before a run folder is made."""
+    from finbench.engines.baselines.simple import rule_of
+
+    rule_of(model)
 
 
 def engine_class(name: str) -> Callable[..., Engine]:

@@ -14,10 +14,11 @@ from functools import lru_cache
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]*\s*\.?"
 # What a number counts or names after these words is no amount: `june 30`, `note 12`, `sfas no . 123`, `level 3`.
-_NAMED = re.compile(
-    rf"(?:\b{_MONTH}|\b(?:note|notes|item|items|page|pages|section|topic|asc|asu|sfas|fas|fin|no\s*\.|number|form|exhibit"
-    r"|chapter|level|tier|part|phase|table|schedule|rule|article|class|series|release|step|unit|units))\s*$"
+_BEFORE_A_NAME = (
+    r"note notes item items page pages section topic asc asu sfas fas fin no\s*\. number form exhibit "
+    "chapter level tier part phase table schedule rule article class series release step unit units"
 )
+_NAMED = re.compile(rf"(?:\b{_MONTH}|\b(?:{_BEFORE_A_NAME.replace(' ', '|')}))\s*$")
 _LATER_DAY = re.compile(rf"\b{_MONTH}\s*\d{{1,2}}\s*(?:,|and|or|-|to)\s*$")  # the 31 of `june 30 and 31`
 _BEFORE_MONTH = re.compile(rf"\s*(?:st|nd|rd|th)?\s*(?:of\s+)?{_MONTH}(?:\s|$)")
 _FOOTNOTE = re.compile(r"\(\s*$")

@@ -1,7 +1,7 @@
 """What has to change together on a page when some of its numbers do.
 
 The numbers of all programs about a page are replaced wherever it shows them. Cells that the table derives from them
-follow (footing.py), and so do numbers in the text that round them or compare two of them (mentions.py).
+follow (table_relations.py), and so do numbers in the text that round them or compare two of them (text_relations.py).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from finbench.finqa.questions import (
 from finbench.finqa.table_relations import Cell, Relation
 from finbench.finqa.text_relations import Place, Values
 
-PASSES = 8
+PASSES = 8  # through the relations until nothing moves, set by us: a margin of a sum of a sum takes three
 # Whole numbers that programs use as constants when the page does not show them: counts of years, months, days.
 UNSHOWN = frozenset(range(2, 32)) | {52, 360, 365}
 
@@ -65,7 +65,7 @@ class Rule:
         return rounded(table_relations.QUOTIENTS[self.relation.kind](top, bottom), self.decimals) if bottom else None
 
 
-class Page:
+class ChangingPage:
     """What has to change together on one page. Raises NoVariant while it is set up."""
 
     def __init__(self, row: Mapping[str, Any]) -> None:
@@ -105,43 +105,58 @@ class Page:
 
     def uses(self, program: str) -> set[Decimal]:
         """The numbers of the page that a program uses; NoVariant when one of them cannot be changed."""
+        named = {self._argument(operation, literal) for operation, literal in arguments(program)}
+        used = {key for key in named if key is not None}
+        return used.union(*(self._row(name) for name in rows_named(program)))
+
+    def _argument(self, operation: str, literal: str) -> Decimal | None:
+        """The number of the page that an argument stands for; None for a constant, a year, and a count of things."""
+        key = magnitude(literal)
+        if is_constant(key):
+            return None
+        if operation == "exp":
+            raise NoVariant("the program raises to a power")
+        if is_year(literal):
+            if key in self.where or any(abs(value) == key for (i, _), value in self.cells.items() if i):
+                raise NoVariant("an argument looks like a year")
+            return None
+        if key in self.where:
+            return key
+        if key in UNSHOWN:
+            return None
+        raise NoVariant("an argument is not on the page as the program writes it")
+
+    def _row(self, name: str) -> set[Decimal]:
+        """The numbers of the row that a program runs over: the last of that name, as `programs.row` has it."""
+        lines = [i for i, cells in enumerate(self.old["table"]) if cells and cells[0].strip() == name]
         used: set[Decimal] = set()
-        for operation, literal in arguments(program):
-            key = magnitude(literal)
-            if is_constant(key):
-                continue
-            if operation == "exp":
-                raise NoVariant("the program raises to a power")
-            if is_year(literal):
-                if key in self.where or any(abs(value) == key for (i, _), value in self.cells.items() if i):
-                    raise NoVariant("an argument looks like a year")
-                continue
-            if key in self.where:
-                used.add(key)
-            elif key not in UNSHOWN:
-                raise NoVariant("an argument is not on the page as the program writes it")
-        for name in rows_named(program):
-            cells = [i for i, cells in enumerate(self.old["table"]) if cells and cells[0].strip() == name][-1:]
-            for i in cells:
-                for j in range(1, len(self.old["table"][i])):
-                    first = next(iter(self.found["table", i, j]), None)
-                    if first is None or (first.fixed and not is_constant(first.value)):
-                        raise NoVariant("a cell of the program's row looks like a year")
-                    if not first.fixed:
-                        used.add(first.value)
+        for i in lines[-1:]:
+            for j in range(1, len(self.old["table"][i])):
+                first = next(iter(self.found["table", i, j]), None)
+                if first is None or (first.fixed and not is_constant(first.value)):
+                    raise NoVariant("a cell of the program's row looks like a year")
+                if not first.fixed:
+                    used.add(first.value)
         return used
 
     def _check_places(self, key: Decimal) -> None:
+        """Refuse a number whose places may not all be the same number, or not all be changed."""
         named = any(rows_named(question.program) for question in self.asked)
         if named and any(place[0] == "table" and place[2] == 0 for place, _ in self.where[key]):
             raise NoVariant("a number stands in a row's name that the program uses")
-        if key < 100 and key == key.to_integral_value() and not any(figure.decimals for _, figure in self.where[key]):
-            homes = {place[:2] for place, _ in self.where[key] if place[0] != "question"}
-            if len(homes) > 1:
-                raise NoVariant("a small whole number stands in several places")
-        glued = [f for listed in self.found.values() for f in listed if f.fixed and f.value == key and f.digits > 2]
-        if glued:
+        if self._is_small(key) and len({place[:2] for place, _ in self.where[key] if place[0] != "question"}) > 1:
+            raise NoVariant("a small whole number stands in several places")
+        if any(figure.fixed and figure.value == key and figure.digits > 2 for figure in self._figures()):
             raise NoVariant("a number is also part of a word, a date or a reference")
+
+    def _is_small(self, key: Decimal) -> bool:
+        """Is a number whole, below 100, and nowhere shown with decimals? Such a one stands on a page by chance."""
+        decimals = any(figure.decimals for _, figure in self.where[key])
+        return key < 100 and key == key.to_integral_value() and not decimals
+
+    def _figures(self) -> Iterator[Figure]:
+        for listed in self.found.values():
+            yield from listed
 
     # what follows from what
 
@@ -196,23 +211,29 @@ class Page:
     def _check_cells(self) -> None:
         """Refuse a page with a cell that looks derived from numbers that change, but by no relation that was proven."""
         proven = set(self.changed) | {rule.key for rule in self.rules}
+        for at, value in self.cells.items():
+            figure = self.found["table", *at][0]
+            if abs(value) in proven or figure.digits < 2 or self._is_fixed(at):
+                continue
+            if (figure.percent or _DERIVED.search(self._label(*at))) and self._may_follow(at, figure):
+                raise NoVariant("a cell may follow from changed numbers in a way that is not proven")
+
+    def _label(self, i: int, j: int) -> str:
+        """The name of a cell's row and the head of its column."""
         table = self.old["table"]
-        for (i, j), value in self.cells.items():
-            figure = self.found["table", i, j][0]
-            if abs(value) in proven or figure.digits < 2 or self._is_fixed((i, j)):
-                continue
-            label = f"{table[i][0]} {table[0][j] if j < len(table[0]) else ''}"
-            if not (figure.percent or _DERIVED.search(label)):
-                continue
-            for line in self._lines(i, j, everywhere=figure.digits > 2):
-                for a, b in permutations(line, 2):
-                    if (a in self.changed or b in self.changed) and any(
-                        rounded(abs(text_relations.RULES[rule](a, b)), figure.decimals) == abs(value)
-                        for rule in (
-                            text_relations.IN_PERCENT if figure.percent else ("difference", *text_relations.IN_PERCENT)
-                        )
-                    ):
-                        raise NoVariant("a cell may follow from changed numbers in a way that is not proven")
+        return f"{table[i][0]} {table[0][j] if j < len(table[0]) else ''}"
+
+    def _may_follow(self, at: Cell, figure: Figure) -> bool:
+        """Is a cell a difference, share or change of two numbers near it, one of which changes?"""
+        rules = text_relations.IN_PERCENT if figure.percent else ("difference", *text_relations.IN_PERCENT)
+        value = abs(self.cells[at])
+        return any(
+            rounded(abs(text_relations.RULES[rule](a, b)), figure.decimals) == value
+            for line in self._lines(*at, everywhere=figure.digits > 2)
+            for a, b in permutations(line, 2)
+            if a in self.changed or b in self.changed
+            for rule in rules
+        )
 
     def _lines(self, i: int, j: int, everywhere: bool) -> Iterator[list[Decimal]]:
         """The numbers of a cell's row and of its column, `everywhere` of all other rows too."""
@@ -222,7 +243,7 @@ class Page:
         for line in (*rows.values(), [at for at in self.cells if at[1] == j]):
             yield list(dict.fromkeys(abs(self.cells[at]) for at in line if not self._is_fixed(at) and at != (i, j)))
 
-    def _reader(self) -> text_relations.Reader:
+    def _reader(self) -> text_relations.MentionReader:
         """What the texts can speak of: the numbers of table rows with their names, and the program's numbers."""
         rows = []
         for i, cells in enumerate(self.old["table"]):
@@ -233,7 +254,7 @@ class Page:
             for place, text in self.texts.items()
             if place[0] != "table" or (place[1], place[2]) not in self.cells
         }
-        return text_relations.Reader(texts, rows, frozenset(self.changed), sorted(self.used))
+        return text_relations.MentionReader(texts, rows, frozenset(self.changed), sorted(self.used))
 
     def _neighbours(self) -> list[list[tuple[Decimal, int]]]:
         """The (number, sign) of the cells of every table row that changes."""

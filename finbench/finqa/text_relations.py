@@ -8,7 +8,7 @@ speaks of the numbers they would follow from.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations
@@ -57,7 +57,7 @@ class Mention:
         return rounded(exact.scaleb(self.shift), self.figure.decimals)
 
 
-class Reader:
+class MentionReader:
     """The texts of a page, the rows of its table, and which numbers change."""
 
     def __init__(
@@ -125,13 +125,20 @@ class Reader:
             both = near.issuperset(pair)
             if not both and figure.digits < 4 and near.isdisjoint(pair) and not _related(names, told):
                 continue
-            for rule in _rules(figure, both, moves):
-                for keys in (pair,) if rule in EITHER_WAY else (pair, pair[::-1]):
-                    for shift in SHIFTS if figure.scale and rule in EITHER_WAY else (0,):
-                        mention = Mention(place, figure, rule, keys, shift)
-                        if mention.value({}) == figure.value:
-                            return mention
+            for mention in _comparisons(place, figure, pair, _rules(figure, both, moves)):
+                if mention.value({}) == figure.value:
+                    return mention
         return None
+
+
+def _comparisons(
+    place: Place, figure: Figure, pair: tuple[Decimal, Decimal], rules: Iterable[str]
+) -> Iterator[Mention]:
+    """What a figure would be by these rules: both orders of the pair where the order matters, all scales where it has one."""
+    for rule in rules:
+        for keys in (pair,) if rule in EITHER_WAY else (pair, pair[::-1]):
+            for shift in SHIFTS if figure.scale and rule in EITHER_WAY else (0,):
+                yield Mention(place, figure, rule, keys, shift)
 
 
 def _rules(figure: Figure, both: bool, moves: bool) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from finbench.audit import page_index
 from finbench.audit.provenance import Trace
-from finbench.audit.reply import Audit, Step, applies, audit, audited
+from finbench.audit.reply import Audit, CheckedStep, applies, audit, audited
 from finbench.errors import TaskError
 from finbench.finqa.page import clean_cell
 from finbench.records import Document
@@ -254,7 +254,7 @@ class _Drawing:
         place = trace.calculation
         return self.step(place) if 0 <= place < len(self.steps) and trace.start >= self.steps[place][1] else ""
 
-    def should(self, step: Step) -> str:
+    def should(self, step: CheckedStep) -> str:
         """What a wrong calculation should say."""
         if step.result < 0:
             return should(step.exact)

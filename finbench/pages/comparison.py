@@ -9,6 +9,7 @@ from finbench.sanitize import shown
 from finbench.scores.compare import Comparison, Flip, Gap, Pair, Side, TaskComparison
 
 HEAD = ("task", "n", "first", "second", "difference", "95% interval", "better", "worse", "p", "p (Holm)", "verdict")
+SETTINGS = 12  # settings that differ and are named
 
 
 def to_text(comparison: Comparison, *, flips: int = 5) -> str:
@@ -93,7 +94,7 @@ def _p(value: float) -> str:
 
 def _remarks(pair: Pair) -> list[str]:
     """What a reader must know beside the numbers."""
-    out = []
+    out = [f"Settings that differ, first and second run: {_settings(pair)}."] if pair.settings else []
     for task in pair.tasks:
         title = shown(task_title(task.task))
         if task.gap and task.gap.verdict == "not distinguishable":
@@ -106,6 +107,13 @@ def _remarks(pair: Pair) -> list[str]:
         if names:
             out.append(f"Only the {which} run has {', '.join(shown(task_title(name)) for name in names)}.")
     return out
+
+
+def _settings(pair: Pair) -> str:
+    """The settings that differ; those of single tasks beyond the first few are counted."""
+    named = [f"{name} {first} and {second}" for name, first, second in pair.settings]
+    more = f"; and {len(named) - SETTINGS:,} more" if len(named) > SETTINGS else ""
+    return "; ".join(named[:SETTINGS]) + more
 
 
 def _changes(task: TaskComparison, flips: int) -> list[str]:

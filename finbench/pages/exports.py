@@ -1,12 +1,17 @@
-"""A leaderboard table as CSV, JSON, Markdown or LaTeX; names and notes are foreign text, escaped for each of them."""
+"""A leaderboard table as CSV, JSON, Markdown or LaTeX; names and notes are foreign text, escaped for each of them.
+
+Written once, in pieces: `finbench leaderboard build --csv FILE` puts all of them together, and the page's Export the rows
+that are shown, in the order in which they are shown.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterator
-from dataclasses import asdict
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from finbench.pages.html import markdown_text, task_title
@@ -24,23 +29,74 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 }  # fmt: skip
 
 
-def to_json(table: Table) -> str:
-    """The whole table, as it is."""
-    return json.dumps({"schema": 1, **asdict(table)}, ensure_ascii=False, indent=1) + "\n"
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows that stand together, by their number in the table, with the text before and after them."""
+
+    open: str
+    rows: tuple[int, ...]
+    close: str
 
 
-def to_csv(table: Table) -> str:
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A table as the text of one format, in pieces: any choice of its rows, in any order, is a valid text again.
+
+    The leaderboard's page carries the pieces, so that what it saves is what the command writes (`text` in board.js).
+    """
+
+    ending: str
+    open: str
+    rows: tuple[str, ...]
+    between: str
+    blocks: tuple[Block, ...]
+    close: str
+
+    def text(self) -> str:
+        """The whole table."""
+        return self.open + "".join(map(self._block, self.blocks)) + self.close
+
+    def _block(self, block: Block) -> str:
+        return block.open + self.between.join(self.rows[number] for number in block.rows) + block.close
+
+
+def exports(table: Table) -> list[Export]:
+    """The table in every format, in the order that a page offers them."""
+    return [to_csv(table), to_json(table), to_markdown(table), to_latex(table)]
+
+
+def to_json(table: Table) -> Export:
+    """The whole table as it is, but for the folders that its runs lay in."""
+    whole = asdict(table)
+    rows = [{name: value for name, value in row.items() if name != "run_dir"} for row in whole.pop("rows")]
+    head = _json({"schema": 1, **whole}).removesuffix("\n}")
+    texts = tuple(textwrap.indent(_json(row), "  ") for row in rows)
+    return Export("json", f'{head},\n "rows": [', texts, ",\n", _one_block(table, "\n", "\n "), "]\n}\n")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1)
+
+
+def to_csv(table: Table) -> Export:
     """One line per score, averages included; text that a spreadsheet would take for a formula is made harmless.
 
     Numbers are written in full, missing scores have no line.
     """
+    texts = tuple(_csv(_record(row, task, cell) for task, cell in _cells(table, row)) for row in table.rows)
+    return Export("csv", _csv([COLUMNS]), texts, "", _one_block(table, "", ""), "")
+
+
+def _csv(records: Iterable[Sequence[object]]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in table.rows:
-        for task, cell in _cells(table, row):
-            writer.writerow([csv_text(value) for value in _record(row, task, cell)])
+    csv.writer(out, lineterminator="\n").writerows([csv_text(value) for value in record] for record in records)
     return out.getvalue()
+
+
+def _one_block(table: Table, before: str, after: str) -> tuple[Block, ...]:
+    """All rows in the order of the page."""
+    rows = tuple(number for block in blocks_of(table) for number in block)
+    return (Block(before, rows, after),) if rows else ()
 
 
 def _cells(table: Table, row: Row) -> Iterator[tuple[str, Cell]]:
@@ -74,33 +130,39 @@ def csv_text(value: object) -> object:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "|", "%")) else text
 
 
-def to_markdown(table: Table) -> str:
+def to_markdown(table: Table) -> Export:
     """One table per protocol, then the notes: every score with its half-width, "not run" where there is none."""
-    out: list[str] = []
-    for title, rows in _blocks(table):
-        head = ["rank", "model", *(task_title(task) for task in table.tasks), "average"]
-        out += [f"**{markdown_text(title)}**", "", _line([markdown_text(name) for name in head])]
-        out.append(_line(["---:", "---", *["---:"] * (len(head) - 2)]))
-        for row in rows:
-            scores = [_score(row, row.cells.get(task)) for task in table.tasks]
-            cells = [_rank(row), row.model, *scores, _score(row, row.average, average=True)]
-            out.append(_line([markdown_text(cell) for cell in cells]))
-        out.append("")
-    return "\n".join([*out, *(f"- {markdown_text(note)}" for note in table.notes)]).rstrip() + "\n"
+    head = ["rank", "model", *(task_title(task) for task in table.tasks), "average"]
+    rule = _line(["---:", "---", *["---:"] * (len(head) - 2)])
+    top = f"{_line([markdown_text(name) for name in head])}\n{rule}\n"
+    blocks = tuple(Block(f"**{markdown_text(title)}**\n\n{top}", rows, "\n\n") for title, rows in _blocks(table))
+    notes = "".join(f"- {markdown_text(note)}\n" for note in table.notes)
+    return Export("md", "", tuple(_markdown_row(table, row) for row in table.rows), "\n", blocks, notes)
 
 
-def to_latex(table: Table) -> str:
+def _markdown_row(table: Table, row: Row) -> str:
+    scores = [_score(row, row.cells.get(task)) for task in table.tasks]
+    cells = [_rank(row), row.model, *scores, _score(row, row.average, average=True)]
+    return _line([markdown_text(cell) for cell in cells])
+
+
+def to_latex(table: Table) -> Export:
     """A `tabular` (booktabs) with a heading per protocol; text is escaped, so nothing in it is a command."""
     width = len(table.tasks) + 2
-    head = ["Model", *(task_title(task) for task in table.tasks), "Average"]
-    out = [rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule", " & ".join(map(latex_text, head)) + r" \\"]
-    for title, rows in _blocks(table):
-        out += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\emph{{{latex_text(title)}}}}} \\"]
-        for row in rows:
-            scores = [_score(row, row.cells.get(task), missing="--") for task in table.tasks]
-            cells = [row.model, *scores, _score(row, row.average, missing="--", average=True)]
-            out.append(" & ".join(latex_text(cell).replace("±", r"$\pm$") for cell in cells) + r" \\")
-    return "\n".join([*out, r"\bottomrule", r"\end{tabular}"]) + "\n"
+    head = " & ".join(map(latex_text, ["Model", *(task_title(task) for task in table.tasks), "Average"]))
+    top = f"\\begin{{tabular}}{{l{'r' * (width - 1)}}}\n\\toprule\n{head} \\\\\n"
+    blocks = tuple(
+        Block(f"\\midrule\n\\multicolumn{{{width}}}{{l}}{{\\emph{{{latex_text(title)}}}}} \\\\\n", rows, "\n")
+        for title, rows in _blocks(table)
+    )
+    rows = tuple(_latex_row(table, row) for row in table.rows)
+    return Export("tex", top, rows, "\n", blocks, "\\bottomrule\n\\end{tabular}\n")
+
+
+def _latex_row(table: Table, row: Row) -> str:
+    scores = [_score(row, row.cells.get(task), missing="--") for task in table.tasks]
+    cells = [row.model, *scores, _score(row, row.average, missing="--", average=True)]
+    return " & ".join(latex_text(cell).replace("±", r"$\pm$") for cell in cells) + r" \\"
 
 
 def latex_text(text: str) -> str:
@@ -112,14 +174,25 @@ def latex_text(text: str) -> str:
     return "".join(_LATEX.get(c, c) for c in " ".join(shown(text).split()))
 
 
-def _blocks(table: Table) -> Iterator[tuple[str, list[Row]]]:
-    """Rows by protocol, in the order of the table, each with its heading."""
-    blocks: dict[tuple[str, str], list[Row]] = {}
-    for row in table.rows:
-        blocks.setdefault((row.kind, row.protocol), []).append(row)
-    for rows in blocks.values():
-        kind = "measured" if rows[0].kind == "measured" else f"reported, {rows[0].source}"
-        yield f"{rows[0].title} ({kind})", rows
+def _blocks(table: Table) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The numbers of the rows of each protocol, in the order of the page, with a heading."""
+    for block in blocks_of(table):
+        first = table.rows[block[0]]
+        kind = "measured" if first.kind == "measured" else f"reported, {first.source}"
+        yield f"{first.title} ({kind})", block
+
+
+def blocks_of(table: Table) -> list[tuple[int, ...]]:
+    """The numbers of the rows of each protocol: measured ones first, then reported ones by what they cover."""
+    blocks: dict[tuple[str, str], list[int]] = {}
+    for number, row in enumerate(table.rows):
+        blocks.setdefault((row.kind, row.protocol), []).append(number)
+    return [tuple(block) for block in sorted(blocks.values(), key=lambda block: _importance(table, block))]
+
+
+def _importance(table: Table, block: Sequence[int]) -> tuple[bool, int, str]:
+    rows = [table.rows[number] for number in block]
+    return rows[0].kind == "reported", -max(len(row.cells) for row in rows), rows[0].protocol
 
 
 def _rank(row: Row) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from finbench.errors import StoreError, UsageError, run_files
-from finbench.pages import audit_marks, drilldown, html
+from finbench.pages import audit_marks, drilldown, exports, html
 from finbench.pages.leaderboard_rows import Place, layout, row_data
 from finbench.sanitize import shown, slug
 from finbench.scores import leaderboard
@@ -42,6 +42,7 @@ class BuildReport:
     rows: int
     samples: int  # graded samples behind the table
     replies: int  # of which the page carries the text
+    exports: Mapping[str, str]  # the table as text by ending: csv, json, md, tex
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +87,18 @@ def _build(runs: Sequence[Path], output: Path, reported: bool, max_mb: float) ->
         raise UsageError("nothing to show: no run folders and no reported rows")
 
     shell = page(table, columns, folders, drilldown.Packed({}, {}, 0, 0), {}, {})
-    room = int(max_mb * 1e6) - len(shell.encode()) - CHUNK_FRAME * (3 * len(samples.cells) + 2 * len(columns) + 1)
-    made = drilldown.pack(samples, room)
-    inline, outside = _placed(made.chunks, room)
+    written = exports.exports(table)
+    saved = {"exports": html.packed([asdict(export) for export in written])}
+    room = int(max_mb * 1e6) - len(shell.encode()) - CHUNK_FRAME * (3 * len(samples.cells) + 2 * len(columns) + 2)
+    made = drilldown.pack(samples, room - len(saved["exports"]))
+    inline, outside = _placed(saved | made.chunks, room)
     sidecars = _sidecars(outside, output)
     text = page(table, columns, folders, made, inline, sidecars)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8", newline="\n")
     files = tuple(output.parent / path for path in sidecars.values())
-    return BuildReport(output, len(text.encode()), files, len(table.rows), made.samples, made.replies)
+    texts = {export.ending: export.text() for export in written}
+    return BuildReport(output, len(text.encode()), files, len(table.rows), made.samples, made.replies, texts)
 
 
 def read_run(folder: Path) -> Run:
@@ -125,7 +129,7 @@ def read_run(folder: Path) -> Run:
 
 def _placed(chunks: Mapping[str, str], room: int) -> tuple[dict[str, str], dict[str, str]]:
     """Chunks for the page and for files beside it: what every view needs comes first, replies last."""
-    order = ("verdicts", "docs", "answers", "prompts", "replies")
+    order = ("exports", "verdicts", "docs", "answers", "prompts", "replies")
     inline: dict[str, str] = {}
     outside: dict[str, str] = {}
     for key in sorted(chunks, key=lambda key: order.index(key.split(":")[0])):

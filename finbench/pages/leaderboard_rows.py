@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finbench.pages import html
+from finbench.pages.exports import blocks_of
 from finbench.scores.published import FLAGS
 
 if TYPE_CHECKING:
@@ -59,11 +60,8 @@ def layout(table: Table, places: Sequence[Place]) -> dict[str, Any]:
     sizes = {name: _common_size(table.rows, name) for name in table.tasks}
     repeated = {name for name, count in Counter((row.model, row.protocol) for row in table.rows).items() if count > 1}
     ties: Counter[tuple[Any, ...]] = Counter((row.kind, row.protocol, row.group) for row in table.rows)
-    blocks: dict[tuple[str, str], list[int]] = {}
-    for index, row in enumerate(table.rows):
-        blocks.setdefault((row.kind, row.protocol), []).append(index)
     groups = []
-    for indices in sorted(blocks.values(), key=lambda block: _importance(table, block)):
+    for indices in blocks_of(table):
         rows = [table.rows[index] for index in indices]
         common = _common_flags(rows)
         lines = [
@@ -134,12 +132,6 @@ def letter(index: int) -> str:
     ('a', 'aa')
     """
     return (letter(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
-
-
-def _importance(table: Table, block: Sequence[int]) -> tuple[bool, int, str]:
-    """Measured blocks first, then reported ones by how many benchmarks they cover."""
-    rows = [table.rows[index] for index in block]
-    return rows[0].kind == "reported", -max(len(row.cells) for row in rows), rows[0].protocol
 
 
 def _common_flags(rows: Sequence[Row]) -> frozenset[str]:
@@ -223,33 +215,41 @@ def _cell(
 ) -> dict[str, Any] | None:
     if cell is None:
         return None
-    reported = row.kind == "reported"
     flags = [flag for flag in cell.flags if flag not in common and flag not in row.flags]
     if cell.n_assumed and "n_unknown" in flags:
         flags.remove("n_unknown")  # the question mark says it
-    words = [f"95 % interval {cell.low:.1f} to {cell.high:.1f}"]
-    words.append(f"n {cell.n:,}" + (", assumed" if cell.n_assumed else ""))
-    if cell.design_effect > 1.05:
-        words.append(f"design effect of clusters {cell.design_effect:.1f}")
-    words += [flag_words(flag) for flag in cell.flags] + [text for text in (cell.source, cell.notes) if text]
-    if task is not None:
-        words.append("open the samples")
-    low, high = scale
-    place = [(min(max(value, low), high) - low) / (high - low) * 100 for value in (cell.low, cell.score, cell.high)]
+    alone = row.kind == "measured" and row.average is not cell and cell.n != size
     return {
-        "value": round(cell.score, 4),
+        "value": round(100 * cell.estimate.mean, 4),  # what is sorted by: a recomputed average, as ranks have it
         "score": printed(cell),
         "half": f"±{(cell.high - cell.low) / 2:.1f}{'?' if cell.n_assumed else ''}",
-        "left": f"{place[0]:.1f}",
-        "width": f"{place[2] - place[0]:.1f}",
-        "middle": f"{place[1]:.1f}",
-        "n": f"{cell.n:,}" if cell.n != size and not reported and row.average is not cell else "",
+        **_span(cell, scale),
+        "n": f"{cell.n:,}" if alone else "",
         "note": recomputed(cell),
         "odd": "avg_mismatch" in cell.flags,
         "marks": [notes.mark(flag_words(flag)) for flag in flags],
         "task": task,
-        "title": ", ".join(words),
+        "title": _title(cell, opens=task is not None),
     }
+
+
+def _span(cell: Cell, scale: tuple[float, float]) -> dict[str, str]:
+    """The interval line in percent of its scale: where it begins, its width, and the place of the score."""
+    low, high = scale
+    left, middle, right = ((value - low) / (high - low) * 100 for value in (cell.low, cell.score, cell.high))
+    return {"left": f"{left:.1f}", "width": f"{right - left:.1f}", "middle": f"{middle:.1f}"}
+
+
+def _title(cell: Cell, *, opens: bool) -> str:
+    """What a score says when it is pointed at."""
+    words = [
+        f"95 % interval {cell.low:.1f} to {cell.high:.1f}",
+        f"n {cell.n:,}" + (", assumed" if cell.n_assumed else ""),
+    ]
+    if cell.design_effect > 1.05:
+        words.append(f"design effect of clusters {cell.design_effect:.1f}")
+    words += [flag_words(flag) for flag in cell.flags] + [text for text in (cell.source, cell.notes) if text]
+    return ", ".join([*words, *(["open the samples"] if opens else [])])
 
 
 def printed(cell: Cell) -> str:
@@ -274,10 +274,9 @@ def recomputed(cell: Cell) -> str:
 
 
 def _scale(rows: Sequence[Row]) -> tuple[float, float]:
-    """The ends of the small interval lines: the ten below the lowest score of a full row, and 100."""
-    full = [row for row in rows if row.average] or list(rows)
-    lows = [cell.low for row in full for cell in row.cells.values()]
-    return max(0.0, min(lows, default=0) // 10 * 10), 100.0
+    """The ends of the small interval lines: the ten below the lowest end of any interval on the page, and 100."""
+    cells = [cell for row in rows for cell in (*row.cells.values(), row.average) if cell]
+    return max(0.0, min((cell.low for cell in cells), default=0) // 10 * 10), 100.0
 
 
 def _common_size(rows: Sequence[Row], task: str) -> int | None:

@@ -28,7 +28,7 @@ __all__ = ["Outcome", "Plan", "Settings", "begin", "execute", "plan"]
 
 
 class Listener(Protocol):
-    """What a run reports on its way; `console.Progress` is the one that people see."""
+    """What a run reports on its way; `cli.progress.Progress` is the one that people see."""
 
     def stage(self, text: str) -> None: ...
 

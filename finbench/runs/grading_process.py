@@ -34,9 +34,9 @@ Key = TypeVar("Key")
 
 
 class Grader(Generic[Key]):
-    """`score.grade` beside this process: `submit` replies, `graded` yields what has come back, `rest` what is left.
+    """`scoring.grade` beside this process: `submit` replies, `graded` yields what has come back, `rest` what is left.
 
-    `opened` is score.grade's. For documents whose rows were written for finbench (rows.py); the scoring that a task
+    `opened` is scoring.grade's. For documents whose rows were written for finbench; the scoring that a task
     brings along needs the task and stays where the task is.
     """
 

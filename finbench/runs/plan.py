@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from finbench.engines.choose import choose
+from finbench.engines.choose import Choice, NoEngine, choose
 from finbench.engines.vllm import read_ahead
 from finbench.errors import UsageError
 from finbench.records import content_hash
@@ -95,8 +95,11 @@ def begin(settings: Settings) -> None:
         read_ahead.read_ahead(settings.model, settings.revision)
 
 
-def plan(settings: Settings) -> Plan:
-    """Load tasks and profile, find the run folder, count what is there. No model is touched."""
+def plan(settings: Settings, *, dry: bool = False) -> Plan:
+    """Load tasks and profile, find the run folder, count what is there. No model is touched.
+
+    A `dry` plan needs no engine on this machine: it stands for one with vLLM, and says what is missing here.
+    """
     if settings.protocol not in PROTOCOLS:
         raise UsageError(f"--protocol {settings.protocol}: unknown; choose {' or '.join(PROTOCOLS)}")
     if settings.repeats < 1 or (settings.limit is not None and settings.limit < 1):
@@ -110,7 +113,7 @@ def plan(settings: Settings) -> Plan:
         settings=settings.task_settings,
         trust=settings.trust_task_code,
     )
-    engine, why = choose(settings.model, settings.engine, base_urls=settings.base_urls, options=settings.engine_options)
+    engine, why = _engine(settings, dry)
     asking = {task.name: _asking(task, settings, profile) for task in selection.tasks}
     identity = _identity(settings, profile, engine, selection, asking)
     folder = settings.output or settings.reports / slug(settings.model) / _run_name(settings, identity)
@@ -118,6 +121,15 @@ def plan(settings: Settings) -> Plan:
     repeats = {task.name: _repeats(task, settings) for task in selection.tasks}
     wanted = {name: min(size, settings.limit or size) * repeats[name] for name, size in sizes.items()}
     return Plan(settings, profile, engine, why, selection, asking, folder, sizes, wanted, held(folder), identity)
+
+
+def _engine(settings: Settings, dry: bool) -> Choice:
+    try:
+        return choose(settings.model, settings.engine, base_urls=settings.base_urls, options=settings.engine_options)
+    except NoEngine as missing:
+        if not dry:
+            raise
+        return Choice("local_vllm", f"MISSING, {missing}")
 
 
 def _repeats(task: Task, settings: Settings) -> int:

@@ -5,7 +5,8 @@ estimates with intervals, paired differences, and rows that may or may not be co
 
 Read first: intervals.py (an estimate and its interval) and tally.py (what is counted of a task). significance.py has
 the tests, published.py the reported rows with their sources, agreement.py a run beside them, leaderboard.py the table,
-align.py and compare.py two runs question by question, resampled.py a score on new numbers, samples.py the files.
+align.py and compare.py two runs question by question, settings.py what else differs between them, resampled.py a score on
+new numbers, samples.py the files.
 """
 
 __all__ = [

@@ -1,6 +1,6 @@
 """Runs question by question: which is better, how sure that is, and which answers changed.
 
-Only questions that both runs hold with the same document count (aligned.py); the tests are in significance.py. Every
+Only questions that both runs hold with the same document count (align.py); the tests are in significance.py. Every
 further run is compared with the first; differences are the further run minus the first, in points. How it is printed is
 pages/comparison.py.
 """
@@ -17,6 +17,7 @@ from typing import Any
 from finbench.errors import NothingSelected, UsageError
 from finbench.scores.agreement import Outcome, outcome
 from finbench.scores.align import Question, Run, TaskFiles, Unaligned, align, open_run, read_questions, read_sample
+from finbench.scores.settings import differing
 from finbench.scores.significance import Difference, average_difference, holm, paired
 
 FLIPS = 200  # listed per task and direction; the counts are always complete
@@ -95,6 +96,7 @@ class Pair:
     average: Gap | None
     only_first: tuple[str, ...]  # benchmarks without a counterpart
     only_second: tuple[str, ...]
+    settings: tuple[tuple[str, str, str], ...] = ()  # those that differ: name, in the first run, in this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ def _pair(first: Run, second: Run, flips: int) -> Pair:
         average=average,
         only_first=tuple(name for name in first.tasks if name not in second.tasks),
         only_second=tuple(name for name in second.tasks if name not in first.tasks),
+        settings=differing(first.path, second.path),
     )
 
 

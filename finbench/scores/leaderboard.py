@@ -118,7 +118,7 @@ def build(
     """The table of run folders and reported rows (all that are known unless given).
 
     `reference` is a row's key or model name; deltas are against it. `pair` gives paired differences where runs share
-    their questions (compare.pairing). `across` ranks all protocols together, which the notes then say.
+    their questions. `across` ranks all protocols together, which the notes then say.
     """
     rows = [measured(run) for run in runs]
     rows = [replace(row, key=_unique(row.key, [other.key for other in rows[:i]])) for i, row in enumerate(rows)]

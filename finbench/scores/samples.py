@@ -1,7 +1,7 @@
 """Samples of many runs as their files hold them: every verdict and answer, without the prompts and replies.
 
 One pass over each samples file reads the small `finbench` object at the end of every line; whole lines are read again
-later, only for the replies that a page shows (`packing`). Documents of two runs are the same when id, question and
+later, only for the replies that a page shows (pages/drilldown.py). Documents of two runs are the same when id, question and
 first gold agree.
 """
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from finbench.scores.intervals import Z95, Estimate, cluster_codes, t_quantile, wilson
+from finbench.scores.intervals import Z95, Estimate, cluster_codes, freedom, t_quantile, wilson
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,8 +102,9 @@ def paired(scores: Sequence[float], reference: Sequence[float], clusters: Sequen
         p, quantile = mcnemar(wins, losses), Z95
     else:
         test = "paired t" if alone else "clustered t"
-        quantile = t_quantile(groups - 1)
-        p = 1.0 if groups < 2 else 2 * float(stdtr(groups - 1, -abs(centre) / se))
+        degrees = freedom(n, float(sizes @ sizes))
+        quantile = t_quantile(degrees)
+        p = 1.0 if groups < 2 else 2 * float(stdtr(degrees, -abs(centre) / se))
     half = quantile * se
     low, high = max(-1.0, min(mean, centre - half)), min(1.0, max(mean, centre + half))
     return Difference(mean, low, high, p, se, n, test, wins, losses, groups, effect)

@@ -1,6 +1,6 @@
 """One lm-eval task as finbench runs it: documents, rendered requests, and lm-eval's own scoring where a task brings it.
 
-With `tasks.py` (which loads them) the only module that knows lm-eval's Task objects. They are used one document at a time
+With load.py (which loads them) the only module that knows lm-eval's Task objects. They are used one document at a time
 and never through `evaluate()`.
 """
 

@@ -1,6 +1,6 @@
 """The numbers that a reply or a page states, read in one pass: fast enough to run over every reply of a run.
 
-`quantity` reads the one statement that answers a question and weighs every word around it; here all numbers of a text
+quantities.py reads the one statement that answers a question and weighs every word around it; here all numbers of a text
 are wanted, with just what is needed to find them again elsewhere.
 """
 

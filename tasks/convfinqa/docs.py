@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from finbench.errors import DataError
-from finbench.finqa import page as filings
+from finbench.finqa import golds as gold
+from finbench.finqa import page as report
 from finbench.finqa import programs
 from finbench.finqa.programs import Value
 from finbench.tasks import data_files
@@ -49,7 +50,7 @@ def conversation(
     """The documents of one conversation, first turn first. With `own_history`, `depends_on` is the document whose
     reply has to be there before this one can be asked (None for the first turn)."""
     notes = row["annotation"]
-    page = filings.page(row)
+    page = report.page(row)
     history: list[dict[str, str]] = []
     earlier: str | None = None
     last = len(notes["dialogue_break"])
@@ -63,13 +64,13 @@ def conversation(
     )
     for number, (question, program, executed, display, part) in enumerate(turns, 1):
         identity = f"{row['id']}#{number}"
-        question = filings.mend(question).strip()
-        related = filings.relation(executed, display)
-        golds = filings.golds(executed, display)[: 1 if executed_only else None]
+        question = report.mend(question).strip()
+        related = gold.relation(executed, display)
+        golds = gold.golds(executed, display)[: 1 if executed_only else None]
         ran = programs.run(program, row["table"])
         flags = {
             "final_turn": number == last,
-            "known_conflict": filings.contradictory(related),
+            "known_conflict": gold.contradictory(related),
             "disputed_gold": identity in DISPUTED,
             "sample": bool(row.get("sample")),
         }
@@ -82,7 +83,7 @@ def conversation(
             "cluster": row["id"],
             "flags": [name for name, holds in flags.items() if holds],
             "facets": {
-                "question_type": filings.question_type(question, executed, display),
+                "question_type": gold.question_type(question, executed, display),
                 "steps": str(len(ran.steps)),
                 "turn": str(number),
                 "qa_split": str(int(part)),
@@ -119,13 +120,13 @@ def displays(row: Mapping[str, Any]) -> list[str]:
 def _answer(question: str, program: str, executed: Value, display: str, related: str) -> dict[str, str]:
     """As FinQA's; a cell picked with its percent sign is a percentage even where only the program shows the sign."""
     if program.strip().endswith("%") and not display:
-        return filings.answer(question, executed, program, filings.relation(executed, program.strip()))
-    return filings.answer(question, executed, display, related)
+        return gold.answer(question, executed, program, gold.relation(executed, program.strip()))
+    return gold.answer(question, executed, display, related)
 
 
 def _told(executed: Value, display: str, related: str, executed_only: bool) -> str:
     """The answer that later turns see: as displayed, unless later programs build on another number."""
-    if executed_only or not display or filings.contradictory(related):
+    if executed_only or not display or gold.contradictory(related):
         return programs.text(executed)
     return display.strip()
 

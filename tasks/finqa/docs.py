@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from finbench.errors import DataError
+from finbench.finqa import golds as gold
 from finbench.finqa import page, programs
 from finbench.tasks import data_files
 
@@ -58,8 +59,8 @@ def document(row: Mapping[str, Any], *, display_only: bool = False) -> data_file
     executed, display = qa["exe_ans"], qa["answer"] or ""
     # One question holds a backslash and an n where a line ended.
     question = page.mend(qa["question"].replace("\\n", " ")).strip()
-    related = page.relation(executed, display)
-    golds = page.golds(executed, display)
+    related = gold.relation(executed, display)
+    golds = gold.golds(executed, display)
     if display_only:
         golds = golds[-1:]
     ran = programs.run(qa["program"], row["table"])
@@ -68,11 +69,11 @@ def document(row: Mapping[str, Any], *, display_only: bool = False) -> data_file
         "question": question,
         "gold": golds[0]["text"],
         "golds": golds,
-        "answer": page.answer(question, executed, display, related),
+        "answer": gold.answer(question, executed, display, related),
         "cluster": row["filename"],
         "flags": _flags(row, related),
         "facets": {
-            "question_type": page.question_type(question, executed, display),
+            "question_type": gold.question_type(question, executed, display),
             "steps": str(len(ran.steps)),
             "gold_relation": related,
         },
@@ -84,7 +85,7 @@ def document(row: Mapping[str, Any], *, display_only: bool = False) -> data_file
 
 def _flags(row: Mapping[str, Any], related: str) -> list[str]:
     flags = {
-        "known_conflict": page.contradictory(related),
+        "known_conflict": gold.contradictory(related),
         "disputed_gold": row["id"] in DISPUTED,
         "context_incomplete": not row.get("provenance", {}).get("context_complete", True),
         "sample": bool(row.get("sample")),

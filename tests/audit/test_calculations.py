@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from fractions import Fraction
 
 import pytest
 
-from finbench.audit.calculations import Calculation, calculations
+from finbench.audit.calculations import MAX_CALCULATIONS, Calculation, calculations
 from finbench.text.normalize import normalise
 from finbench.text.stated import numbers
 
@@ -129,7 +128,5 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=[text[:12] for text in HOSTILE])
-def test_hostile_text_is_read_in_linear_time(text: str) -> None:
-    started = time.process_time()
-    stated(text)
-    assert time.process_time() - started < 5
+def test_hostile_text_states_a_bounded_number_of_calculations(text: str) -> None:
+    assert len(stated(text)) <= MAX_CALCULATIONS

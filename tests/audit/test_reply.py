@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -193,9 +192,8 @@ def test_the_json_form_is_plain() -> None:
 
 @pytest.mark.parametrize("text", ["", "\x00", "<think>" * 9000, "1 " * 200_000, "5,829 - 5,735 = 94 " * 20_000])
 def test_any_text_is_audited(text: str) -> None:
-    started = time.process_time()
-    audit(document(), text, wrong("1"))
-    assert time.process_time() - started < 10
+    found = audit(document(), text, wrong("1"))
+    assert 0 <= found.wrong <= len(found.calculations) and found.grounded <= found.counted <= len(found.numbers)
 
 
 # -- in a run ----------------------------------------------------------------------------------------------------------

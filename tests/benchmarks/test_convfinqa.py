@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from finbench.errors import DataError
-from finbench.finqa import page, programs
+from finbench.finqa import golds, programs
 from finbench.tasks import data_files, templates, yaml_files
 from finbench.tasks.documents import document_from_row
 
@@ -74,7 +74,7 @@ def test_sample_programs_execute_to_their_golds():
             notes["turn_program"], notes["exe_ans_list"], notes["answer_list"], strict=True
         ):
             assert programs.run(program, row["table"]).value == executed, row["id"]
-            assert page.relation(executed, display).startswith("agree"), row["id"]
+            assert golds.relation(executed, display).startswith("agree"), row["id"]
             turns += 1
     assert turns >= 40
     assert any(row["id"].startswith("Double_") and 1 in row["annotation"]["qa_split"] for row in rows)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from finbench.errors import DataError
-from finbench.finqa import page, programs
+from finbench.finqa import golds, page, programs
 from finbench.tasks import data_files, templates, yaml_files
 from finbench.tasks.documents import document_from_row
 
@@ -69,7 +69,7 @@ def test_sample_programs_execute_to_their_golds():
         assert row["sample"] is True
         assert row["id"].startswith("SAMPLE/")
         assert programs.run(qa["program"], row["table"]).value == qa["exe_ans"], row["id"]
-        assert page.relation(qa["exe_ans"], qa["answer"]).startswith("agree"), row["id"]
+        assert golds.relation(qa["exe_ans"], qa["answer"]).startswith("agree"), row["id"]
 
 
 def test_the_sample_covers_what_the_benchmark_has():
@@ -158,7 +158,7 @@ def test_the_paper_protocol_takes_the_displayed_gold_alone_where_there_is_one():
     ],
 )
 def test_how_the_displayed_gold_stands_to_the_executed_one(executed, display, expected):
-    assert page.relation(executed, display) == expected
+    assert golds.relation(executed, display) == expected
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from fake_runs import make_samples, write_run
 from marked_samples import HOSTILE, ROW, graded, hostile_row
 
+from finbench import cli
 from finbench.pages import leaderboard, report
 from finbench.scores.significance import paired
 
@@ -299,26 +300,34 @@ def test_a_missing_file_beside_the_page_is_said_aloud(page: Any, board: Path, tm
     assert "missing" in page.text("#samples")
 
 
-@pytest.mark.parametrize("kind", ["csv", "json", "md", "tex"])
-def test_exports_hold_the_table_and_no_formula(page: Any, tmp_path: Path, kind: str) -> None:
-    name = "=cmd|'/c calc'!A1 | 50% & $x_1$ <b>"
-    folder = write_run(tmp_path / "run", name, tasks={"finqa": make_samples(20, 0.5)})
-    leaderboard.build([folder], tmp_path / "index.html", reported=False)
-    page.open(tmp_path / "index.html")
+def saved(page: Any, ending: str) -> str:
+    """What the page's Export gives."""
     page.run("URL.createObjectURL = (blob) => { window.saved = blob; return 'about:blank#'; }")
-    page.run("HTMLAnchorElement.prototype.click = () => {}")
-    page.click(f"[data-export={kind}]")
-    text = page.driver.execute_async_script("window.saved.text().then(arguments[arguments.length - 1])")
-    assert "cmd" in text
-    if kind == "csv":
-        assert text.splitlines()[1].startswith("'=cmd")
-    if kind == "json":
-        assert json.loads(text)[0]["model"] == name
-    if kind == "md":
-        assert "<b>" not in text
-        assert text.splitlines()[2].replace("\\|", "").count("|") == text.splitlines()[0].count("|")
-    if kind == "tex":
-        assert "50\\% \\& \\$x\\_1\\$" in text
+    page.run("HTMLAnchorElement.prototype.click = () => {}; window.saved = null")
+    page.click(f"[data-export={ending}]")
+    page.wait("return window.saved")
+    return page.driver.execute_async_script("window.saved.text().then(arguments[arguments.length - 1])")
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "md", "tex"])
+def test_the_export_of_the_page_is_that_of_the_command_byte_for_byte(page: Any, tmp_path: Path, ending: str) -> None:
+    name = "=cmd|'/c calc'!A1 | 50% & $x_1$ <b> \u00b1 \u2028"
+    write_run(tmp_path / "runs" / "a", name, tasks={"finqa": make_samples(20, 0.5)})
+    write_run(
+        tmp_path / "runs" / "b",
+        "tests/other",
+        "paper",
+        {"finqa": make_samples(20, 0.9), "own_task": make_samples(9, 1)},
+    )
+    write_run(tmp_path / "runs" / "c", "tests/third", tasks={"finqa": make_samples(20, 0.8, seed=3)})
+    flag = {"md": "markdown", "tex": "latex"}.get(ending, ending)
+    command = ["leaderboard", "build", tmp_path / "runs", "-o", tmp_path / "index.html", f"--{flag}", tmp_path / "out"]
+    assert cli.main(list(map(str, command))) == 0
+    page.open(tmp_path / "index.html")
+    assert saved(page, ending).encode() == (tmp_path / "out").read_bytes()
+    search(page, "third")
+    assert "tests/other" not in saved(page, ending)
+    assert "third" in saved(page, ending)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -431,3 +440,86 @@ def test_marked_replies_fit_a_narrow_screen(page: Any, marked: Path) -> None:
     page.settled()
     page.wait("return document.querySelector('.reply .beside')")
     assert page.run("return document.documentElement.scrollWidth") <= 390
+
+
+def opened(page: Any, path: Path, fragment: str = "") -> None:
+    """The samples of the first score, by the keyboard where there is no fragment."""
+    page.open(path, fragment)
+    if not fragment:
+        page.run("document.querySelector('button.cell').focus()")
+        page.run("document.activeElement.click()")
+    page.wait("return document.querySelector('#samples .item[aria-current]')")
+    page.settled()
+
+
+def chosen(page: Any) -> str:
+    return page.text("#detail h3")
+
+
+def test_an_address_names_its_sample_in_a_page_that_is_built_again(page: Any, tmp_path: Path) -> None:
+    before = make_samples(30, 0.5, seed=1)
+    after = [{**one, "correct": False, "reason": "different"} for one in before[:10]] + before[10:]
+    for name, samples in (("before", before), ("after", after)):
+        run = write_run(tmp_path / name / "run", "tests/one", tasks={"finqa": samples}, run_id="one")
+        leaderboard.build([run], tmp_path / f"{name}.html", reported=False)
+    opened(page, tmp_path / "before.html")
+    page.run("document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'j', bubbles: true }))")
+    page.settled()
+    name, fragment, listed = chosen(page), page.run("return location.hash"), page.text(".list")
+    assert quote(name) in fragment
+    opened(page, tmp_path / "after.html", fragment)
+    assert chosen(page) == name
+    assert page.text(".list") != listed
+
+
+def test_samples_of_one_id_and_its_repeats_have_addresses_of_their_own(page: Any, tmp_path: Path) -> None:
+    samples = [{**one, "id": "x" * 99 + "\U0001f600 cut in the middle of a pair"} for one in make_samples(4, 0)]
+    run = write_run(tmp_path / "run", tasks={"finqa": samples})
+    leaderboard.build([run], tmp_path / "page.html", reported=False)
+    opened(page, tmp_path / "page.html")
+    seen = set()
+    for _ in range(4):
+        seen.add(
+            (page.run("return document.querySelector('#detail small').innerText"), page.run("return location.hash"))
+        )
+        page.click("#detail .headline button", 1)
+        page.settled()
+    assert len({address for _, address in seen}) == len({place for place, _ in seen}) == 4
+    assert page.complaints() == []
+
+
+def test_the_focus_goes_to_the_samples_and_back_to_the_score(page: Any, board: Path) -> None:
+    opened(page, board / "index.html")
+    assert page.wait("return document.activeElement.matches('.item[aria-current]')")
+    page.click("#filter-all")
+    page.run("document.querySelector('#filter-wrong').focus(); document.activeElement.click()")
+    page.settled()
+    assert page.run("return document.activeElement.id") == "filter-wrong"
+    page.run("document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }))")
+    assert page.wait("return document.activeElement.matches('button.cell')")
+    assert page.run("return document.activeElement === document.querySelector('button.cell')")
+
+
+def test_escape_empties_the_search_box_and_then_returns(page: Any, board: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    opened(page, board / "index.html")
+    box = page.driver.find_element("id", "sample-search")
+    box.send_keys("7")
+    page.settled()
+    page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    page.wait("return document.querySelector('#sample-search').value === ''")
+    assert page.run("return document.querySelector('#board-view').hidden")
+    page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    page.wait("return !document.querySelector('#board-view').hidden")
+
+
+def test_a_narrow_screen_says_that_the_table_goes_on(page: Any, board: Path) -> None:
+    page.emulate(width=390, height=800)
+    page.open(board / "index.html")
+    assert "sideways" in page.wait("return document.querySelector('#sideways').innerText")
+    page.run("document.querySelector('.board-scroll').scrollLeft = 9999")
+    page.wait("return document.querySelector('#sideways').hidden")
+    page.emulate(width=1900, height=800)
+    page.open(board / "index.html")
+    page.wait("return document.querySelector('#sideways').hidden")

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from finbench import cli
+from finbench.engines import choose
 
 ROOT = Path(__file__).parents[2]
 RUN = [
@@ -50,6 +51,18 @@ def test_a_dry_run_touches_nothing(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "greedy" in capsys.readouterr().out and not (tmp_path / "run").exists()
     assert main(*RUN, "--output", str(tmp_path / "run"), "--dry-run", "--json") == 0
     assert json.loads(capsys.readouterr().out)["tasks"]["tfns"]["replies"] == 5
+
+
+def test_a_dry_run_needs_no_engine_and_says_what_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choose, "_installed", lambda package: False)
+    words = ["run", "--model", "SUFE-AIFLM-Lab/Fin-R1", "--data", "sample", "--limit", "3"]
+    assert main(*words, "--dry-run") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "MISSING, nothing here can run SUFE-AIFLM-Lab/Fin-R1" in said
+    assert "finance_instruct" in said
+    assert main(*words) == 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from finbench.finqa.figures import figures
-from finbench.finqa.text_relations import Reader, words
+from finbench.finqa.text_relations import MentionReader, words
 
 PLACE = ("pre_text", 0, 0)
 ROWS = [(words("net sales"), (Decimal("8630.9"), Decimal("7630.0"))), (words("interest expense"), (Decimal(412),))]
@@ -16,7 +16,7 @@ NEW = {Decimal("8630.9"): Decimal("9210.4"), Decimal("7630.0"): Decimal("6905.0"
 
 def told(text: str) -> list[str]:
     """The figures of a text that change, and to what."""
-    reader = Reader({PLACE: (text, figures(text))}, ROWS, frozenset(NEW), sorted(NEW))
+    reader = MentionReader({PLACE: (text, figures(text))}, ROWS, frozenset(NEW), sorted(NEW))
     return [f"{mention.figure.text} -> {mention.value(NEW)}" for mention in reader.mentions()]
 
 

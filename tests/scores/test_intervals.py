@@ -265,3 +265,56 @@ def test_clustered_intervals_cover_the_truth_about_as_often_as_they_say(n: int, 
         found = estimate(*conversations(n, mean, sameness, seed=seed))
         hits += found.low <= mean <= found.high
     assert 0.93 - 0.018 <= hits / 600 <= 0.97 + 0.018
+
+
+def test_a_skewed_macro_f1_gets_scipys_bias_and_acceleration() -> None:
+    """Few questions of two classes: the BCa interval lies two points above that of the plain percentiles."""
+    from scipy.stats import bootstrap
+
+    counts = {"aa": 60, "ab": 2, "bb": 5, "ba": 4, "cc": 2, "ca": 2}
+    pairs = [pair for pair, count in counts.items() for _ in range(count)]
+    golds, named = (np.array(["abc".index(pair[i]) for pair in pairs]) for i in (0, 1))
+
+    def f1(gold: np.ndarray, guess: np.ndarray, axis: int = -1) -> np.ndarray:
+        hits = [((gold == label) & (guess == label)).sum(axis=axis) for label in range(3)]
+        touched = [(gold == label).sum(axis=axis) + (guess == label).sum(axis=axis) for label in range(3)]
+        return np.mean([2 * hit / np.maximum(1, both) for hit, both in zip(hits, touched, strict=True)], axis=0)
+
+    found = macro_f1_estimate([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    ends = {}
+    for method in ("BCa", "percentile"):
+        rng = np.random.default_rng(1)
+        resampled = bootstrap(
+            (golds, named), f1, paired=True, vectorized=True, n_resamples=8000, rng=rng, method=method
+        )
+        ends[method] = resampled.confidence_interval
+    assert (found.low, found.high) == pytest.approx((ends["BCa"].low, ends["BCa"].high), abs=0.008)
+    assert found.low > ends["percentile"].low + 0.015
+    assert found.n == 75 and found.clusters == 75
+
+
+def test_the_standard_error_of_equal_scores_is_read_off_the_interval() -> None:
+    for clusters in (None, [f"c{i // 3}" for i in range(30)]):
+        found = estimate([1.0] * 30, clusters)
+        assert found.se == pytest.approx((found.high - found.low) / (2 * 1.959963984540054))
+
+
+def test_a_clustered_interval_is_wilsons_with_an_effective_n_and_students_quantile() -> None:
+    """The formula of docs/statistics.md, written out: 6 clusters of 1 to 4 questions."""
+    from scipy.stats import t
+
+    sizes, right = [4, 3, 3, 2, 1, 1], [4, 2, 0, 2, 0, 1]
+    scores = [float(i < r) for size, r in zip(sizes, right, strict=True) for i in range(size)]
+    names = [f"c{g}" for g, size in enumerate(sizes) for _ in range(size)]
+    n, mean, z = 14, 9 / 14, 1.959963984540054
+    centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
+    between = sum((r - size * centre) ** 2 for size, r in zip(sizes, right, strict=True)) / n * 6 / 5
+    effective = n * (mean * (1 - mean) + (mean - centre) ** 2) / between
+    q = t.ppf(0.975, n * n / sum(size * size for size in sizes) - 1)
+    middle = (mean + q * q / (2 * effective)) / (1 + q * q / effective)
+    half = q * math.sqrt(mean * (1 - mean) / effective + q * q / (4 * effective**2)) / (1 + q * q / effective)
+    found = estimate(scores, names)
+    assert (found.low, found.high) == pytest.approx((middle - half, middle + half))
+    variance = sum((r - size * mean) ** 2 for size, r in zip(sizes, right, strict=True)) / n**2 * 6 / 5
+    assert found.se == pytest.approx(math.sqrt(variance))
+    assert found.design_effect == pytest.approx(variance / (mean * (1 - mean) / (n - 1)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 
@@ -11,11 +9,10 @@ import pytest
 from fake_runs import make_runs, make_samples, write_run
 
 from finbench.errors import StoreError, UsageError
-from finbench.pages import exports
 from finbench.scores.agreement import against_reported, reported_for
 from finbench.scores.align import align, open_run, read_questions
 from finbench.scores.leaderboard import Row, Table, build
-from finbench.scores.published import BENCHMARKS, Protocol, ReportedRow, ReportedScore
+from finbench.scores.published import BENCHMARKS
 from finbench.scores.significance import Difference, paired
 
 
@@ -189,47 +186,46 @@ def test_the_reported_part_of_the_results_is_plain_json() -> None:
     assert json.loads(text)[0]["cells"]["finqa_paper"]["verdict"] == "agrees"
 
 
-HOSTILE = "=cmd|'/C calc'!A1<script>|`x`\\input{/etc/passwd}"
+def test_runs_of_two_protocols_are_never_paired(tmp_path: Path) -> None:
+    """The same question under another prompt is another question."""
+    asked: list[tuple[str, str, str]] = []
+
+    def pair(first: str, second: str, task: str) -> Difference:
+        asked.append((first, second, task))
+        return paired([1.0, 1.0, 0.0], [1.0, 0.0, 0.0])
+
+    runs = [write_run(tmp_path / name, name, name, {"finqa": make_samples(30, 0.5)}) for name in ("one", "two")]
+    delta = find(build(runs, reported=[], reference="one", pair=pair), "two").cells["finqa"].delta
+    assert delta is not None and not delta.paired and asked == []
+    runs = [write_run(tmp_path / f"p{name}", name, "p", {"finqa": make_samples(30, 0.5)}) for name in ("one", "two")]
+    delta = find(build(runs, reported=[], reference="one", pair=pair), "two").cells["finqa"].delta
+    assert delta is not None and delta.paired and delta.mean == pytest.approx(100 / 3)
+    assert (str(runs[1]), str(runs[0]), "finqa") in asked
 
 
-def hostile(tmp_path: Path) -> Table:
-    protocol = Protocol("house", HOSTILE, HOSTILE, assumed_n={"finqa": 10})
-    row = ReportedRow(HOSTILE, "7B", protocol, {"finqa": ReportedScore("50.0", 50.0, 0.05, notes=HOSTILE)}, None, None)
-    run = write_run(tmp_path / "r", HOSTILE + "\x1b[2J\n| new row |", tasks={"finqa": make_samples(20, 0.5)})
-    return build([run], reported=[row], reference="house/" + HOSTILE)
+def test_deltas_of_one_column_are_adjusted_for_their_number(tmp_path: Path) -> None:
+    found = paired([1.0] * 6 + [0.0] * 20, [0.0] * 26)
+    assert found.p == pytest.approx(2 / 2**6)
+    runs = [write_run(tmp_path / name, name, tasks={"finqa": make_samples(26, 0.5)}) for name in "abcd"]
+    table = build(runs, reported=[], reference="a", pair=lambda first, second, task: found)
+    values = [row.cells["finqa"].delta for row in table.rows if row.model != "a"]
+    assert [delta.p for delta in values if delta] == pytest.approx([3 * found.p] * 3)
+    assert [delta.verdict for delta in values if delta] == ["not distinguishable"] * 3
 
 
-def test_csv_cells_are_no_formulas_and_numbers_stay_numbers(tmp_path: Path) -> None:
-    lines = list(csv.DictReader(io.StringIO(exports.to_csv(hostile(tmp_path)))))
-    assert all(not value.startswith(("=", "+", "@")) for line in lines for value in line.values())
-    assert [line["task"] for line in lines] == ["finqa", "average", "finqa"]
-    assert float(lines[0]["delta"]) == pytest.approx(float(lines[0]["score"]) - 50)
+def test_replies_of_all_tasks_make_the_shares_and_the_tokens_of_a_row(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "r", "m", tasks={"finqa": make_samples(30, 0.5), "tfns": make_samples(10, 0.5)})
+    results = json.loads((run / "results.json").read_text())
+    for name, tokens, unreadable in (("finqa", 100.0, 3), ("tfns", 500.0, 1)):
+        results["finbench"]["tasks"][name].update(
+            output_tokens_mean=tokens, unreadable=unreadable, truncated=2, errors=0, replies=None
+        )
+    (run / "results.json").write_text(json.dumps(results))
+    (row,) = build([run], reported=[]).rows
+    assert (row.output_tokens, row.unreadable, row.truncated, row.errors) == (200.0, 10.0, 10.0, 0.0)
 
 
-def test_markdown_keeps_hostile_names_in_their_cell(tmp_path: Path) -> None:
-    text = exports.to_markdown(hostile(tmp_path))
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert all(line.replace("\\|", "").count("|") == 5 for line in rows)
-    assert "<script>" not in text
-    assert "\x1b" not in text
-
-
-def test_latex_keeps_hostile_names_as_text(tmp_path: Path) -> None:
-    text = exports.to_latex(hostile(tmp_path))
-    assert "\\input" not in text
-    assert r"\textbackslash{}input\{/etc/passwd\}" in text
-
-
-def test_json_holds_the_whole_table(tmp_path: Path) -> None:
-    document = json.loads(exports.to_json(build(make_runs(tmp_path, 2, n=20))))
-    assert {"tasks", "rows", "reference", "notes", "schema"} == set(document)
-
-
-def test_markdown_shows_the_paper_as_printed_with_its_flags() -> None:
-    text = exports.to_markdown(build([]))
-    fin_r1 = next(line for line in text.splitlines() if line.startswith("| 2 | Fin-R1 |"))
-    assert "76.0 ± 2.6" in fin_r1
-    assert "81.0 ± 5.4\\*" in fin_r1  # assumed n
-    assert "75.2 ± " in fin_r1
-    assert "69.2 ± 1.7\\* (columns give 68.8)" in text
-    assert "| 71.9 ± " in text
+def test_two_rows_of_one_name_have_two_keys(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "r", "m", tasks={"finqa": make_samples(5, 0.5)})
+    keys = [row.key for row in build([run, run], reported=[]).rows]
+    assert len(set(keys)) == 2 and any(key.endswith("~2") for key in keys)

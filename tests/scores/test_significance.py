@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from finbench.scores.intervals import Estimate, estimate
 from finbench.scores.significance import (
+    Difference,
     average_difference,
     detectable,
     half_unit,
@@ -233,3 +235,92 @@ def test_paired_intervals_cover_the_truth_about_as_often_as_they_say(n: int, siz
         found = paired(ours, theirs, names if size > 1 else None)
         hits += found.low <= 0.03 <= found.high  # 0.15 (0.6 - 0.4)
     assert 0.93 - 0.018 <= hits / 600 <= 0.97 + 0.018
+
+
+def test_a_clustered_difference_by_hand() -> None:
+    """Bonett and Price's interval with the design effect of docs/statistics.md, written out: 4 clusters of 1 to 3."""
+    from scipy.stats import t
+
+    gains = [[1, 1, 0], [1, 0], [-1], [0, 0, 1]]
+    flat = [gain for group in gains for gain in group]
+    n, groups, mean = 9, 4, sum(flat) / 9
+    between = sum((sum(group) - mean * len(group)) ** 2 for group in gains) * groups / (groups - 1)
+    within = sum((gain - mean) ** 2 for gain in flat)
+    effect = (between + sum(len(group) ** 2 for group in gains) / n) / (within + 1)
+    centre = sum(flat) / (n + 2)
+    variance = (sum(gain * gain for gain in flat) + 2) / (n + 2) - centre**2
+    se = math.sqrt(variance / (n + 2) * effect)
+    degrees = n * n / sum(len(group) ** 2 for group in gains) - 1
+    half = t.ppf(0.975, degrees) * se
+    names = [str(g) for g, group in enumerate(gains) for _ in group]
+    found = paired([float(gain > 0) for gain in flat], [float(gain < 0) for gain in flat], names)
+    assert (found.wins, found.losses, found.clusters, found.test) == (4, 1, 4, "clustered t")
+    assert found.design_effect == pytest.approx(effect) and found.se == pytest.approx(se)
+    assert (found.low, found.high) == pytest.approx((centre - half, min(1.0, centre + half)))
+    assert found.p == pytest.approx(2 * t.sf(centre / se, degrees))
+
+
+def test_one_cluster_alone_tells_nothing() -> None:
+    found = paired([1.0, 1.0, 0.0], [0.0, 0.0, 0.0], ["a", "a", "a"])
+    assert (found.low, found.high, found.p, found.clusters, found.design_effect) == (-1.0, 1.0, 1.0, 1, 1.0)
+
+
+def test_no_questions_is_the_widest_difference_there_is() -> None:
+    found = paired([], [])
+    assert (found.low, found.high, found.p, found.n, found.wins, found.losses) == (-1.0, 1.0, 1.0, 0, 0, 0)
+    assert math.isnan(found.mean) and math.isnan(found.se)
+
+
+def test_only_scores_of_0_and_1_on_both_sides_are_tested_by_mcnemar() -> None:
+    whole, half = [1.0, 0.0, 1.0, 0.0], [0.5, 0.0, 0.5, 0.0]
+    assert paired(whole, whole).test == "mcnemar"
+    assert paired(whole, half).test == paired(half, whole).test == "paired t"
+    assert paired(whole, whole, ["a", "a", "b", "b"]).test == "clustered t"
+
+
+def test_averaged_repeats_add_their_typical_gain_and_not_a_whole_question() -> None:
+    n, gains = 40, [0.25, -0.25] * 10 + [0.0] * 20
+    found = paired([0.5 + gain for gain in gains], [0.5] * n)
+    squares, unit = sum(g * g for g in gains), 0.0625
+    assert found.se == pytest.approx(math.sqrt((squares + 2 * unit) / (n + 2) / (n + 2)))
+
+
+def test_a_few_large_clusters_are_no_license_for_false_alarms() -> None:
+    """One cluster in twenty holds 30 questions: with as many degrees of freedom as clusters p is too small."""
+    from scipy.special import stdtr
+
+    sizes = [30] * 4 + [1] * 80
+    names = [f"c{g}" for g, size in enumerate(sizes) for _ in range(size)]
+    gains = [1.0] * 30 + [0.0] * 90 + [0.0] * 80
+    found = paired(gains, [0.0] * 200, names)
+    degrees = 200**2 / sum(size * size for size in sizes) - 1
+    assert degrees == pytest.approx(9.87, abs=0.01) and found.clusters == 84
+    centre = 30 / 202
+    assert found.p == pytest.approx(2 * stdtr(degrees, -centre / found.se))
+    assert found.p > 1.05 * 2 * stdtr(83, -centre / found.se)
+
+
+def test_an_average_of_differences_by_hand() -> None:
+    one = Difference(0.10, 0.04, 0.18, 0.01, 0.03, 100, "mcnemar", 12, 2, 100)
+    two = Difference(-0.02, -0.10, 0.04, 0.6, 0.04, 50, "clustered t", 3, 4, 20)
+    found = average_difference([one, two])
+    assert found.mean == pytest.approx(0.04) and found.se == pytest.approx(0.05 / 2)
+    assert (found.low, found.high) == pytest.approx(
+        (0.04 - math.hypot(0.06, 0.08) / 2, 0.04 + math.hypot(0.08, 0.06) / 2)
+    )
+    assert found.p == pytest.approx(math.erfc(1.6 / math.sqrt(2)))
+    assert (found.n, found.wins, found.losses, found.clusters, found.test) == (150, 15, 6, 120, "average z")
+    uneven = average_difference([one, replace(two, low=-0.05, high=0.10)])
+    assert uneven.low == pytest.approx(0.04 - math.hypot(0.06, 0.03) / 2)
+    assert uneven.high == pytest.approx(0.04 + math.hypot(0.08, 0.12) / 2)
+
+
+def test_an_unpaired_difference_by_hand() -> None:
+    first = Estimate(0.7, 0.64, 0.75, 300, 0.028, 300)
+    second = Estimate(0.6, 0.53, 0.68, 200, 0.038, 200)
+    found = unpaired(first, second)
+    assert (found.low, found.high) == pytest.approx((0.1 - math.hypot(0.06, 0.08), 0.1 + math.hypot(0.05, 0.07)))
+    assert found.se == pytest.approx(math.hypot(0.028, 0.038)) and found.n == 200
+    assert found.p == pytest.approx(math.erfc(0.1 / found.se / math.sqrt(2)))
+    same = unpaired(replace(first, se=0.0), replace(first, se=0.0))
+    assert (same.p, same.test) == (1.0, "unpaired z")

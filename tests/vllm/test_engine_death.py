@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
 RUN = """
 import itertools, json, sys, time
 from asking import chat, mixed, replies
-from finbench.engines.local_vllm import LocalVLLM
+from finbench.engines.vllm.local import LocalVLLM
 from finbench.errors import EngineError
 
 def main():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 
 from finbench.engines.baselines import heuristic
 from finbench.errors import EngineError
@@ -14,15 +15,24 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 Passes = Mapping[str, Callable[[], Iterable[Document]]]  # a task's name -> what starts a pass over its documents
 
 
+def rule_of(model: str) -> tuple[str, str]:
+    """The rule that `baseline/NAME` means, and the source behind a colon; EngineError for one that is none of RULES."""
+    rule, _, source = model.removeprefix("baseline/").partition(":")
+    if rule not in RULES or (source and rule != "oracle"):
+        near = get_close_matches(rule, RULES, n=1)
+        hint = f"; did you mean baseline/{near[0]}?" if near and near[0] != rule else ""
+        names = ", ".join(f"baseline/{name}" for name in RULES)
+        raise EngineError(f"{model}: no such baseline; there are {names}{hint}")
+    return rule, source
+
+
 class Baseline:
     """One of RULES, applied document by document."""
 
     def __init__(self, model: str) -> None:
-        self._rule, _, self._source = model.removeprefix("baseline/").partition(":")
+        self._rule, self._source = rule_of(model)
         self._model = model
         self._most_frequent: dict[tuple[str, str], str] = {}
-        if self._rule not in RULES or (self._source and self._rule != "oracle"):
-            raise EngineError(f"{model}: no such baseline; there are {', '.join(f'baseline/{rule}' for rule in RULES)}")
 
     def prepare(self, documents: Passes) -> None:
         """Count the golds of every task; free text is not counted, those golds are all different."""

@@ -52,7 +52,7 @@ def meaning(
         offers = ", ".join(endpoint.offers) or "no list of models"
         hint = f"Check --base-url and --model: asked for {model!r}, it offers {offers}."
     if hint:
-        return EngineError(f"{endpoint.url} answers {said}. {hint}")
+        return EngineError(f"{endpoint.url} answers {said.rstrip('.')}. {hint}")
     if status not in TRANSIENT:
         return Refused(said)
     return Retry(said, status=status, after=wire.retry_after(headers.get("Retry-After")))

@@ -1,6 +1,6 @@
 """How a vLLM engine comes to life and how it ends: import, loading, versions, and processes that die.
 
-Everything here is about vLLM as a guest in this process and a parent of others; what it is asked is local_vllm.py's.
+Everything here is about vLLM as a guest in this process and a parent of others; what it is asked is local.py's.
 """
 
 from __future__ import annotations

@@ -30,6 +30,10 @@ function prepareBoard() {
     go({ view: "samples", row: row.key, task: Number(button.dataset.task), with: other === row.key ? null : other,
       filter: "wrong", reason: null, q: null, at: null }, { push: true });
   });
+  const scroll = find(".board-scroll"), sideways = find("#sideways");
+  const hint = () => { sideways.hidden = scroll.scrollLeft + scroll.clientWidth >= scroll.scrollWidth - 8; };
+  scroll.addEventListener("scroll", hint, { passive: true });
+  new ResizeObserver(hint).observe(scroll);
   all("[data-export]").forEach((button) => button.addEventListener("click", () => save(button.dataset.export)));
 }
 
@@ -163,32 +167,20 @@ function writeDelta(slot, result) {
     + (result.sameProtocol ? "" : "; other protocol: prompts, decoding and grading differ as well");
 }
 
-// What is visible, in the order it is shown, as a file.
-function visible() {
-  const list = all("tr[data-row]", board).filter((row) => !row.hidden).map((row) => data.rows[row.dataset.row]);
-  const head = ["model", "kind", "protocol", "average", "average ±", ...data.tasks.flatMap((task) => [task.title, task.title + " ±", task.title + " n"]), "source"];
-  const half = (score) => score && score[1] !== null ? ((score[2] - score[1]) / 2).toFixed(1) : "";
-  const lines = list.map((row) => [row.model, row.kind, row.protocol, row.average?.[0]?.toFixed(1) ?? "", half(row.average),
-    ...row.scores.flatMap((score) => score ? [score[0].toFixed(1), half(score), score[3] ?? ""] : ["", "", ""]), row.source]);
-  return { head, lines };
+// What is visible, in the order it is shown, as a file. The pieces are those of `finbench leaderboard build --csv` and
+// its like (pages/exports.py): all rows in the order of the page give the same text, byte for byte.
+async function exported(ending) {
+  const made = (await chunk("exports")).find((one) => one.ending === ending);
+  const visible = all("tr[data-row]", board).filter((row) => !row.hidden).map((row) => Number(row.dataset.row));
+  const blocks = made.blocks.map((block) => [block, visible.filter((number) => block.rows.includes(number))]);
+  const texts = blocks.filter(([, numbers]) => numbers.length)
+    .map(([block, numbers]) => block.open + numbers.map((number) => made.rows[number]).join(made.between) + block.close);
+  return made.open + texts.join("") + made.close;
 }
 
-const guarded = (text) => /^[=+\-@\t\r]/.test(text) && !/^[+-]?[\d.]+$/.test(text) ? "'" + text : text;
-const csvCell = (value) => /[",\r\n]/.test(guarded(String(value))) ? '"' + guarded(String(value)).replaceAll('"', '""') + '"' : guarded(String(value));
-const mdCell = (value) => String(value).replace(/\s+/g, " ").replace(/[\\`*_[\]|#~!]/g, "\\$&").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-const TEX = new Map([["\\", "\\textbackslash{}"], ["~", "\\textasciitilde{}"], ["^", "\\textasciicircum{}"]]);
-const texCell = (value) => String(value).replace(/\s+/g, " ").replace(/[\\~^]|[&%$#_{}]/g, (letter) => TEX.get(letter) ?? "\\" + letter).replaceAll("±", "$\\pm$");
-
-const WRITERS = new Map([
-  ["csv", ({ head, lines }) => [head, ...lines].map((line) => line.map(csvCell).join(",")).join("\r\n") + "\r\n"],
-  ["json", ({ head, lines }) => JSON.stringify(lines.map((line) => head.map((name, at) => [name, line[at]])).map((pairs) => Object.fromEntries(pairs)), null, 1)],
-  ["md", ({ head, lines }) => [head, head.map(() => "---"), ...lines].map((line, at) => "| " + line.map(at === 1 ? String : mdCell).join(" | ") + " |").join("\n") + "\n"],
-  ["tex", ({ head, lines }) => "\\begin{tabular}{lll" + "r".repeat(head.length - 4) + "l}\n\\hline\n" + [head, ...lines].map((line) => line.map(texCell).join(" & ") + " \\\\").join("\n") + "\n\\hline\n\\end{tabular}\n"],
-]);
-
-function save(kind) {
-  const link = el("a", { download: "leaderboard." + kind });
-  link.href = URL.createObjectURL(new Blob([WRITERS.get(kind)(visible())], { type: "text/plain;charset=utf-8" }));
+async function save(ending) {
+  const link = el("a", { download: "leaderboard." + ending });
+  link.href = URL.createObjectURL(new Blob([await exported(ending)], { type: "text/plain;charset=utf-8" }));
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }

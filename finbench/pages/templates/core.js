@@ -29,22 +29,23 @@ const matching = (pattern) => (text) => pattern.test(text) ? text : undefined;
 const whole = (text) => /^\d{1,7}$/.test(text) ? Number(text) : undefined;
 const rowByKey = new Map(data.rows.map((row, index) => [row.key, index]));
 const known = (text) => rowByKey.has(text) ? text : undefined;
+const TEXT = 120; // characters of a search, or of a sample's name, that an address holds
 function freeText(text) {
-  try { return decodeURIComponent(text).slice(0, 100) || undefined; } catch { return undefined; }
+  try { return decodeURIComponent(text).slice(0, TEXT) || undefined; } catch { return undefined; }
 }
 const READERS = new Map([
   ["view", oneOf("board", "samples", "versus")],
   ["row", known], ["with", known], ["ref", known],
   ["task", (text) => whole(text) < data.tasks.length ? whole(text) : undefined],
   ["filter", oneOf(...FILTERS)], ["reason", matching(/^[a-z0-9_]{1,40}$/)],
-  ["at", whole], ["q", freeText], ["find", freeText],
+  ["at", freeText], ["q", freeText], ["find", freeText],
   ["sort", matching(/^(model|average|t\d{1,3}|[a-z_]{1,20})$/)], ["dir", oneOf("up", "down")],
   ["together", oneOf("1")], ["hide", matching(/^[rcs]{1,3}$/)], ["theme", oneOf("light", "dark")],
 ]);
 
 function readHash(text) {
   const state = new Map();
-  for (const part of text.replace(/^#/, "").slice(0, 2000).split("&")) {
+  for (const part of text.replace(/^#/, "").slice(0, 4000).split("&")) {
     const at = part.indexOf("=");
     const reader = READERS.get(part.slice(0, at));
     const value = at > 0 && reader ? reader(part.slice(at + 1)) : undefined;
@@ -53,10 +54,13 @@ function readHash(text) {
   return state;
 }
 
+// Half of a surrogate pair cannot be encoded: it is shown as what it is, a broken character.
+const wellFormed = (text) => text.replace(/[\ud800-\udfff]/gu, "\ufffd");
+
 function writeHash(state) {
   const parts = [];
   for (const name of READERS.keys()) {
-    if (state.has(name)) parts.push(name + "=" + encodeURIComponent(state.get(name)));
+    if (state.has(name)) parts.push(name + "=" + encodeURIComponent(wellFormed(String(state.get(name)))));
   }
   return "#" + parts.join("&");
 }

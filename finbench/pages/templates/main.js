@@ -1,15 +1,31 @@
 // Draw what the state says, and start.
 const views = new Map([["board", [find("#board-view"), drawBoard]], ["samples", [panel, drawSamples]], ["versus", [arena, drawVersus]]]);
 
-function draw() {
+let drawn = null; // the view that stands on the page
+let opener = null; // the row and column of the score whose samples were opened
+
+async function draw() {
   const view = state.get("view") ?? "board";
+  const before = drawn;
+  drawn = view;
   for (const [name, [section]] of views) section.hidden = name !== view;
   for (const button of all("[data-view]")) {
     if (button.dataset.view === view) button.setAttribute("aria-current", "page"); else button.removeAttribute("aria-current");
   }
   document.body.classList.toggle("board-shown", view === "board");
   document.documentElement.style.colorScheme = state.get("theme") ?? "";
-  views.get(view)[1]();
+  await views.get(view)[1]();
+  if (before !== null && before !== view && drawn === view) focusOn(view);
+}
+
+// A view that closes takes the focus with it: it goes to the chosen sample, the first choice of a comparison, or back to
+// the score that was opened.
+function focusOn(view) {
+  if (view === "samples") opener = [rowByKey.get(state.get("row")), state.get("task")];
+  if (document.activeElement && document.activeElement !== document.body && document.activeElement.checkVisibility?.()) return;
+  const back = opener && find(`tr[data-row="${opener[0]}"] button.cell[data-task="${opener[1]}"]`, board);
+  const target = { samples: () => find(".item[aria-current]", panel) ?? find(".crumbs button", panel), versus: () => find("select", arena), board: () => back };
+  target[view]()?.focus({ preventScroll: view !== "board" });
 }
 
 all("[data-view]").forEach((button) => button.addEventListener("click", () => go({ view: button.dataset.view === "board" ? null : button.dataset.view }, { push: true })));

@@ -47,15 +47,36 @@ async function drawSamples() {
   };
   const key = [state.get("row"), task, withOther ? state.get("with") : "", state.get("filter"), state.get("reason"), state.get("q")].join(" ");
   if (shownCell !== key) {
-    const keepFocus = document.activeElement?.id === "sample-search";
+    const focused = panel.contains(document.activeElement) ? document.activeElement.id : "";
     drawList(cell);
     shownCell = key;
-    if (keepFocus) { const input = find("#sample-search"); input.focus(); input.setSelectionRange(input.value.length, input.value.length); }
+    const again = focused && document.getElementById(focused);
+    if (again) again.focus();
+    if (again?.id === "sample-search") again.setSelectionRange(again.value.length, again.value.length);
   }
-  const chosen = chosenPlaces.includes(state.get("at")) ? state.get("at") : chosenPlaces[0];
-  drawDetail(cell, chosen);
+  drawDetail(cell, chosenPlaces[position()]);
   panel.removeAttribute("aria-busy");
 }
+
+// A sample's name in the address: its id, so that a page that is built again shows the same one; repeats and ids that
+// occur twice are numbered.
+const namesOf = new Map();
+function nameAt(cell, at) {
+  const key = data.tasks[cell.task].number;
+  if (!namesOf.has(key)) {
+    const taken = new Map();
+    namesOf.set(key, cell.docs.ids.map((id) => {
+      const name = wellFormed(id.slice(0, TEXT - 20)), before = taken.get(name) ?? 0;
+      taken.set(name, before + 1);
+      return before ? name + "~" + (before + 1) : name;
+    }));
+  }
+  const repeat = Math.floor(at / cell.size);
+  return namesOf.get(key)[at % cell.size] + (repeat ? "#" + (repeat + 1) : "");
+}
+
+let chosenNames = new Map(); // name -> where it stands in the list
+const position = () => chosenNames.get(state.get("at")) ?? 0;
 
 const otherBits = (cell, at) => cell.other && asked(cell.other.text, at) ? bits(cell.other.text, at) : null;
 let chosenPlaces = [];
@@ -76,12 +97,13 @@ function drawList(cell) {
     if (needle && ![docs.ids[doc], docs.questions[doc], answers.extracted[at] ?? "", docs.golds[doc].join(" ")].join("\n").toLowerCase().includes(needle)) continue;
     chosenPlaces.push(at);
   }
+  chosenNames = new Map(chosenPlaces.map((at, index) => [nameAt(cell, at), index]));
   const row = data.rows[cell.row];
   const list = el("ol", { class: "list", "aria-label": "Samples" });
   appendItems(list, cell, 0);
   panel.replaceChildren(
     el("div", { class: "crumbs" },
-      el("button", { type: "button", onclick: () => go({ view: null, at: null, filter: null, reason: null, q: null }) }, "← Leaderboard"),
+      el("button", { type: "button", onclick: leave }, "← Leaderboard"),
       el("h2", {}, foreign(row.model), " on ", foreign(data.tasks[cell.task].title)),
       el("span", { class: "muted" }, row.protocol + " protocol, " + count(places.length) + " samples"),
     ),
@@ -96,7 +118,7 @@ function drawList(cell) {
 }
 
 function picker(label, name, options, value) {
-  const select = el("select", { "aria-label": label }, ...options.map(([key, text]) => el("option", { value: key, selected: key === value }, text)));
+  const select = el("select", { id: "pick-" + name, "aria-label": label }, ...options.map(([key, text]) => el("option", { value: key, selected: key === value }, text)));
   select.addEventListener("change", () => go({ [name]: select.value || null, at: null }));
   return select;
 }
@@ -113,7 +135,7 @@ function chips(cell, places, filter) {
     if (name === "differ" && !cell.other) continue;
     const n = places.filter((at) => passes(name, bits(cell.text, at), otherBits(cell, at))).length;
     if (!n && name !== "all" && name !== "wrong") continue;
-    box.append(el("button", { type: "button", "aria-pressed": String(name === filter), onclick: () => go({ filter: name, reason: null, at: null }) }, words, " ", el("span", {}, count(n))));
+    box.append(el("button", { type: "button", id: "filter-" + name, "aria-pressed": String(name === filter), onclick: () => go({ filter: name, reason: null, at: null }) }, words, " ", el("span", {}, count(n))));
   }
   return el("div", { class: "tools" }, box);
 }
@@ -130,7 +152,7 @@ function item(cell, at) {
   const { docs, answers, text } = cell, doc = at % cell.size;
   const right = bits(text, at) & CORRECT;
   const repeat = Math.floor(at / cell.size);
-  return el("li", {}, el("button", { type: "button", class: "item", "data-at": at, onclick: () => go({ at }) },
+  return el("li", {}, el("button", { type: "button", class: "item", "data-at": at, onclick: () => go({ at: nameAt(cell, at) }) },
     el("span", { class: "line" }, el("span", { class: right ? "good" : "bad" }, mark(right), " ", answerText(answers.extracted[at])), el("span", { class: "muted foreign", title: docs.ids[doc] }, tail(docs.ids[doc]) + (repeat ? " #" + (repeat + 1) : ""))),
     el("span", { class: "ask foreign", dir: "auto" }, docs.questions[doc].slice(0, 240))));
 }
@@ -148,15 +170,15 @@ async function drawDetail(cell, at) {
     if (current) button.setAttribute("aria-current", "true"); else button.removeAttribute("aria-current");
   });
   if (at === undefined) { box.replaceChildren(); return; }
-  const doc = at % cell.size, position = chosenPlaces.indexOf(at);
+  const doc = at % cell.size, here = chosenPlaces.indexOf(at);
   const sides = cell.other && asked(cell.other.text, at) ? [cell, cell.other] : [cell];
   const parts = sides.map((side) => side_(side, cell, at, sides.length > 1));
   const asking = el("details", {}, el("summary", {}, "Prompt"));
   box.replaceChildren(
     el("div", { class: "headline" }, el("h3", {}, foreign(cell.docs.ids[doc])), el("span", {},
-      el("button", { type: "button", "aria-label": "Previous sample", disabled: position <= 0, onclick: () => step(-1) }, "←"), " ",
-      el("small", {}, count(position + 1) + " of " + count(chosenPlaces.length)), " ",
-      el("button", { type: "button", "aria-label": "Next sample", disabled: position >= chosenPlaces.length - 1, onclick: () => step(1) }, "→"))),
+      el("button", { type: "button", "aria-label": "Previous sample", disabled: here <= 0, onclick: () => step(-1) }, "←"), " ",
+      el("small", {}, count(here + 1) + " of " + count(chosenPlaces.length)), " ",
+      el("button", { type: "button", "aria-label": "Next sample", disabled: here >= chosenPlaces.length - 1, onclick: () => step(1) }, "→"))),
     el("p", { class: "question foreign", dir: "auto" }, cell.docs.questions[doc]),
     about(cell, doc),
     el("div", { class: "sides" + (parts.length > 1 ? " two" : "") }, ...parts.map((part) => part.node)),
@@ -255,18 +277,25 @@ function messages(system, prompt) {
 }
 
 function step(by) {
-  const current = chosenPlaces.includes(state.get("at")) ? chosenPlaces.indexOf(state.get("at")) : 0;
-  const next = chosenPlaces[current + by];
-  if (next === undefined) return;
-  go({ at: next });
-  find(`.item[data-at="${next}"]`, panel)?.scrollIntoView({ block: "nearest" });
+  const next = position() + by;
+  const name = [...chosenNames.keys()][next];
+  if (name === undefined) return;
+  go({ at: name });
+  const chosen = find(`.item[data-at="${chosenPlaces[next]}"]`, panel);
+  chosen?.scrollIntoView({ block: "nearest" });
+  if (document.activeElement?.matches(".item")) chosen?.focus({ preventScroll: true });
 }
 
+const leave = () => go({ view: null, at: null, filter: null, reason: null, q: null });
+
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  // Escape empties the search box, as browsers have it, and returns from an empty one.
+  if (event.key === "Escape" && event.target.id === "sample-search" && !event.target.value) { leave(); return; }
+  if (event.target.matches("input, select, textarea")) return;
   if (event.key === "/") { event.preventDefault(); find(panel.hidden ? "#search" : "#sample-search")?.focus(); }
   if (panel.hidden) return;
   if (event.key === "j") step(1);
   if (event.key === "k") step(-1);
-  if (event.key === "Escape") go({ view: null, at: null, filter: null, reason: null, q: null });
+  if (event.key === "Escape") leave();
 });

@@ -85,7 +85,7 @@ function detailOf(task, result, a, b, verdicts, [docs, answersA, answersB]) {
 }
 
 function flip(at, task, a, b, x, docs, answersA, answersB) {
-  const open = () => go({ view: "samples", row: data.rows[a].key, with: data.rows[b].key, task, filter: "differ", reason: null, q: null, at }, { push: true });
+  const open = () => go({ view: "samples", row: data.rows[a].key, with: data.rows[b].key, task, filter: "differ", reason: null, q: null, at: nameAt({ task, docs, size: docs.ids.length }, at) }, { push: true });
   const question = docs.questions[at];
   return el("tr", {}, el("td", {}, el("button", { type: "button", onclick: open }, foreign(docs.ids[at]))), el("td", {}, foreign(question.length > 140 ? question.slice(0, 140) + "…" : question)),
     el("td", {}, bits(x, at) & CORRECT ? "A" : "B"), el("td", {}, answerText(answersA.extracted[at])), el("td", {}, answerText(answersB.extracted[at])), el("td", {}, answerText(docs.golds[at][0] ?? "")));

@@ -1,7 +1,7 @@
 """`finbench tasks check`: a task is read, rendered and graded against itself before a GPU hour is spent on it.
 
 Every prompt is rendered as a run would; every gold answer, given as the reply, has to be graded right; and the text of
-the task files is looked over (linting.py). Python of the folder runs only with consent: without it, what would run is
+the task files is looked over (lint.py). Python of the folder runs only with consent: without it, what would run is
 listed with its hash, and the rows stay unread.
 """
 
