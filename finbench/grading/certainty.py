@@ -67,6 +67,8 @@ def _last_digit(case: Case) -> str:
     """Off by a rounding: careful graders differ."""
     if case.verdict.reason != "wrong_precision" or not isinstance(case.said, Quantity):
         return ""
+    if case.said.digits < 3:
+        return ""  # 5 for 6 is another number
     return f"{case.said.shown} is one or two units of the last place off the gold"
 
 
@@ -126,8 +128,6 @@ def rival(found: Found | None, reply: Reply, wanted: Asked, verdict: Grade, docu
     golds = [q for gold in document.golds if (q := gold_quantity(gold.text)) is not None]
     case = Case(found, reply, wanted, verdict, golds)
     return next((f"{row.name}: {line}" for row in RIVALS if (line := row.says(case))), "")
-
-
 
 
 def settled(verdict: Grade) -> Grade:

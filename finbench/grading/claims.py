@@ -35,12 +35,12 @@ _BOX_AFTER = re.compile(rf"{_AFTER_BOX}(\\?%|{either('unit')}|(?-i:{either('scal
 _BOX_BEFORE = re.compile(r"(?:(-)\s?|([$€£¥])\s?)(?:\$|\\\()?$")
 _TAG_OPEN = pattern(r"<\s?<tag>\s?>")
 _TAG_CLOSE = pattern(r"<\s?/\s?<tag>\s?>?")
-_VALUE = (
-    r"(?:\"((?:[^\"\\\n]|\\.){0,400})\"|'([^'\n]{0,400})'|(\[[^\]\n]{0,200}\])|([^,}\n\"'\[]{1,120}))"
-)
+_VALUE = r"(?:\"((?:[^\"\\\n]|\\.){0,400})\"|'([^'\n]{0,400})'|(\[[^\]\n]{0,200}\])|([^,}\n\"'\[]{1,120}))"
 _FIELD = pattern(rf"[\"']<field>[\"']\s{{0,3}}:\s{{0,3}}{_VALUE}")
 # A scale or unit in a field, a column or a sentence of its own: {"answer": 761, "scale": "thousand"}
-_SCALE_FIELD = pattern(r"<field_scale>[\"'*]{0,3}\s{0,2}(?:is|are|:|=|为|是|は){1,2}[\s\"'*:]{0,4}([^\n\"'.;。}]{1,30})")
+_SCALE_FIELD = pattern(
+    r"<field_scale>[\"'*]{0,3}\s{0,2}(?:is|are|:|=|为|是|は){1,2}[\s\"'*:]{0,4}([^\n\"'.;。}]{1,30})"
+)
 _SCALE_WORD = pattern("<scale>")
 _UNIT_WORD = pattern("<unit>")
 _HASHES = re.compile(r"(?:^|\n|\s)####[ \t]*([^\n]{1,300})")
@@ -179,9 +179,9 @@ def with_scale(content: str, text: str, end: int, opened: int = -1) -> str:
     """
     if not re.search(r"\d", content):
         return content
-    inside = _SCALE_FIELD.search(content)
+    beside = inside = _SCALE_FIELD.search(content)
     if inside:
-        beside, content = inside, content[: inside.start()].rstrip(" ,;(\"'")
+        content = content[: inside.start()].rstrip(" ,;(\"'")
     else:
         beside = _SCALE_FIELD.search(text, end, end + 120) or (
             _SCALE_FIELD.search(text, opened, end) if opened >= 0 else None
@@ -198,9 +198,10 @@ def with_scale(content: str, text: str, end: int, opened: int = -1) -> str:
 
 # A cue begins with one of the first words, or holds one of the second; looking for them spares the long pattern the text.
 _CUE_PARTS = ("choose", "select", "pick", "go with", "stance", "class", "category")
-_CUE_STARTS = tuple(
-    {word.split(" ")[0] for name in ("cue.noun", "cue.choose") for word in words(name)} - {"the", "i", "overall"}
-) + ("best", "output", "right", "correct", "option", "choice", "statement")
+_CUE_STARTS = (
+    *({word.split(" ")[0] for name in ("cue.noun", "cue.choose") for word in words(name)} - {"the", "i", "overall"}),
+    *("best", "output", "right", "correct", "option", "choice", "statement"),
+)
 
 
 def _cue_matches(text: str) -> Iterator[re.Match[str]]:
@@ -244,9 +245,9 @@ def _cues(text: str) -> list[Claim]:
         if not raw.strip() or "oxed" in raw:
             continue
         content = with_scale(plain(raw), text, end).partition("####")[0].strip() if "####" in raw else plain(raw)
-        if more := _OPTION_LINES.match(text, end):
-            if re.match(r"\(?[A-Z]\)?[.、:)]", content):
-                content, end = content + plain(re.sub(r"\n[ \t*-]*", "; ", more[0])), more.end()
+        more = _OPTION_LINES.match(text, end)
+        if more and re.match(r"\(?[A-Z]\)?[.、:)]", content):
+            content, end = content + plain(re.sub(r"\n[ \t*-]*", "; ", more[0])), more.end()
         if "####" in raw:
             content = with_scale(content, text, start + raw.index("####"))
         if _PLACEHOLDER.fullmatch(content) or FORMAT.search(text, max(0, match.start() - 60), match.start()):

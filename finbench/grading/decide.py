@@ -156,9 +156,7 @@ def _by_claim(text: str, explicit: list[Claim], reader: Reader) -> Found | None:
             empty.add(claim.text)
             continue
         scene = Scene(text, reader, explicit, index, Found(reading, claim))
-        return next(
-            replace(found, row=row.name) for row in EXPLICIT if (found := row.act(scene)) is not None
-        )
+        return next(replace(found, row=row.name) for row in EXPLICIT if (found := row.act(scene)) is not None)
     return None
 
 
@@ -302,7 +300,8 @@ def _explicit(scene: Scene) -> Found | None:
 EXPLICIT: tuple[Row, ...] = (
     Row("thinking-on", "the text breaks off while it thinks aloud after a mere phrase", "`truncated`",
         "The answer is 5. But wait, maybe they want the", "`truncated`", _thinking_on),
-    Row("offered-both", "claims stand side by side, joined by \"or\" or nothing", "one value in two forms, the letters of one choice, else `two_answers`",
+    Row("offered-both", "claims stand side by side, joined by \"or\" or nothing",
+        "one value in two forms, the letters of one choice, else `two_answers`",
         r"\boxed{5} or \boxed{6}", "`two_answers`", _offered_both),
     Row("corrected", "a retraction follows", "what stands after it; nothing where nothing follows a strong one",
         "The answer is 4. Wait, it should be 5.", "5", _corrected),
@@ -310,7 +309,8 @@ EXPLICIT: tuple[Row, ...] = (
         r"\boxed{5 or 6}", "`two_answers`", _problem),
     Row("restated", "a plain \"Answer:\" opens a derivation", "the conclusion that follows",
         "Answer: 3 of the 4 count. Therefore, it is 5.", "5", _restated),
-    Row("last-word", "a phrase states a number, and one last concluding sentence another that suits as well", "the last sentence's",
+    Row("last-word", "a phrase states a number, and one last concluding sentence another that suits as well",
+        "the last sentence's",
         "The answer is 4. So in total it is 5.", "5", _last_word),
     Row("explicit", "a box, answer tag, JSON field, \"####\" or answer phrase says something", "the last of them",
         r"\boxed{4} ... \boxed{5}", "5", _explicit),
@@ -344,6 +344,7 @@ def _by_prose(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
         return None
     refusing = bool(refuses(text[spans[0][0] :]))
     offered = candidates(text, base, spans, plans=reader.plans, refusing=refusing)
+    readable: list[tuple[bool, Found]]
     refused, readable, marked = None, [], False
     if refusing:
         refused, readable = _with_refusals([claim for claim in offered if claim.mark != "aside"], reader)
@@ -370,9 +371,7 @@ def _breaks_off(text: str, last: str, sentences: int) -> bool:
     return bool(UNFINISHED.search(last.rstrip("$ *")) or STUB.fullmatch(last) or UNDONE.fullmatch(last))
 
 
-def _from_the_end(
-    offered: list[Claim], reader: Reader, *, only_cued: bool
-) -> tuple[list[tuple[bool, Found]], bool]:
+def _from_the_end(offered: list[Claim], reader: Reader, *, only_cued: bool) -> tuple[list[tuple[bool, Found]], bool]:
     """What the last sentences say, back to the last announced one; lowered ones only where no other says anything."""
     for marks in (("",), ("", "lead"), ("", "lead", "aside")):
         readable: list[tuple[bool, Found]] = []
@@ -536,7 +535,8 @@ PROSE: tuple[Row, ...] = (
         "Answer: see below. Therefore, it is 5.", "5", _announced_only),
     Row("cut-off", "the text ends inside a sentence", "an earlier conclusion, else `truncated`",
         "Revenue was 100 and grew to 105. Therefore the growth rate of the company is", "`truncated`", _cut_off),
-    Row("concluded", "a sentence begins with \"therefore\", \"so\", 因此, ...", "the last of them, unless a later one suits better",
+    Row("concluded", "a sentence begins with \"therefore\", \"so\", 因此, ...",
+        "the last of them, unless a later one suits better",
         "So it grew 5%. See page 7.", "5%", _concluded),
     Row("line-by-line", "every line is a value and nothing else", "the letters of one choice, else `two_answers`",
         "5\n6", "`two_answers`", _line_by_line),

@@ -46,7 +46,10 @@ REMARKS = pattern(r"\n[ \t]*(?:#{1,6}[ \t]*|\*\*[ \t]*)?<heading.remarks>[ \t]*(
 # "As a check, 41 + 59 = 100, so the parts add up": what follows from a check is not the answer.
 CHECK = pattern(f"{_OPENING}<act.check>")
 # What only adds to an answer, whatever numbers it holds.
-CONTEXT = pattern(rf"{_OPENING}<act.check|act.aside>|^[-$]?[\d,.]+%? (?:relat|refer|pertain|belong)\w+ to\b|{_OPENING}if\b[^.]{{0,100}}\bwould\b")
+CONTEXT = pattern(
+    rf"{_OPENING}<act.check|act.aside>|^[-$]?[\d,.]+%? (?:relat|refer|pertain|belong)\w+ to\b|"
+    rf"{_OPENING}if\b[^.]{{0,100}}\bwould\b"
+)
 # What opens conclusions as well as context: such a sentence ranks below the others, and is never thrown away.
 LEAD = pattern(rf"{_OPENING}<act.lead>")
 # "The ratio is 0.68. This means that there are 68 cents of assets for every dollar of debt."

@@ -50,9 +50,7 @@ class Point:
         return replace(self, value=-self.value)
 
     def times(self, factor: Fraction, form: str = "", guess: str = "") -> Point:
-        return Point(
-            self.value * factor, self.place * factor, self.digits, form or self.form, guess or self.guess
-        )
+        return Point(self.value * factor, self.place * factor, self.digits, form or self.form, guess or self.guess)
 
     def guessed(self, what: str) -> Point:
         return replace(self, guess=what)

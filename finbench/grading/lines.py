@@ -35,7 +35,14 @@ def grade_line(line: str) -> dict[str, Any]:
         identity = row.get("id")
         result = grade_row(row)
     except (ValueError, RecursionError) as problem:
-        return {"id": identity, "extracted": None, "correct": False, "reason": "unparsed", "certainty": "sure", "error": str(problem)[:300]}
+        return {
+            "id": identity,
+            "extracted": None,
+            "correct": False,
+            "reason": "unparsed",
+            "certainty": "sure",
+            "error": str(problem)[:300],
+        }
     return {
         "id": identity,
         "extracted": result.extracted,

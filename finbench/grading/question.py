@@ -77,7 +77,8 @@ _SCALE_HAN = _sign(
 )
 _PERCENT = _sign(
     "percent|per cent|%|pct|portion|share|fraction|rate|margin|cagr",
-    r"\b(?:(?<!\d )(?<!\d)(?:percent(?:s|age|ages|ual|ile)?|per cent)\b(?!\s+points?\s+of)|(?:pct|proportion|what (?:portion|share|fraction)|"
+    r"\b(?:(?<!\d )(?<!\d)(?:percent(?:s|age|ages|ual|ile)?|per cent)\b(?!\s+points?\s+of)|"
+    r"(?:pct|proportion|what (?:portion|share|fraction)|"
     r"(?:portion|fraction) of|growth rate|(?:gross|net|profit|operating|ebitda?|contribution)?\s*margin|rate of "
     r"(?:growth|change|increase|decrease|decline|return)|as a share of|cagr)\b)|(?<!\d)(?<!\d )%",
     r"百分之几|百分之多少|百分比|百分点|占比|比例|比重|增长率|增速|增幅|降幅|跌幅|涨幅|收益率|利润率|毛利率|"
@@ -233,7 +234,11 @@ _MONEY = _sign(
     r"\b(?:dollars?|usd|prices?|costs?|revenues?|income|expenses?|cash|value|sales|debt|earnings|payments?|profits?|fees?)\b|\$",
     r"元|金额|收入|利润|成本|费用|円",
 )
-_HOW_MUCH = _sign("how much|dollar", r"\bhow much (?!(?:did|has|have|percent|more|less|higher|lower|faster))|\bin (?:us )?dollars\b", r"多少元|多少钱")
+_HOW_MUCH = _sign(
+    "how much|dollar",
+    r"\bhow much (?!(?:did|has|have|percent|more|less|higher|lower|faster))|\bin (?:us )?dollars\b",
+    r"多少元|多少钱",
+)
 _LOSS = _sign("loss", r"\bloss(?:es)?\b", "亏损")
 _RATIO_OF = _sign("ratio of", r"\bratio of\b.{1,80}\bto\b")
 _TIMES = {"年": "year", "月": "month", "天": "day", "季度": "quarter", "周": "week"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from finbench.grading.arranged import emphasised
+from finbench.grading.claims import FORMAT, Claim, sentence_ends, with_scale
 from finbench.grading.discourse import (
     CHECK,
     CONCLUSION,
@@ -18,7 +19,6 @@ from finbench.grading.discourse import (
     STATES,
     refuses,
 )
-from finbench.grading.claims import FORMAT, Claim, sentence_ends, with_scale
 from finbench.text.normalize import plain
 
 _LIST_NUMBER = re.compile(r"\s*[*_#(]{0,4}\d{1,2}[.)]\s*")
@@ -56,8 +56,8 @@ def candidates(
 ) -> list[Claim]:
     """The sentences that may state an answer; one announced by a word such as "therefore" is a "conclusion".
 
-    `refusing` says that the text may hold a refusal (looking for one in each sentence is dear); `plans` that sentences which only announce a step state no answer; `base` is added to the offsets. A sentence that
-    rather adds context keeps its place with a mark that lowers its rank.
+    `refusing` says that the text may hold a refusal (looking for one in each sentence is dear); `plans` that sentences
+    which only announce a step state no answer; `base` is added to the offsets. A sentence that rather adds context keeps its place with a mark that lowers its rank.
     """
     kept = []
     for index, (start, end) in enumerate(spans):

@@ -28,6 +28,7 @@ KINDS: dict[str, Callable[[Document, Reply], Grade]] = {
     "text": grade_text,
 }
 
+
 def grade(document: Document, text: str, *, finish: Finish = "stop", reasoning: str = "") -> Grade:
     """The verdict on one reply.
 

@@ -48,7 +48,8 @@ _MONEY_AFTER = re.compile(
 )
 _SIGNS = [word for word in CURRENCIES if not word[-1].isalpha()]
 MONEY_BEFORE = re.compile(
-    rf"({_either(_SIGNS)}|(?<![A-Za-z]){_either(w for w in _CODES if w.isascii())}|{_either(w for w in _CODES if not w.isascii())})"
+    rf"({_either(_SIGNS)}|(?<![A-Za-z]){_either(w for w in _CODES if w.isascii())}|"
+    rf"{_either(w for w in _CODES if not w.isascii())})"
     rf"[ \t{THIN}]{{0,2}}$",
     re.I,
 )

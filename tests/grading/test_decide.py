@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finbench.grading.claims import claims
 from finbench.grading.discourse import refuses
 from finbench.grading.reply import open_reply
-from finbench.grading.claims import claims
 
 THINKING = [
     ("<think>7</think>5", "5", False, "a pair"),

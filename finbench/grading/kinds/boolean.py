@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from finbench.grading.claims import Claim
 from finbench.grading.decide import Reading, find
 from finbench.grading.discourse import refuses
 from finbench.grading.reply import Reply
-from finbench.grading.claims import Claim
 from finbench.records import Document, Grade
 from finbench.text.lexicon import pattern, words
 from finbench.text.normalize import last_match, normalise
@@ -179,7 +179,7 @@ class BooleanReader:
         return Reading(not negated, said[0].group(), fit=1)
 
     def _by_direction(self, text: str) -> Reading | None:
-        """"Did it grow?": "It fell."; the first clause that says a direction answers."""
+        """ "Did it grow?": "It fell."; the first clause that says a direction answers."""
         wanted = _DIRECTION.search(self.question) if _AUXILIARY.match(self.question) else None
         if wanted is None or _FROM_TO.search(text):
             return None
@@ -187,7 +187,9 @@ class BooleanReader:
             said = _DIRECTION.search(clause)
             if said:
                 agrees = bool(said["up"]) == bool(wanted["up"])
-                agrees ^= bool(_NEGATION.search(clause[: said.start()])) ^ bool(_NEGATION.search(self.question[: wanted.start()]))
+                agrees ^= bool(_NEGATION.search(clause[: said.start()])) ^ bool(
+                    _NEGATION.search(self.question[: wanted.start()])
+                )
                 return Reading(agrees, "yes" if agrees else "no", fit=0)
         return None
 

@@ -22,8 +22,8 @@ _FORMULA = re.compile(r"\w{1,12}\s*(?:\(\w{1,4}\))?\s*=\s*.*[A-Za-z].*")
 def kind_of(gold: str, question: str, *, choices: bool = False, sentence: bool = False) -> Kind:
     """The kind of answer of a gold; `choices` says that letters are likely, `sentence` that a gold may be prose.
 
-    >>> kind_of("14.2%", "growth?"), kind_of("B", "?", choices=True), kind_of("0", "True or false: ..."), kind_of("f(x)=x+1", "")
-    ('number', 'choice', 'boolean', 'text')
+    >>> kind_of("14.2%", "growth?"), kind_of("B", "?", choices=True), kind_of("0", "True or false: ...")
+    ('number', 'choice', 'boolean')
     """
     if letters_in(gold) and (choices or (gold == gold.upper() and (len(gold) == 1 or options_of(question)))):
         return "choice"
@@ -41,4 +41,3 @@ def kind_of(gold: str, question: str, *, choices: bool = False, sentence: bool =
 def is_number(gold: str) -> bool:
     """Is a gold one number, or a list of them, and nothing else?"""
     return whole(plain(normalise(gold))) is not None or bool(several(gold))
-

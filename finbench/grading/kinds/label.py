@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from finbench.grading.claims import Claim
 from finbench.grading.decide import Reading, find
 from finbench.grading.discourse import refuses
 from finbench.grading.reply import Reply
-from finbench.grading.claims import Claim
 from finbench.records import Document, Grade
 from finbench.text.normalize import normalise
 
@@ -39,7 +39,8 @@ _NEGATED = re.compile(
     r"overly|entirely)\s+){0,3}[\"'*(]*"
     r"|(?:n't|\bnot|\bhardly|\bnever) (?:call|consider|label|say|classify|describe|see|view|read|think)"
     r"(?: (?:it|this|that|of it|(?:the|this) (?:tweet|news|headline|post)))?(?: as| is)? [\"'*(]*"
-    r"|(?:n't|\bnot|\bwithout|\black(?:s|ing)?|\bno) (?:\w+ ){0,3}(?:any|clear|strong|explicit|obvious|definite) (?:\w+ )?[\"'*(]*"
+    r"|(?:n't|\bnot|\bwithout|\black(?:s|ing)?|\bno) (?:\w+ ){0,3}(?:any|clear|strong|explicit|obvious|definite) "
+    r"(?:\w+ )?[\"'*(]*"
     r"|(?:不是|并非|不属于|非|而不是|没有|不算|排除))$",
     re.I,
 )

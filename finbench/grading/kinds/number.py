@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from finbench.grading.asked import Asked, asked, gold_quantity
 from finbench.grading.certainty import rival
+from finbench.grading.claims import Claim
 from finbench.grading.decide import Found, find
 from finbench.grading.diagnosis import diagnosis, lenient_match
 from finbench.grading.equality import MIN_DIGITS, Point, answer_points, equal, gold_points, within
 from finbench.grading.kinds.number_reader import NumberReader
 from finbench.grading.kinds.text import grade_text
 from finbench.grading.reply import Reply
-from finbench.grading.claims import Claim
 from finbench.records import Document, Gold, Grade
 from finbench.text import quantities
 from finbench.text.normalize import normalise, plain

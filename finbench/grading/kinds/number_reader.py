@@ -10,11 +10,11 @@ from itertools import pairwise
 from typing import Any
 
 from finbench.grading.asked import Asked
+from finbench.grading.claims import Claim
 from finbench.grading.decide import Reading
 from finbench.grading.discourse import refuses
 from finbench.grading.equality import answer_points, equal, point
 from finbench.grading.kinds.between import levels, ranges
-from finbench.grading.claims import Claim
 from finbench.text import quantities
 from finbench.text.lexicon import pattern
 from finbench.text.normalize import last_match
@@ -280,7 +280,9 @@ class NumberReader:
             return Reading(problem="range") if any(q.bound for q in found) else None
         if claim.where == "cue" and len(points) > 1 and not re.search(r"\w", text[: points[0].start]):
             led = points[0]  # what follows "the answer is" at once
-            if self._fit(led) and re.match(r"[\s*_)]*,\s*(?:which|so|that is to say|meaning|indicating|because|since)\b", text[led.end :]):
+            if self._fit(led) and re.match(
+                r"[\s*_)]*,\s*(?:which|so|that is to say|meaning|indicating|because|since)\b", text[led.end :]
+            ):
                 return self._value(led, claim)
         fits = [self._fit(q) for q in points]
         best = max(fits)

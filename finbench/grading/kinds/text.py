@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from finbench.grading.asked import Asked
-from finbench.grading.contrast import CONTRASTED, IDLE, stem, without_contrast
+from finbench.grading.claims import Claim
 from finbench.grading.decide import Reading, find
 from finbench.grading.discourse import RETRACTION, refuses
 from finbench.grading.equality import answer_points, equal, point
 from finbench.grading.kinds.aliases import abbreviated, also_called, alternatives, spelt_out
+from finbench.grading.kinds.contrast import CONTRASTED, IDLE, stem, without_contrast
 from finbench.grading.kinds.prose import by_polarity, by_value, is_sentence, leading_value
 from finbench.grading.reply import Reply, cuts
-from finbench.grading.claims import Claim
 from finbench.records import Document, Grade
 from finbench.text import arithmetic, quantities
 from finbench.text.normalize import normalise, plain
@@ -124,8 +124,8 @@ def states(text: str, gold: str) -> bool | None:
     >>> states("This is liquidity risk.", "Liquidity risk"), states("It is not liquidity risk.", "Liquidity risk")
     (True, False)
     """
-    if named := _FUNCTION.fullmatch(gold.strip(" .")):
-        gold = named[1]
+    if function := _FUNCTION.fullmatch(gold.strip(" .")):
+        gold = function[1]
     formula = (
         re.search(r"[-+*/^()=]", gold)
         and not re.search(r"[A-Za-z]{3}", gold.replace("sqrt", ""))
