@@ -313,7 +313,7 @@ EXPLICIT: tuple[Row, ...] = (
         "the last sentence's",
         "The answer is 4. So in total it is 5.", "5", _last_word),
     Row("explicit", "a box, answer tag, JSON field, \"####\" or answer phrase says something", "the last of them",
-        r"\boxed{4} ... \boxed{5}", "5", _explicit),
+        r"\boxed{4} is the gross figure, \boxed{5} the net one.", "5", _explicit),
 )  # fmt: skip
 
 
@@ -531,8 +531,8 @@ PROSE: tuple[Row, ...] = (
         "It was 5 in 2013. For 2014 it cannot be determined.", "`refusal`", _refused),
     Row("both", "the last sentence calls both values acceptable", "`two_answers`",
         "It is 5. By cost it is 6. Both answers are acceptable.", "`two_answers`", _both),
-    Row("announced", "only what is announced is asked for (after a plain \"Answer:\")", "the last announced",
-        "Answer: see below. Therefore, it is 5.", "5", _announced_only),
+    Row("announced", "(within `restated`) only what is announced counts", "the last announced",
+        "Answer: 3 of the 4 count. Therefore, it is 5.", "5", _announced_only),
     Row("cut-off", "the text ends inside a sentence", "an earlier conclusion, else `truncated`",
         "Revenue was 100 and grew to 105. Therefore the growth rate of the company is", "`truncated`", _cut_off),
     Row("concluded", "a sentence begins with \"therefore\", \"so\", 因此, ...",

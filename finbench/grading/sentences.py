@@ -16,6 +16,7 @@ from finbench.grading.discourse import (
     LEAD,
     PLAN,
     RESULT,
+    RETRACTION,
     STATES,
     refuses,
 )
@@ -57,7 +58,8 @@ def candidates(
     """The sentences that may state an answer; one announced by a word such as "therefore" is a "conclusion".
 
     `refusing` says that the text may hold a refusal (looking for one in each sentence is dear); `plans` that sentences
-    which only announce a step state no answer; `base` is added to the offsets. A sentence that rather adds context keeps its place with a mark that lowers its rank.
+    which only announce a step state no answer; `base` is added to the offsets. A sentence that rather adds context keeps
+    its place with a mark that lowers its rank.
     """
     kept = []
     for index, (start, end) in enumerate(spans):
@@ -75,7 +77,7 @@ def candidates(
             mark = "aside"
         if mark and refusing and refuses(content):
             mark = ""
-        if not cued and plans and PLAN.match(content) and not RESULT.search(content):
+        if not cued and plans and PLAN.match(content) and not (RESULT.search(content) or _amends(content)):
             continue
         inside = None if check else CONCLUSION_INSIDE.search(content)
         core = emphasised(text[start:end]) or (content[inside.start() :].lstrip(",;— ") if inside else "")
@@ -85,6 +87,12 @@ def candidates(
         content = with_scale(content, text, end)
         kept.append(Claim(content, base + start, base + end, where, lead=lead, core=core, mark=mark))
     return kept
+
+
+def _amends(content: str) -> bool:
+    """ "Let me amend that to 4.7" is no plan."""
+    taken = RETRACTION.search(content)
+    return bool(taken and taken["strong"] and any(map(str.isdigit, content)))
 
 
 def _mark(content: str, index: int, check: bool) -> str:

@@ -95,10 +95,8 @@ _NOT_PLAIN = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉①-⑳^]")
 _INSIDE = re.compile(r"(?:\^\(?-?|\b(?:sqrt|factorial|chr|pow|exp|ln|log)\s?\(-?)$")
 _PER_BEFORE = re.compile(r"(百分之|千分之|万分之)\s{0,2}$")
 PER = {"百分之": Fraction(1), "千分之": Fraction(1, 10), "万分之": Fraction(1, 100)}
-_CODE = re.compile(
-    rf"(?:[a-z]{{0,2}}\$|(?<![a-z])(?:{'|'.join(re.escape(code) for code in MONEY_WORDS if code[-1].isascii() and code[0].isalpha() and len(code) < 4)}))$",
-    re.I,
-)
+_CODES = "|".join(re.escape(code) for code in MONEY_WORDS if code.isascii() and code[0].isalpha() and len(code) < 4)
+_CODE = re.compile(rf"(?:[a-z]{{0,2}}\$|(?<![a-z])(?:{_CODES}))$", re.I)
 
 
 class _Value(NamedTuple):

@@ -111,7 +111,8 @@ def _atoms(phrase: str) -> list[str]:
 def _written(tree: Trie) -> str:
     """The pattern of a trie; what goes on comes before what ends, so that the longest phrase wins."""
     ends = "" in tree
-    parts = [atom + _written(rest) for atom, rest in tree.items() if atom != ""]
+    goes_on = sorted(tree.items(), key=lambda item: item[0].startswith("(?!"))  # where a word ends comes last
+    parts = [atom + _written(rest) for atom, rest in goes_on if atom != ""]
     if not parts:
         return ""
     body = parts[0] if len(parts) == 1 and not ends else f"(?:{'|'.join(parts)}{'|' if ends else ''})"

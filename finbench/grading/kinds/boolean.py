@@ -16,7 +16,7 @@ from finbench.text.normalize import last_match, normalise
 
 _WORDS: dict[str, bool] = dict(words("polarity"))
 _LEAD = pattern(
-    r"[\s\"'(*\[“]*(no(?! <no.noun>)|(?!no\b)<polarity.lead>)(?![a-z])(?=[\s\"',.;:!)*\]”。—-]|$|[\u4e00-\u9fff])"
+    r"[\s\"'(*\[“]*(no(?! <no.noun>)|(?!no\b)<polarity.lead>)(?![a-z])(?=[\s\"',.;:!)*\]”。、—-]|$|[\u4e00-\u9fff])"
 )
 # "No doubt about it: ...", "Certainly not."
 _SURE = re.compile(
@@ -88,7 +88,6 @@ _YES_NO = re.compile(r"\b(yes|no)\b(?![\w ]{0,12}\b(?:matter|doubt|problem|worri
 # The verb of a question that begins with an auxiliary, and of a reply; "higher than" compares, and stays with the words.
 _DIRECTION = pattern(r"(?P<up><ask.rise>)|(?P<down><ask.fall>)")
 _AUXILIARY = re.compile(r"\W*(?:did|does|do|has|have|had|is|are|was|were|will)\b", re.I)
-_FROM_TO = re.compile(r"\bfrom\b.{1,60}\bto\b", re.I | re.S)
 
 
 class BooleanReader:
@@ -181,7 +180,7 @@ class BooleanReader:
     def _by_direction(self, text: str) -> Reading | None:
         """ "Did it grow?": "It fell."; the first clause that says a direction answers."""
         wanted = _DIRECTION.search(self.question) if _AUXILIARY.match(self.question) else None
-        if wanted is None or _FROM_TO.search(text):
+        if wanted is None:
             return None
         for clause in re.split(r"[;:。!?]|[,.](?=\s|$)|\bbut\b", text):
             said = _DIRECTION.search(clause)
