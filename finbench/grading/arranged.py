@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from finbench.grading.statements import Statement
+from finbench.grading.claims import Claim
 from finbench.text.normalize import plain
 
 _BOLD = re.compile(r"\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*|__(?!\s)([^_\n]{1,80}?)(?<!\s)__")
@@ -29,7 +29,7 @@ def emphasised(sentence: str) -> str:
     return plain(parts[0])
 
 
-def in_table(text: str) -> Statement | None:
+def in_table(text: str) -> Claim | None:
     """What the last table of a text says: the cell under or beside "answer", or its one bold row.
 
     >>> in_table("| No. | Answer |\\n|---|---|\\n| 1 | B |").text
@@ -58,4 +58,4 @@ def in_table(text: str) -> Statement | None:
         cell = cells[-1]
     else:
         return None
-    return Statement(plain(cell), match.start(), match.end(), "table", lead=plain(cells[0]))
+    return Claim(plain(cell), match.start(), match.end(), "table", lead=plain(cells[0]))

@@ -9,4 +9,4 @@ normalize.py folds characters; wording.py has signs, bounds and dates in words; 
 arithmetic.py closed forms; stated.py the numbers of a calculation, as the audit and resampling read them.
 """
 
-__all__ = ["arithmetic", "normalize", "quantities", "stated", "wording"]
+__all__ = ["arithmetic", "lexicon", "normalize", "quantities", "stated", "wording"]
