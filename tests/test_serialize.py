@@ -60,3 +60,13 @@ def test_what_is_no_json_is_refused() -> None:
         value_from("{")
     with pytest.raises(ValueError):
         response_from("[1")
+
+
+def test_a_verdict_stored_before_certainty_is_read() -> None:
+    old = json.dumps({
+        "correct": True, "reason": "equal", "extracted": "1", "value": "1", "rule": "box", "span": [0, 1], "gold": "gold",
+        "lenient": True, "metrics": {},
+    })  # fmt: skip
+    assert (grade_from(old).certainty, grade_from(old).rival) == ("", "")
+    new = Grade(True, "equal", span=(0, 1), certainty="unsure", rival="7 stands behind it")
+    assert grade_from(grade_json(new)) == new

@@ -150,6 +150,8 @@ def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:
             "reason": verdict.reason,
             "correct": verdict.correct,
             "lenient": verdict.lenient,
+            "certainty": verdict.certainty,
+            "rival": verdict.rival,
             "gold_hit": verdict.gold,
             "metrics": verdict.metrics,
             "finish": first.finish,

@@ -31,10 +31,10 @@ def grade(
     """
     failed = next((response for response in responses if response.finish == "error"), None)
     if failed is not None or not responses:
-        return Grade(correct=False, reason="error")
+        return Grade(correct=False, reason="error", certainty="sure")
     first = responses[0]
     if opened and first.finish == "length" and not first.reasoning and CLOSE not in first.text:
-        return Grade(correct=False, reason="truncated")
+        return Grade(correct=False, reason="truncated", certainty="sure")
     if document.answer.kind == "lm_eval":
         if task is None:
             raise ValueError(f"{document.task} is scored by lm-eval's own code, which needs the task")
@@ -42,7 +42,10 @@ def grade(
     try:
         return _verdict(document, first)
     except Exception as problem:  # a reply that nobody foresaw is a failed sample, said and counted; the run goes on
-        return Grade(False, "error", rule=f"the grader broke: {type(problem).__name__}: {problem}"[:200])
+        rule = f"the grader broke: {type(problem).__name__}: {problem}"[:200]
+        return Grade(
+            False, "error", rule=rule, certainty="unsure", rival="the grader broke: nobody has read this reply"
+        )
 
 
 def _verdict(document: Document, first: Response) -> Grade:
