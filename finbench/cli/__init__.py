@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 
 from finbench.cli.arguments import Parser, read_file
-from finbench.errors import FinbenchError
+from finbench.errors import FinbenchError, StoreError
 from finbench.sanitize import redact, secrets_in
 
 COMMANDS = {
@@ -84,6 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `finbench ... | head`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as err:  # a full disk, a folder that is gone or that nobody may write to, wherever it shows
+        if "--debug" in words:
+            raise
+        where = f"{err.filename}: " if err.filename else ""
+        _say(f"finbench: {where}{err.strerror or err}; what was stored is kept, the same command continues")
+        return StoreError.exit_code
     except KeyboardInterrupt:
         _say("finbench: stopped; everything answered so far is kept, the same command continues")
         return 130

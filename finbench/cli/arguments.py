@@ -21,7 +21,8 @@ from finbench.sanitize import REDACTED, redacted_setting
 
 # --ray-address: whoever runs that cluster may send pickled Python; --model-args: may name servers, keys and remote code.
 GRANTS = frozenset(
-    "trust_task_code trust_remote_code include base_url judge_base_url api_key_env model_args ray_address".split()
+    "trust_task_code trust_task_data trust_remote_code include base_url judge_base_url api_key_env model_args "
+    "ray_address".split()
 )
 NOT_KEPT = frozenset("command main config save_config resume dry_run json quiet debug".split())
 

@@ -158,6 +158,16 @@ def show_outcome(plan: Plan, outcome: Outcome, files: Sequence[Path]) -> None:
     out.print(f"next: finbench compare {shown(outcome.folder)} OTHER_RUN, or finbench leaderboard build")
 
 
+def show_list(lines: Sequence[str], what: str, most: int = 20) -> None:
+    """Lines about a file on standard error, the first ones in full, under a heading with their number; nothing for none."""
+    if lines:
+        print(f"{len(lines):,} {what}", file=sys.stderr)
+    for line in lines[:most]:
+        print(f"  {shown(line)}", file=sys.stderr)
+    if len(lines) > most:
+        print(f"  ... and {len(lines) - most:,} more", file=sys.stderr)
+
+
 def show_results(document: Mapping[str, Any], folder: Path | None = None) -> None:
     """The tables of a `--json` document: per task, then beside the reported rows; `folder` says why requests failed."""
     out = console(sys.stdout)

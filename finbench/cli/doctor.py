@@ -178,10 +178,10 @@ def _disk() -> Iterator[Probe]:
 
 def _data() -> Iterator[Probe]:
     from finbench.errors import FinbenchError
-    from finbench.tasks import packs
+    from finbench.tasks import download
 
     try:
-        holdings = packs.inventory()
+        holdings = download.inventory()
     except FinbenchError as err:  # FINBENCH_DATA names something unusable
         yield Probe("data", "missing", str(err), "finbench data list")
         return

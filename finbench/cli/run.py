@@ -32,7 +32,9 @@ SAMPLING: dict[str, tuple[Callable[[Any], Any], str]] = {
     "top_p": (number(float, 0, 1, above=True), "nucleus sampling"),
     "top_k": (number(int, 0), "0 is no limit"),
     "repetition_penalty": (number(float, 0, above=True), "1 is none"),
+    "min_p": (number(float, 0, 1), "least probability beside the likeliest token's, 0 is no limit"),
     "presence_penalty": (float, "0 is none"),
+    "frequency_penalty": (float, "0 is none"),
 }
 
 # Flags that go to the engine as they are.
@@ -118,6 +120,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--no-report", action="store_true", help="do not write report.html and report.md")
     out.add_argument("--fail-under", type=float, metavar="SCORE", help="exit 1 when the average (or a task) is below")
     out.add_argument("--trust-task-code", action="store_true", help="let the Python of --include folders run")
+    out.add_argument("--trust-task-data", action="store_true",
+                     help="let tasks of --include folders read files outside them, URLs, data sets of the hub")  # fmt: skip
     out.add_argument("--task-setting", action="append", default=[], metavar="K=V", help="reaches each task's docs.load")
 
 
@@ -206,6 +210,7 @@ def settings_of(args: argparse.Namespace) -> Any:
         prices=args.prices,
         output=args.resume or args.output,
         trust_task_code=args.trust_task_code,
+        trust_task_data=args.trust_task_data,
         task_settings=dict(_pair(item) for item in args.task_setting),
     )
 

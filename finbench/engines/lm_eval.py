@@ -59,7 +59,7 @@ class LmEvalModel:
                     break
                 if request is None:
                     break
-                if batch and request.kind != batch[0].kind:
+                if batch and _kind(request) != _kind(batch[0]):
                     kept = request
                 else:
                     batch.append(request)
@@ -120,18 +120,19 @@ class LmEvalModel:
         from lm_eval.api.instance import Instance
 
         started = time.perf_counter()
-        kind = "loglikelihood" if batch[0].kind == "loglikelihood" else "generate_until"
+        kind = _kind(batch[0])
         instances = []
         for at, request in enumerate(batch):
             context = self._context(request)
-            second = request.continuation if kind == "loglikelihood" else self._settings(request.sampling)
-            instances.append(Instance(kind, doc={}, arguments=(context, second), idx=at))
+            instances.append(Instance(kind, doc={}, arguments=self._arguments(kind, context, request), idx=at))
         method = getattr(self.lm, kind)
         quiet = {"disable_tqdm": True} if "disable_tqdm" in inspect.signature(method).parameters else {}
         self._seed(batch[0].sampling)
         answers = method(instances, **quiet)
         seconds = time.perf_counter() - started
-        if kind == "loglikelihood":
+        if kind == "loglikelihood_rolling":  # gives no more than the sum
+            answers = [(score, False) for score in answers]
+        if kind != "generate_until":
             return [
                 Response(
                     request.id, request.continuation, "stop", seconds=seconds, logprob=float(score), greedy=bool(greedy)
@@ -142,6 +143,12 @@ class LmEvalModel:
             self._reply(request, instance.args[0], text, seconds)
             for request, instance, text in zip(batch, instances, answers, strict=True)
         ]
+
+    def _arguments(self, kind: str, context: Any, request: Request) -> tuple[Any, ...]:
+        """What lm-eval's method of that name takes for a request."""
+        if kind == "loglikelihood_rolling":
+            return (request.continuation,)
+        return (context, request.continuation if kind == "loglikelihood" else self._settings(request.sampling))
 
     def _context(self, request: Request) -> Any:
         """The prompt as the model class wants it: text, or lm-eval's wrapped messages for chat servers."""
@@ -170,6 +177,10 @@ class LmEvalModel:
             settings["repetition_penalty"] = how.repetition_penalty
         if how.presence_penalty:
             settings["presence_penalty"] = how.presence_penalty
+        if how.frequency_penalty:
+            settings["frequency_penalty"] = how.frequency_penalty
+        if how.min_p:
+            settings["min_p"] = how.min_p
         if how.seed is not None and self._class in SEEDED:
             settings["seed"] = how.seed
         return settings
@@ -205,3 +216,10 @@ class LmEvalModel:
             return None
         except (ImportError, OSError):  # one that cannot be loaded here
             return None
+
+
+def _kind(request: Request) -> str:
+    """The method of lm-eval's models that answers a request."""
+    if request.kind == "generate":
+        return "generate_until"
+    return "loglikelihood_rolling" if request.whole else "loglikelihood"

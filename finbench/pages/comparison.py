@@ -74,7 +74,7 @@ def _rows(pair: Pair) -> list[tuple[str, ...]]:
 
 def _cells(name: str, gap: Gap | None) -> tuple[str, ...]:
     if gap is None:
-        return (shown(name), "0", *[""] * (len(HEAD) - 3), "nothing in common")
+        return (shown(name), "0", *[""] * (len(HEAD) - 3), "nothing to pair")
     return (
         shown(name),
         f"{gap.n:,}",

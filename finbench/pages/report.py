@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finbench.audit.reply import METRICS
-from finbench.errors import DataError, run_files
+from finbench.errors import DataError, run_files, writing
 from finbench.pages import audit_marks, charts, html, plots, report_data
 from finbench.pages.comparison import unsure_words
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS
@@ -32,6 +32,11 @@ def write(run_dir: Path, *, plots_dir: Path | None = None) -> list[Path]:
     The paths that were written. Raises StoreError when the folder has no readable results.
     """
     report = gather(run_dir)
+    with run_files(run_dir), writing(run_dir):
+        return _written(run_dir, report, plots_dir)
+
+
+def _written(run_dir: Path, report: Mapping[str, Any], plots_dir: Path | None) -> list[Path]:
     style = "".join(map(html.template_text, ("base.css", "report.css", "marks.css")))
     figures = {plot.name: plots.inline(plot) for plot in report["plots"]}
     words = {"legend": audit_marks.LEGEND, "verdicts": audit_marks.VERDICTS, "signs": audit_marks.SIGNS}

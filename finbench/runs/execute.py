@@ -203,16 +203,14 @@ class _Desk:
 
     def _keep(self, found: Underway, response: Response, verdict: Grade | None) -> None:
         request = found.request
-        if request.kind == "generate":
-            self._store.append(found.position, request, response, verdict)
-        else:
-            self._store.append(found.position, request, response, None)
-            if verdict:
-                self._store.set_grade(request.document.task, found.position, request.repeat, verdict)
-        if verdict:
+        alone = found.together == 1
+        self._store.append(found.position, request, response, verdict if alone else None)
+        if verdict and not alone:
+            self._store.set_grade(request.document.task, found.position, found.first, verdict)
+        if verdict or request.kind == "generate":
             self._listener.reply(request.document.task, verdict, response)
-            if found.task.own_history:
-                self._feed.release(found.task, request.document, verdict.extracted)
+        if verdict and found.task.own_history:
+            self._feed.release(found.task, request.document, verdict.extracted)
 
 
 def _judge(planned: Plan, store: Store, listener: Listener, interrupted: list[int]) -> None:
@@ -275,7 +273,14 @@ def _finish(
     loaded = {task.name: task for task in planned.tasks}
     suite = load.suite(settings.protocol) if planned.is_full else ()
     summary = files.summarize(
-        store, planned.folder, infos, planned.selection.groups, suite, loaded, opened=planned.opened
+        store,
+        planned.folder,
+        infos,
+        planned.selection.groups,
+        suite,
+        loaded,
+        planned.selection.rules,
+        opened=planned.opened,
     )
     status = "interrupted" if interrupted else manifest.status(summary)
     seconds = round(time.monotonic() - started, 2)

@@ -13,11 +13,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from finbench.errors import StoreError
 from finbench.runs import files
 from finbench.runs.cost import read
 from finbench.runs.plan import Plan, Settings
 from finbench.sanitize import redacted, redacted_setting, slug
-from finbench.scores import agreement
+from finbench.scores import agreement, samples
+from finbench.scores.aggregates import GroupRule
 from finbench.scores.tally import SCHEMA
 from finbench.tasks.task import Task
 
@@ -60,6 +62,8 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
             for task in plan.tasks
         },
         "groups": plan.selection.groups,
+        "group_rules": {name: asdict(rule) for name, rule in plan.selection.rules.items()},
+        "sampled": list(sampled),
         "trusted_code": plan.selection.consent,
         "versions": versions(),
         "git_commit": git_commit(),
@@ -108,14 +112,15 @@ def write(
     infos: Sequence[files.TaskInfo],
     sizes: Mapping[str, int],
 ) -> None:
-    """run.json and results.json, each whole or not at all."""
+    """results.json, then run.json with the digests of all result files; each whole or not at all."""
     config = {
         "model": manifest["engine"],
         "model_args": {"model": manifest["model"], "revision": manifest["model_revision"]},
         "limit": manifest["settings"].get("limit"),
         "random_seed": manifest["settings"].get("seed"),
     }
-    upstream = files.lm_eval_results(outcome, infos, sizes, config)
+    rules = {name: GroupRule.of(rule) for name, rule in manifest.get("group_rules", {}).items()}
+    upstream = files.lm_eval_results(outcome, infos, sizes, config, rules)
     upstream |= {
         "git_hash": manifest["git_commit"],
         "lm_eval_version": manifest["versions"].get("lm-eval", ""),
@@ -126,17 +131,19 @@ def write(
         "task_hashes": {name: entry["data_hash"] for name, entry in manifest["tasks"].items()},
         "total_evaluation_time_seconds": str(manifest["timings"]["seconds"]),
     }
-    files.write_json(folder / "run.json", manifest)
     files.write_json(folder / "results.json", upstream | {"finbench": outcome})
+    plain = json.loads(json.dumps({name: value for name, value in manifest.items() if name != "files"}, default=str))
+    written = ["results.json", *(f"samples_{slug(info.name)}.jsonl" for info in infos)]
+    digests = {name: samples.file_digest(folder / name) for name in written}
+    files.write_json(folder / "run.json", plain | {"files": {"run.json": samples.manifest_digest(plain), **digests}})
 
 
 def finished(plan: Plan) -> dict[str, Any] | None:
     """The document of a complete run whose files the same code has written; None where they have to be written (again)."""
     try:
-        about = json.loads((plan.folder / "run.json").read_text(encoding="utf-8"))
-        outcome: dict[str, Any] = json.loads((plan.folder / "results.json").read_text(encoding="utf-8"))["finbench"]
+        about, outcome = samples.read_results(plan.folder)
         same = about["status"] == "complete" and about["versions"] == versions() and about["git_commit"] == git_commit()
-    except (OSError, ValueError, KeyError, TypeError):
+    except (StoreError, KeyError, TypeError):
         return None
     whole = all((plan.folder / f"samples_{slug(task.name)}.jsonl").is_file() for task in plan.tasks)
     return outcome if same and whole and not about["git_commit"].endswith("+") else None

@@ -3,65 +3,110 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from finbench.errors import DataError, StoreError, run_files
-from finbench.grading.lines import document_of
-from finbench.records import Document, Finish, Grade, Response
+from finbench.errors import DataError, StoreError, foreign
+from finbench.records import Document, Grade, Response
 from finbench.runs import files, grading_process, manifest, scoring
+from finbench.runs.logs import Log
 from finbench.runs.store import Store
+from finbench.scores import samples
+from finbench.scores.aggregates import GroupRule
 from finbench.scores.tally import SCHEMA, Tally
-from finbench.tasks import data_files
-from finbench.tasks.documents import document_from_row
 
-Sample = tuple[Document, Response]
+# Of a task that lm-eval's own code scored: what its aggregation says.
+OWN_FIELDS = (
+    *("score", "ci", "lenient", "lenient_ci", "metric", "scale", "higher_is_better", "by_question"),
+    *("clusters", "design_effect"),
+)
+
+AGAIN = "the `finbench run` command of this run repairs it"
 Watcher = Callable[[Document, Response, Grade], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Which columns of a plain file hold what."""
+class Rescored(NamedTuple):
+    """A run graded again: the `--json` document, how many verdicts changed, and what is wrong with its files, in words."""
 
-    question: str = "question"
-    gold: str = "gold"
-    gold_display: str | None = None
-    reply: str = "output"
-    id: str = "id"
+    document: dict[str, Any]
+    changed: int
+    problems: list[str]
 
 
-def rescore(folder: Path) -> tuple[dict[str, Any], int]:
-    """Grade every reply of a run again and write its result files; the new document and how many verdicts changed."""
+def rescore(folder: Path) -> Rescored:
+    """Grade every reply of a run again and write its result files anew.
+
+    Damaged replies are left out and listed; the command that made the run asks them again. Raises StoreError when the
+    folder holds no run, or run.json or the store cannot be used.
+    """
     run_file = folder / "run.json"
     if not (folder / "responses.sqlite").is_file() or not run_file.is_file():
         raise StoreError(f"{folder}: is not a run folder (no run.json and responses.sqlite); give the folder of a run")
-    with run_files(folder):
-        about = read_object(run_file)
-        before = read_object(folder / "results.json")
+    with foreign(run_file, StoreError, AGAIN):
+        about = _manifest(run_file)
+        problems: list[str] = []
+        before = _results(folder, about, problems)
+        sampled = about.get("sampled") or list(before["finbench"].get("sampled") or ())
         infos = [_info(name, entry, before) for name, entry in about["tasks"].items()]
         with Store(folder) as store:
             opened = bool((about["profile"].get("thinking") or {}).get("opened"))
             changed = sum(grading_process.regrade(store, info.name, opened=opened) for info in infos)
-            summary = files.summarize(store, folder, infos, about["groups"], about["suite"])
-            _keep_aggregates(summary["tasks"], before["finbench"]["tasks"])
+            rules = {name: GroupRule.of(rule) for name, rule in about.get("group_rules", {}).items()}
+            summary = files.summarize(store, folder, infos, about["groups"], about["suite"], rules=rules)
+            _keep_aggregates(summary["tasks"], before["finbench"].get("tasks", {}))
+            problems += [f"{words}; left out" for words in store.damaged.values()]
         if about["status"] != "interrupted":
             about["status"] = manifest.status(summary)
-        earlier = before["finbench"]
-        document = manifest.document(
-            folder, about["model"], about["protocol"], summary, earlier["sampled"], earlier.get("notes", ())
-        )
+        counted = manifest.counted(summary)
+        problems += _lost(about["tasks"], counted, len(problems))
+        notes = before["finbench"].get("notes", ())
+        document = manifest.document(folder, about["model"], about["protocol"], summary, sampled, notes)
         sizes = {name: entry["of"] for name, entry in about["tasks"].items()}
+        for name, entry in about["tasks"].items():
+            entry["n"] = counted.get(name, 0)
+        if problems and about["status"] == "complete":
+            about["status"] = "partial"  # so that the run's own command looks at it again
         manifest.write(folder, about, document, infos, sizes)
-        return document, changed
+        return Rescored(document, changed, problems)
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """run.json, unless it is not what was written: without it nobody knows what the store's replies are."""
+    about = read_object(path)
+    if (about.get("files") or {}).get("run.json") not in (None, samples.manifest_digest(about)):
+        raise StoreError(f"{path}: is not what the run wrote, it was changed or damaged since; {AGAIN}")
+    return about
+
+
+def _results(folder: Path, about: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """results.json as far as the store does not make it anew: lm-eval's settings and aggregates; none where it is damaged."""
+    path = folder / "results.json"
+    try:
+        before = read_object(path)
+        if (about.get("files") or {}).get(path.name) in (None, samples.file_digest(path)):
+            return before
+        words = "is not what the run wrote"
+    except (DataError, OSError) as err:
+        words = str(err).removeprefix(f"{path}: ")
+    problems.append(f"{path}: {words}; lm-eval's settings and aggregates in it are left out, {AGAIN}")
+    return {"configs": {}, "higher_is_better": {}, "finbench": {}}
+
+
+def _lost(tasks: Mapping[str, Any], counted: Mapping[str, int], known: int) -> Iterator[str]:
+    """Documents that the run counted and its store no longer holds, where nothing else has said so."""
+    for name, entry in tasks.items():
+        if counted.get(name, 0) < entry["n"] and not known:
+            yield f"{name}: the store holds {counted.get(name, 0):,} of {entry['n']:,} answered documents; {AGAIN}"
 
 
 def _keep_aggregates(entries: Mapping[str, Any], before: Mapping[str, Any]) -> None:
-    """lm-eval's own aggregates ("exact_match,strict"): its verdicts were not touched, so they stand as they were."""
+    """lm-eval's own aggregates ("exact_match,strict") and the score that is one of them: its verdicts were not touched,
+    and only the task itself could sum them up again, so they stand as they were."""
     for name, entry in entries.items():
         earlier = before.get(name, {})
+        if "metric" in earlier:
+            entry |= {key: earlier[key] for key in OWN_FIELDS if key in earlier}
         upstream = {key: value for key, value in earlier.get("metrics", {}).items() if "," in key}
         entry["metrics"] = {**upstream, **entry["metrics"]}
         _keep_aggregates(entry.get("subtasks", {}), earlier.get("subtasks", {}))
@@ -93,69 +138,42 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
-def read(path: Path, form: str, task: str, columns: Columns) -> Iterator[Sample]:
-    """The (document, reply) pairs of a file; `form` is "generic" for plain columns, else recognised line by line."""
-    if not path.is_file():
-        raise DataError(f"{path}: no such file or run folder")
-    for number, row in enumerate(data_files.read(path), start=1):
-        where = f"{path}:{number}"
-        if form == "generic" and columns.gold in row and row[columns.gold] in (None, ""):
-            logging.getLogger("finbench").warning("%s: no gold, left out", where)
-            continue
-        try:
-            yield _plain(row, task, columns, number) if form == "generic" else _logged(row, task, number)
-        except ValueError as err:
-            raise DataError(f"{where}: {err}") from err
-        except (KeyError, IndexError, TypeError, AttributeError) as err:
-            hint = (
-                "--question, --gold and --reply name its columns"
-                if form == "generic"
-                else "--format generic reads columns"
-            )
-            raise DataError(f"{where}: has no {err}; found {', '.join(map(str, row))[:300]}; {hint}") from err
+def score_logs(logs: Sequence[Log], watch: Watcher | None = None) -> dict[str, Any]:
+    """Grade the questions of logs and summarize each log as one task; `watch` sees each verdict as it is made.
 
-
-def _plain(row: Mapping[str, Any], task: str, columns: Columns, number: int) -> Sample:
-    display = row[columns.gold_display] if columns.gold_display else None
-    named = {"id": row.get(columns.id, number), "question": row[columns.question], "gold": row[columns.gold]}
-    document = document_of({"task": task, **named, "gold_display": display})
-    return document, Response(document.id, str(row[columns.reply] or ""), "stop")
-
-
-def _logged(row: Mapping[str, Any], task: str, number: int) -> Sample:
-    """A line of samples_*.jsonl: a row of ours carries its answer type; for others `task` says how to read it."""
-    inner = row["doc"]
-    ours = row.get("finbench") or {}
-    reply = row["resps"][0][0]
-    if isinstance(inner, Mapping) and isinstance(inner.get("answer"), Mapping):
-        document = document_from_row(inner, task)
-    else:
-        question = str(inner.get("question", "")) if isinstance(inner, Mapping) else ""
-        named = {"id": row.get("doc_id", number), "question": question, "gold": row["target"]}
-        document = document_of({"task": task, **named})
-    finish: Finish = ours.get("finish", "stop") if ours.get("finish") in ("stop", "length", "error") else "stop"
-    return document, Response(document.id, str(reply), finish, reasoning=str(ours.get("reasoning", "")))
-
-
-def score_samples(path: Path, samples: Iterator[Sample], watch: Watcher | None = None) -> dict[str, Any]:
-    """Grade pairs and summarize them as one task; `watch` sees each verdict as it is made."""
-    tally = Tally()
-    name = ""
-    for document, response in samples:
-        verdict = scoring.grade(document, [response])
-        tally.add(document, [([response], verdict, None)])
-        name = document.task
-        if watch:
-            watch(document, response, verdict)
-    if not tally.n:
-        raise DataError(f"{path}: holds no samples")
-    summary = {"tasks": {name or "custom": tally.summary()}, "average": None, "comparable_average": None}
+    Of several logs each task bears its file's name. Raises DataError, with the first problem of a log, where nothing in
+    it could be graded.
+    """
+    tasks: dict[str, Any] = {}
+    for log in logs:
+        name, entry = _score(log, watch)
+        tasks[log.path.stem.removeprefix("samples_") if len(logs) > 1 else name] = entry
     return {
         "schema": SCHEMA,
-        "run_dir": str(path),
-        "model": path.stem,
+        "run_dir": str(logs[0].path),
+        "model": logs[0].path.stem,
         "protocol": "imported",
-        **summary,
+        "tasks": tasks,
+        "average": None,
+        "comparable_average": None,
         "sampled": [],
         "reported": [],
     }
+
+
+def _score(log: Log, watch: Watcher | None) -> tuple[str, dict[str, Any]]:
+    """The name of a log's task and its entry."""
+    tally, name = Tally(), "custom"
+    with foreign(log.path):
+        for found in log:
+            verdicts = [found.verdict or scoring.grade(found.document, [response]) for response in found.responses]
+            graded = list(zip(found.responses, verdicts, strict=True))
+            tally.add(found.document, [([response], verdict, None) for response, verdict in graded])
+            name = found.document.task or name
+            if watch:
+                for response, verdict in graded:
+                    watch(found.document, response, verdict)
+    if not tally.n:
+        raise DataError(next(iter(log.problems or log.left_out), f"{log.path}: holds no samples"))
+    with foreign(log.path):
+        return name, tally.summary()

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from finbench.errors import StoreError
+from finbench.errors import StoreError, foreign
 from finbench.sanitize import shown, slug
 from finbench.scores.agreement import column
-from finbench.scores.samples import credit_of, lines
+from finbench.scores.samples import credit_of, lines, read_results
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class TaskFiles:
     name: str
     files: tuple[Path, ...]
     by: str
+    paired: bool = True  # the score is a mean over questions; BLEU, perplexity and the like are not
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +89,14 @@ class Sample:
 
 def open_run(path: Path) -> ComparedRun:
     """The run in a folder; StoreError when it has no readable results."""
-    try:
-        manifest = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        results = json.loads((path / "results.json").read_text(encoding="utf-8"))["finbench"]
+    with foreign(f"{path}: no readable run.json and results.json", StoreError, "try `finbench score`"):
+        manifest, results = read_results(path)
         tasks = {
             column(name): TaskFiles(
                 name,
                 tuple(path / f"samples_{slug(part)}.jsonl" for part in entry.get("subtasks") or [name]),
                 entry.get("verdict_by") or "grader",
+                bool(entry.get("by_question", True)),
             )
             for name, entry in results["tasks"].items()
         }
@@ -104,9 +105,6 @@ def open_run(path: Path) -> ComparedRun:
         return ComparedRun(
             path, shown(manifest["run_id"]), shown(manifest["model"]), shown(manifest["protocol"]), tasks, suite
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise StoreError(f"{path}: no readable run.json and results.json ({problem}); try `finbench score`") from error
 
 
 def read_questions(files: Sequence[Path], by: str = "grader") -> dict[str, ScoredQuestion]:
@@ -118,7 +116,7 @@ def read_questions(files: Sequence[Path], by: str = "grader") -> dict[str, Score
     seen: Counter[str] = Counter()
     for index, path in enumerate(files):
         prefix = "" if len(files) == 1 else f"{path.stem} "
-        try:
+        with foreign(path, StoreError, "`finbench score` writes it anew"):
             for offset, line in lines(path):
                 name, question = _question(json.loads(line), by, index, offset)
                 if question is None:
@@ -129,9 +127,6 @@ def read_questions(files: Sequence[Path], by: str = "grader") -> dict[str, Score
                 mean = before.score + (question.score - before.score) / seen[name]
                 unsure = "unsure" in (before.certainty, question.certainty)
                 found[name] = before._replace(score=mean, certainty="unsure" if unsure else before.certainty)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            problem = f"{type(error).__name__}: {error}"
-            raise StoreError(f"{path}: not readable ({problem}); `finbench score` writes it anew") from error
     return found
 
 

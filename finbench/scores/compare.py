@@ -180,7 +180,7 @@ def _task(name: str, first: TaskFiles, second: TaskFiles, flips: int) -> tuple[T
     one, two = read_questions(first.files, by), read_questions(second.files, by)
     same, unaligned = align(one, two)
     changed = Counter((one[key].reason, two[key].reason) for key in same if one[key].reason != two[key].reason)
-    difference = _paired(one, two, same) if same else None
+    difference = _paired(one, two, same) if same and first.paired and second.paired else None
     gap = None
     if difference is not None:
         means = [100 * sum(side[key].score for key in same) / len(same) for side in (one, two)]

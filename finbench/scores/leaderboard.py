@@ -6,7 +6,6 @@ different protocols share the table but no ranking. Scores are points from 0 to 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from finbench.scores.agreement import LEVEL, Outcome, column, outcome
 from finbench.scores.averages import ACCURACY, REFERENCE, in_words, metric_of
 from finbench.scores.intervals import Z95, Estimate
 from finbench.scores.published import BENCHMARKS, ReportedRow, ReportedScore, model_key
+from finbench.scores.samples import read_results
 from finbench.scores.significance import Difference, average_difference, holm, tie_groups, unpaired
 
 DIFFERENT_PROTOCOL = "another protocol: prompts, decoding and grading differ as well"
@@ -148,8 +148,7 @@ def build(
 def measured(run: Path) -> Row:
     """A run folder as a row; StoreError when it has no readable results."""
     try:
-        manifest = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        results = json.loads((run / "results.json").read_text(encoding="utf-8"))["finbench"]
+        manifest, results = read_results(run, samples=False)
         entries = results["tasks"]
         sampled = set(results.get("sampled") or ())
         cells = {column(name): _cell(entry, name in sampled) for name, entry in entries.items()}

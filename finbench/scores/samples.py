@@ -7,6 +7,7 @@ first gold agree.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finbench.errors import StoreError
-from finbench.records import UNREADABLE_REASONS, Document, Grade
+from finbench.errors import StoreError, foreign
+from finbench.records import UNREADABLE_REASONS, Document, Grade, content_hash
 from finbench.sanitize import slug
 from finbench.scores.significance import Difference, paired
 
@@ -42,7 +43,9 @@ class SampleFiles:
 
     def credit(self, sample: Mapping[str, Any], right: bool) -> float:
         """What a sample counts for in the score of its task."""
-        return credit_of(sample, self.by) or 0.0 if self.by == "reference" else float(right)
+        if self.by == "reference" or "score" in sample:
+            return credit_of(sample, self.by) or 0.0
+        return float(right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +144,34 @@ def graded_reply(
     return GradedReply(document(row, task), text, about.get("reasoning") or "", grade, about.get("repeat") or 0)
 
 
-def read_results(run_dir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(run.json, the finbench part of results.json) of a run folder."""
-    try:
+def read_results(run_dir: Path, *, samples: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(run.json, the finbench part of results.json) of a run folder, checked against the digests in run.json.
+
+    The samples files too, unless `samples` is False. Runs of finbench versions without digests are taken as they are.
+    Raises StoreError for what is missing, unreadable, or changed since the run wrote it.
+    """
+    hint = "`finbench score` writes the files of a run again from its stored replies"
+    with foreign(f"{run_dir}: no readable run.json and results.json", StoreError, hint):
         manifest = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
-        return manifest, json.loads((run_dir / "results.json").read_text(encoding="utf-8"))["finbench"]
-    except (OSError, ValueError, KeyError) as error:
-        raise StoreError(
-            f"{run_dir}: no readable run.json and results.json ({error}); `finbench score` writes them"
-        ) from error
+        results = json.loads((run_dir / "results.json").read_text(encoding="utf-8"))["finbench"]
+        for name, expected in (manifest.get("files") or {}).items():
+            path = run_dir / Path(name).name
+            if path.suffix == ".jsonl" and not (samples and path.exists()):
+                continue
+            if (manifest_digest(manifest) if name == "run.json" else file_digest(path)) != expected:
+                raise StoreError(f"{path}: is not what the run wrote, it was changed or damaged since; {hint}")
+        return manifest, results
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as `sha256sum` shows it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """A hash over run.json without its list of digests."""
+    return content_hash({name: value for name, value in manifest.items() if name != "files"})
 
 
 _KEY = b'"finbench":'
@@ -176,8 +198,11 @@ def graded(line: bytes) -> dict[str, Any]:
 def credit_of(sample: Mapping[str, Any], by: str) -> float | None:
     """What a sample counts for (0..1) in the score that `by` gives: "grader", "judge" or "reference".
 
-    None where a judge's score has no verdict of the judge: what it was never asked about is missing, not wrong.
+    None where a judge's score has no verdict of the judge: what it was never asked about is missing, not wrong. `score`
+    is lm-eval's own value of a metric that is no mere right or wrong.
     """
+    if "score" in sample:
+        return float(sample["score"])
     if by == "reference":
         return float((sample.get("metrics") or {}).get("reference", 0.0))
     if by == "judge":

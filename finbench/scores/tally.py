@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from finbench.records import UNREADABLE_REASONS, Document, Grade, Response
+from finbench.scores import aggregates
+from finbench.scores.aggregates import Aggregation, number
 from finbench.scores.intervals import Accumulator, Estimate, macro_f1_estimate, majority, pass_at_k
 from finbench.scores.intervals import estimate as interval_of
 
@@ -17,14 +19,15 @@ ERROR_KINDS = 20  # different errors that an entry lists
 SCHEMA = 1  # of the `--json` document, run.json and results.json
 
 Repeat = tuple[Sequence[Response], Grade, Mapping[str, Any] | None]  # replies, verdict, judgement of one repeat
-Aggregate = Callable[[Mapping[str, list[Any]]], Mapping[str, Any]]
+Aggregations = Callable[[str], Aggregation]  # of a "metric,filter": how lm-eval sums up its values (OwnScoring)
 
 
 class Tally:
     """Counts of one task or group; memory grows with its clusters and facets, not with its samples."""
 
-    def __init__(self, judged: bool = False) -> None:
+    def __init__(self, judged: bool = False, aggregations: Aggregations | None = None) -> None:
         self.judged = judged
+        self._aggregations = aggregations
         self.n = 0
         self.strict = Accumulator()
         self.lenient = Accumulator()
@@ -45,13 +48,15 @@ class Tally:
         self.judge_failures: Counter[str] = Counter()  # error text -> requests
         self.unjudged = 0  # replies that no judge has been asked about
         self.golds: Counter[str] = Counter()
-        self.own: dict[str, list[Any]] = defaultdict(list)  # lm-eval's "metric,filter": its own code aggregates them
+        # By lm-eval's "metric,filter", the headline first: per document the values of its repeats.
+        self.own: dict[str, list[list[Any]]] = {}
+        self._drawn: dict[tuple[str, int], Estimate] = {}  # bootstraps already made, by metric and number of documents
         self.means: dict[str, Accumulator] = defaultdict(Accumulator)  # plain names, over the replies that have it
 
     def add(self, document: Document, samples: Sequence[Repeat]) -> None:
         """Count one document with its repeats; they are averaged first."""
         self.n += 1
-        strict = sum(verdict.correct for _, verdict, _ in samples) / len(samples)
+        strict = sum(self._credit(verdict) for _, verdict, _ in samples) / len(samples)
         lenient = sum(verdict.correct or verdict.lenient for _, verdict, _ in samples) / len(samples)
         self.doubt.add([verdict for _, verdict, _ in samples])
         cluster = document.cluster
@@ -73,12 +78,26 @@ class Tally:
         alone = cluster or (document.id if len(samples) > 1 else "")  # repeats of one question stand together
         for responses, verdict, _ in samples:
             self._add_reply(document, responses, verdict, alone)
+        for name in dict.fromkeys(name for _, verdict, _ in samples for name in verdict.metrics if "," in name):
+            values = [verdict.metrics[name] for _, verdict, _ in samples if name in verdict.metrics]
+            self.own.setdefault(name, []).append(values)
 
     def _add_repeats(self, verdicts: Sequence[Grade], cluster: str) -> None:
         right, repeats = sum(verdict.correct for verdict in verdicts), len(verdicts)
         for k in powers(repeats):
             self.passed.setdefault(k, Accumulator()).add(pass_at_k(right, repeats, k), cluster)
         self.voted.add(majority([v.value for v in verdicts], [float(v.correct) for v in verdicts]), cluster)
+
+    @property
+    def metric(self) -> str:
+        """The "metric,filter" that stands for a task scored by lm-eval's own code; "" for all others."""
+        return next(iter(self.own), "")
+
+    def _credit(self, verdict: Grade) -> float:
+        """What a verdict counts for: right or wrong, or lm-eval's value of the headline metric where that is a number."""
+        key = next((name for name in verdict.metrics if "," in name), "")
+        value = number(verdict.metrics[key]) if key else None
+        return float(verdict.correct) if value is None else value
 
     def _add_judgements(self, samples: Sequence[Repeat], cluster: str) -> None:
         judged = [(verdict, judgement) for _, verdict, judgement in samples if judgement]
@@ -105,10 +124,38 @@ class Tally:
         if verdict.gold:
             self.golds[verdict.gold] += 1
         for name, value in verdict.metrics.items():
-            if "," in name:
-                self.own[name].append(value)
-            else:
+            if "," not in name:
                 self.means[name].add(value, alone)
+
+    def own_estimate(self, key: str) -> Estimate | None:
+        """lm-eval's number for a "metric,filter", with its interval; None where this task has no such metric.
+
+        A failed request counts as nothing in a share of right answers; what no number stands for is left out elsewhere.
+        """
+        if key not in self.own:
+            return None
+        how = self._aggregations(key) if self._aggregations else None
+        if how is not None and not how.mean:
+            place = (key, len(self.own[key]))
+            if place not in self._drawn:
+                self._drawn[place] = aggregates.estimate(self.own[key], how)
+            return self._drawn[place]
+        if key == self.metric and (how is None or how.higher_is_better):
+            return self.strict.estimate()
+        found = Accumulator()
+        for values in self.own[key]:
+            numbers = [value for value in map(number, values) if value is not None]
+            if numbers:
+                found.add(sum(numbers) / len(numbers))
+        return found.estimate()
+
+    def scale(self, key: str) -> int:
+        """What an lm-eval metric is printed in: 100 for shares, 1 for what has a unit of its own."""
+        how = self._aggregations(key) if self._aggregations else None
+        if how is not None and how.scale is not None:
+            return how.scale
+        values = [value for listed in self.own[key] for one in listed if (value := number(one)) is not None]
+        return 100 if all(0 <= value <= 1 for value in values) else 1
 
     def headline(self) -> tuple[Estimate, str]:
         """The estimate that stands for the task, and whose verdict it is.
@@ -117,17 +164,18 @@ class Tally:
         as wrong until it is asked again, one that was never sent is missing. "reference" where a judge is wanted for
         free text and there was none (grading/reference.py: not comparable with judged scores); else "grader".
         """
+        if found := self.own_estimate(self.metric):
+            return found, "grader"
         if self.judged and self.verdicts.estimate().n:
             return self.verdicts.estimate(), "judge"
         if self.judged and self.references.estimate().n == self.n:
             return self.references.estimate(), "reference"
         return self.strict.estimate(), "grader"
 
-    def summary(self, aggregate: Aggregate | None = None) -> dict[str, Any]:
-        """The task's entry of the `--json` document; scores from 0 to 100.
+    def summary(self) -> dict[str, Any]:
+        """The task's entry of the `--json` document; scores from 0 to 100, but for metrics with a unit of their own.
 
-        `aggregate` is what makes one number of lm-eval's per-sample metrics (`Task.aggregate`). `unsure` and `range` are
-        Doubt's where the score is the grader's, None elsewhere.
+        `unsure` and `range` are Doubt's where the score is the grader's, None elsewhere.
         """
         estimate, verdict_by = self.headline()
         lenient = self.lenient.estimate() if verdict_by == "grader" else estimate  # the grader's own reading or none
@@ -150,7 +198,7 @@ class Tally:
             "design_effect": round(estimate.design_effect, 3),
             "output_tokens_mean": round(self.output_tokens / self.counted_tokens, 1) if self.counted_tokens else None,
             "tokens": {"prompt": self.prompt_tokens, "output": self.output_tokens} if self.counted_tokens else None,
-            "metrics": self._metrics(aggregate),
+            "metrics": self._metrics(),
             "facets": {
                 name: {value: {"n": n, "score": percent(total / n)} for value, (n, total) in sorted(values.items())}
                 for name, values in sorted(self.facets.items())
@@ -162,16 +210,44 @@ class Tally:
                 "failures": dict(self.judge_failures.most_common(ERROR_KINDS)),
                 "unasked": self.unjudged,
             }
-        return entry
+        return entry | (self._own_entry(estimate) if self.own else {})
 
-    def _metrics(self, aggregate: Aggregate | None) -> dict[str, Any]:
+    def _own_entry(self, estimate: Estimate) -> dict[str, Any]:
+        """What differs where lm-eval's own code scores: the metric's name and unit, and nothing lenient beside it."""
+        scale = self.scale(self.metric)
+        score, *ci = (round(scale * value, 4) for value in (estimate.mean, estimate.low, estimate.high))
+        how = self._aggregations(self.metric) if self._aggregations else None
+        return {
+            "score": score,
+            "ci": ci,
+            "lenient": score,
+            "lenient_ci": ci,
+            "metric": self.metric,
+            "scale": scale,
+            "higher_is_better": how is None or how.higher_is_better,
+            # Is the score the mean of what its questions count for, so that two runs can be compared by question?
+            "by_question": scale == 100 and (how is None or how.mean),
+        }
+
+    def _own_metrics(self) -> dict[str, Any]:
+        """lm-eval's number for every "metric,filter", by its own function over all values."""
+        found: dict[str, Any] = {}
+        if self._aggregations is None:
+            return found
+        for key, documents in self.own.items():
+            value = self._aggregations(key).function([one for values in documents for one in values])
+            found[key] = value.item() if hasattr(value, "item") else value
+        return found
+
+    def _metrics(self) -> dict[str, Any]:
         metrics: dict[str, Any] = {}
-        metrics |= _with_interval("acc", self.strict.estimate())
-        metrics |= _with_interval("lenient", self.lenient.estimate())
+        if not self.own:
+            metrics |= _with_interval("acc", self.strict.estimate())
+            metrics |= _with_interval("lenient", self.lenient.estimate())
         metrics |= self._label_metrics()
         for k, passed in sorted(self.passed.items()):
             metrics |= _with_interval(f"pass@{k}", passed.estimate())
-        if self.passed:
+        if self.passed and not self.own:  # lm-eval's verdicts name no answer that could be counted
             metrics |= _with_interval("majority", self.voted.estimate())
         metrics |= self._conversation_metrics()
         clean = self.clean.estimate()
@@ -180,7 +256,7 @@ class Tally:
             metrics["n_without_conflicts"] = clean.n
         if len(self.golds) > 1 or (self.golds and "gold" not in self.golds):
             metrics["gold_hit"] = dict(self.golds)
-        metrics.update(aggregate(self.own) if aggregate and self.own else {})
+        metrics.update(self._own_metrics())
         replies = sum(self.reasons.values())
         for name, values in self.means.items():
             found = values.estimate()

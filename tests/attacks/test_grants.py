@@ -73,6 +73,7 @@ def test_no_key_goes_to_a_server_that_a_file_of_others_names(
     ("flag", "value"),
     [
         ("trust_task_code", True),
+        ("trust_task_data", True),
         ("trust_remote_code", True),
         ("include", ["/tmp"]),  # a name only
         ("base_url", "http://127.0.0.1:9/v1"),

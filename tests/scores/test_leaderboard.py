@@ -286,3 +286,12 @@ def test_two_rows_of_one_name_have_two_keys(tmp_path: Path) -> None:
     run = write_run(tmp_path / "r", "m", tasks={"finqa": make_samples(5, 0.5)})
     keys = [row.key for row in build([run, run], reported=[]).rows]
     assert len(set(keys)) == 2 and any(key.endswith("~2") for key in keys)
+
+
+def test_only_the_cells_of_sample_rows_are_flagged(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "r", "m", tasks={"finqa": make_samples(5, 0.5), "tfns": make_samples(5, 0.5)})
+    results = json.loads((run / "results.json").read_text())
+    results["finbench"]["sampled"] = ["tfns"]
+    (run / "results.json").write_text(json.dumps(results))
+    (row,) = build([run], reported=[]).rows
+    assert {name: cell.flags for name, cell in row.cells.items()} == {"finqa": (), "tfns": ("sample_rows",)}

@@ -39,7 +39,10 @@ MOST_SECONDS = 366 * 86_400.0  # of a Retry-After; longer than any run waits
 
 QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
 COMPLAINT = r"(?i)unsupported|unrecogni[sz]ed|unknown|not supported|not permitted|extra"
-FIELDS = ("temperature", "top_p", "top_k", "repetition_penalty", "presence_penalty", "seed", "stop", "echo", "logprobs")
+FIELDS = (
+    *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
+    *("seed", "stop", "echo", "logprobs"),
+)
 
 
 def _no_constant(name: str) -> float:
@@ -96,6 +99,11 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
             raise EngineError(
                 "chat servers give no log-probabilities of a prompt: run this task with --no-chat, or a local engine"
             )
+        if not request.prompt:
+            raise EngineError(
+                "servers give no log-probability for the first token of a text, so a text without a prompt before it "
+                "cannot be scored there: run this task with a local engine (--engine hf or vllm)"
+            )
         # One token is generated because servers refuse zero; it is cut off again by its offset.
         body |= {"prompt": request.prompt + request.continuation, "echo": True, "logprobs": 1, "max_tokens": 1}
         body |= {"temperature": 0.0, **extra}
@@ -113,6 +121,10 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
         body["repetition_penalty"] = sampling.repetition_penalty
     if sampling.presence_penalty:
         body["presence_penalty"] = sampling.presence_penalty
+    if sampling.frequency_penalty:
+        body["frequency_penalty"] = sampling.frequency_penalty
+    if sampling.min_p or dialect.fills_defaults:
+        body["min_p"] = sampling.min_p
     if sampling.seed is not None:
         body["seed"] = sampling.seed
     if sampling.stop:
