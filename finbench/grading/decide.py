@@ -214,8 +214,8 @@ def _offered_both(scene: Scene) -> Found | None:
         either = len(gap) <= 200 and _ALTERNATIVE.match(gap) and _EITHER.search(gap)
         if not adjacent and not either:
             break
-        if later.where == "cue" and earlier.where == "cue" and not either:
-            break
+        if earlier.where == "cue" and not either:
+            break  # a phrase leads up to its box
         reading = _read(earlier, reader)
         if reading is None or reading.problem or found.reading.problem:
             break

@@ -31,9 +31,11 @@ class Reply:
 
 
 # The marks of thinking of the families of models: <think>, [THINK], ◁think▷, <|begin_of_thought|>, <|START_THINKING|>.
-_THINK = pattern(
-    r"<\s?(?P<a>/?)\s?<thinking>\s?>|\[(?P<b>/?)<thinking>\]|◁(?P<c>/?)<thinking>▷|"
-    r"<\|(?:(?P<d>end(?:_of)?)|(?:begin|start)(?:_of)?)_(?:thought|thinking|think|reasoning)\|>"
+_THINK = re.compile(
+    r"<\|?\s?(?P<a>end(?:_of)?_|/?)\s?[\w:-]{0,20}(?:think|thought|reasoning|reflect|scratchpad)[\w:-]{0,20}\s?\|?>|"
+    r"\[(?P<b>/|END[ _](?:OF[ _])?)?(?:(?:BEGIN|START)[ _](?:OF[ _])?)?(?:THINK|THINKING|THOUGHTS?|REASONING)\]|"
+    r"◁(?P<c>/?)think\w{0,8}▷",
+    re.I,
 )
 # gpt-oss thinks in channels (OpenAI's harmony format); without its special tokens the names of the channels remain.
 _CHANNELS = re.compile(r"\s{0,9}(?:(?:<\|start\|>assistant)?<\|channel\|>|analysis(?=[A-Z\"'(\d]))")

@@ -152,7 +152,7 @@ class ChoiceReader:
         text = self._without_texts(text)
         if explained := _EXPLAINS.match(text):
             text = explained[1]
-        elif left := _LEFT.search(text):
+        elif (left := _LEFT.search(text)) and not _REJECT_AFTER.match(text, left.end()):
             return self._letters([left[1]], whole=explicit_places(claim), fit=2)
         found = _SET.fullmatch(text) if len(text) <= 200 else None
         if found:
