@@ -207,6 +207,9 @@ _CUE_STARTS = (
 )
 
 
+_CUE_CHARACTERS = frozenset("选答案结果论判断回情绪标签分类别项正解え정답")
+
+
 def _cue_matches(text: str) -> Iterator[re.Match[str]]:
     low = text.lower()
     if len(low) != len(text):  # a letter whose lower case is longer
@@ -233,7 +236,7 @@ def _cue_matches(text: str) -> Iterator[re.Match[str]]:
 def _cues(text: str) -> list[Claim]:
     found = []
     matches = _last(_cue_matches(text))
-    if not text.isascii():
+    if not text.isascii() and any(map(text.__contains__, _CUE_CHARACTERS)):
         matches += [match for match in _last(_CUE_HAN.finditer(text)) if not _others(text, match)]
     for match in matches:
         start = match.end()
