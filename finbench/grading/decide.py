@@ -262,11 +262,6 @@ def _revised(text: str, found: Found, reader: Reader) -> Found | None:
     return Found(Reading(problem="no_answer"), found.claim) if match.group("strong") else None
 
 
-def _problem(scene: Scene) -> Found | None:
-    assert scene.found is not None
-    return scene.found if scene.found.reading.problem else None
-
-
 def _restated(scene: Scene) -> Found | None:
     """A plain "Answer:" that opens a derivation: its conclusion counts."""
     found = scene.found
@@ -305,14 +300,12 @@ EXPLICIT: tuple[Row, ...] = (
         r"\boxed{5} or \boxed{6}", "`two_answers`", _offered_both),
     Row("corrected", "a retraction follows", "what stands after it; nothing where nothing follows a strong one",
         "The answer is 4. Wait, it should be 5.", "5", _corrected),
-    Row("unreadable", "the claim gives a range, two values, a refusal", "that problem",
-        r"\boxed{5 or 6}", "`two_answers`", _problem),
     Row("restated", "a plain \"Answer:\" opens a derivation", "the conclusion that follows",
-        "Answer: 3 of the 4 count. Therefore, it is 5.", "5", _restated),
+        "Answer: there are 90 here and 100 there. Therefore, it is 190.", "190", _restated),
     Row("last-word", "a phrase states a number, and one last concluding sentence another that suits as well",
         "the last sentence's",
         "The answer is 4. So in total it is 5.", "5", _last_word),
-    Row("explicit", "a box, answer tag, JSON field, \"####\" or answer phrase says something", "the last of them",
+    Row("explicit", "a box, answer tag, JSON field, \"####\" or answer phrase says something", "the last of them, or its problem",
         r"\boxed{4} is the gross figure, \boxed{5} the net one.", "5", _explicit),
 )  # fmt: skip
 
@@ -532,7 +525,7 @@ PROSE: tuple[Row, ...] = (
     Row("both", "the last sentence calls both values acceptable", "`two_answers`",
         "It is 5. By cost it is 6. Both answers are acceptable.", "`two_answers`", _both),
     Row("announced", "(within `restated`) only what is announced counts", "the last announced",
-        "Answer: 3 of the 4 count. Therefore, it is 5.", "5", _announced_only),
+        "Answer: there are 90 here and 100 there. Therefore, it is 190.", "190", _announced_only),
     Row("cut-off", "the text ends inside a sentence", "an earlier conclusion, else `truncated`",
         "Revenue was 100 and grew to 105. Therefore the growth rate of the company is", "`truncated`", _cut_off),
     Row("concluded", "a sentence begins with \"therefore\", \"so\", 因此, ...",

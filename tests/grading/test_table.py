@@ -31,7 +31,6 @@ OTHERS = [
     ("thinking-on", "The answer is 5. But wait, does that hold? It does.", "explicit"),
     ("offered-both", "\\boxed{0.226} or \\boxed{22.6\\%}", "explicit"),
     ("corrected", "The answer is 4. Let me double check: 2 + 2 = 4, which is correct.", "explicit"),
-    ("unreadable", "\\boxed{5}", "explicit"),
     ("restated", "Final answer: 5. Therefore, all is well.", "explicit"),
     ("last-word", "The answer is 4. So in total it is 4.", "explicit"),
     ("explicit", "It was 4 before. It is 5 now.", "last-sentence"),
