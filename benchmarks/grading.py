@@ -1,11 +1,11 @@
-"""Accuracy, certainty and speed of the grader, per source and beside four others, on labelled outputs, in one run.
+"""Accuracy, certainty and speed of the grader, per source and beside four others, on labelled outputs.
 
     python benchmarks/grading.py [--file LINES.jsonl[.gz]] [--seconds 2] [--by source]
 
 The others are restated from their sources, with the wording of each rule in its docstring; Math-Verify is the package.
 They see the gold and the output only, as they do at home. `--file` takes further labelled lines (those of the line
 protocol with `correct`, or `expected: {correct, extracted}`; rows marked `debatable` are left out). The first table has a line
-per source (the field that `--by` names), with Wilson intervals; only rows that nobody mended the grader from say how good it is.
+per source (the field that `--by` names), with Wilson intervals; only rows that nobody built on say how good it is.
 """
 
 from __future__ import annotations
@@ -106,9 +106,10 @@ def rows_of(files: list[Path]) -> list[Row]:
     """The labelled rows of the files, each with the protocol line it makes."""
     rows = []
     for file in files:
-        opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
-        with opened as lines:
-            rows += [{"file": file.name.partition(".")[0], **json.loads(line)} for line in lines if line.strip()]
+        raw = file.read_bytes()
+        text = (gzip.decompress(raw) if file.suffix == ".gz" else raw).decode("utf-8")
+        name = file.name.partition(".")[0]
+        rows += [{"file": name, **json.loads(line)} for line in text.split("\n") if line.strip()]
     rows = [row for row in rows if isinstance(row.get("output"), str) and not row.get("debatable")]
     for row in rows:
         label = row.get("expected") or row.get("expect") or row

@@ -57,9 +57,10 @@ def idle_rows() -> list[str]:
 def without(section: str, phrase: str | None) -> list[tuple[Any, ...]]:
     """The verdicts of a fresh process whose lexicon lacks a phrase."""
     code = (
-        "import sys, json; sys.path[:0] = [%r, %r]; from finbench.text import lexicon; "
-        "lexicon.sections()[%r].pop(%r, None); sys.path.insert(0, %r); import knockout; print(json.dumps(knockout.verdicts()))"
-    ) % (str(ROOT), str(ROOT / "tests"), section, phrase, str(ROOT / "benchmarks"))
+        f"import sys, json; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests'), str(ROOT / 'benchmarks')]!r}; "
+        f"from finbench.text import lexicon; lexicon.sections()[{section!r}].pop({phrase!r}, None); "
+        "import knockout; print(json.dumps(knockout.verdicts()))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     return [tuple(row) for row in json.loads(done.stdout)] if done.returncode == 0 else []
 
