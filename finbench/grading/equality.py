@@ -142,6 +142,8 @@ def _amounts(quantity: Quantity, asked: Asked) -> list[Point] | str:
         if quantity.currency == "cent" and asked.currency == "USD":
             return [shown.times(_HUNDREDTH, "scale")]
         return "wrong_unit"
+    if quantity.currency == "cent" and not asked.currency:
+        return [shown.times(_HUNDREDTH, "scale"), shown]
     if asked.unit == "ratio" and quantity.currency and not asked.either and asked.sure:
         return "wrong_unit"
     if quantity.noun and asked.noun and quantity.noun != asked.noun:
