@@ -193,6 +193,8 @@ class NumberReader:
         percent = quantity.unit in ("percent", "points", "bp", "mille")
         if unit == "percent":
             return 2 if percent else 0 if quantity.currency or quantity.scale != 1 or quantity.noun else 1
+        if unit in ("amount", "count") and percent and not self.wanted.sure:
+            return 1  # the unit is only guessed
         if unit in ("amount", "count"):
             if percent or quantity.unit == "times":
                 return 0
