@@ -1,6 +1,6 @@
 """What a kill costs: replies kept after SIGKILL at half, bookkeeping of a finished run, memory at both sizes.
 
-    python benchmarks/resume.py [--samples 2000] [--large 200000]
+    python benchmarks/resume.py [--samples 2000] [--large 200000] [--kills 60]
 
 First a served run is killed when half of its samples are answered and continued, once with replies after 20 ms and once with
 replies after a second more or less, which is nearer to a model; then a run of the large size is done with a built-in
@@ -59,7 +59,7 @@ def many_kills(samples: int, kills: int) -> None:
         quiet = {"cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run(finbench_command(server.url, whole, 8), check=True, **quiet)
         server.asked.clear()
-        done = 0
+        done = flying = 0
         while done < kills:
             before, aim = server.total, generator.randint(1, max(1, samples // kills))
             process = subprocess.Popen(finbench_command(server.url, killed_folder, 8), **quiet)
@@ -68,6 +68,7 @@ def many_kills(samples: int, kills: int) -> None:
             time.sleep(generator.random() * 0.3)
             if process.poll() is None:
                 done += 1
+                flying += server.in_flight
             process.send_signal(signal.SIGKILL)
             process.wait()
             if process.returncode == 0:
@@ -76,7 +77,12 @@ def many_kills(samples: int, kills: int) -> None:
         again = sum(count - 1 for count in server.asked.values())
         same = verdicts(whole) == verdicts(killed_folder)
         outcome = "equal" if same else "DIFFER"
-        print(f"| {done} kills, {samples:,} samples | results {outcome} | {again} asked again |", flush=True)
+        size = (killed_folder / "run" / "responses.sqlite").stat().st_size / samples
+        print(
+            f"| {done} kills, {samples:,} samples | results {outcome} | {again} asked again, {flying} were in flight | "
+            f"{size:,.0f} bytes a sample in SQLite |",
+            flush=True,
+        )
 
 
 def verdicts(folder: Path) -> list[tuple[str, str, str]]:
@@ -122,13 +128,13 @@ def large(samples: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=2000)
-    parser.add_argument("--large", type=int, nargs="+", default=[2000, 200000])
+    parser.add_argument("--large", type=int, nargs="*", default=[2000, 200000])
     parser.add_argument("--kills", type=int, default=0, help="also: so many kills at random moments")
     options = parser.parse_args()
-    for latency, sigma in ((0.02, 0.0), (1.0, 0.5)):
+    for latency, sigma in ((0.02, 0.0), (1.0, 0.5)) if options.samples else ():
         killed(options.samples, latency, sigma)
     if options.kills:
-        many_kills(options.samples, options.kills)
+        many_kills(options.samples or 40 * options.kills, options.kills)
     for samples in options.large:
         large(samples)
 

@@ -9,7 +9,6 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finbench.errors import StoreError, run_files
 from finbench.records import Answer, Document, Gold, Grade
 from finbench.sanitize import shown, slug
 
@@ -87,15 +86,10 @@ def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load(folder: str | Path) -> Run:
-    """The run in a folder; StoreError when there is none."""
-    path = Path(folder) / "results.json"
-    with run_files(path):
-        try:
-            return Run(Path(folder), json.loads(path.read_text(encoding="utf-8"))["finbench"])
-        except OSError as err:
-            raise StoreError(
-                f"{folder}: holds no results.json of a run ({err.strerror}); `finbench run` makes one"
-            ) from err
+    """The run in a folder; StoreError where its files are missing or were changed."""
+    from finbench.scores.samples import read_results
+
+    return Run(Path(folder), read_results(Path(folder))[1])
 
 
 PATHS = ("output", "reports", "prices")  # settings that may be given as text

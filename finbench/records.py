@@ -120,6 +120,22 @@ class Sampling:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    min_p: float = 0.0  # least probability, as a share of the likeliest token's; 0: no limit
+    frequency_penalty: float = 0.0
+
+    def stated(self) -> dict[str, Any]:
+        """The fields by name, for hashes and stores; those in ADDED only where they say something.
+
+        >>> "min_p" in Sampling().stated(), Sampling(min_p=0.1).stated()["min_p"]
+        (False, 0.1)
+        """
+        fields = fields_of(self)
+        return {name: value for name, value in fields.items() if name not in ADDED or value}
+
+
+# Fields of Sampling that came after the first stores were written: left out of hashes while they change nothing, so that
+# the requests of older runs keep their ids and the runs go on.
+ADDED = frozenset({"min_p", "frequency_penalty"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +152,7 @@ class Request:
 
     With chat, `messages` holds the turns; without (`--no-chat`, base models), `prompt` holds the text and `messages`
     is empty. For `kind="loglikelihood"`, `continuation` is the text to be scored after the prompt, and `part` counts
-    the choices of one document.
+    the choices of one document; `whole` says that it is a text by itself, which has no prompt and may be long.
     """
 
     id: str
@@ -148,6 +164,7 @@ class Request:
     part: int = 0
     kind: Literal["generate", "loglikelihood"] = "generate"
     continuation: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,4 +232,6 @@ def text_hash(text: str) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, Sampling):
+        return value.stated()
     return asdict(value)  # type: ignore[call-overload]  # dataclass instances only; anything else raises TypeError

@@ -21,7 +21,14 @@ def raw(name: str, prompt: str, **fields: Any) -> Request:
 
 
 def engine(server: FakeServer | str, **settings: Any) -> OpenAIEngine:
-    quick = {"backoff": 0.002, "probe_every": 0.01, "connect_wait": 0.3, "timeout": 10.0, "max_wait": 5.0, "retries": 3}
+    quick = {
+        "backoff": 0.002,
+        "probe_every": 0.01,
+        "connect_wait": 0.3,
+        "timeout": 10.0,
+        "max_wait": 60.0,
+        "retries": 3,
+    }
     return OpenAIEngine("fake", server if isinstance(server, str) else server.url, **{**quick, **settings})
 
 

@@ -90,12 +90,14 @@ class FakeServer:
         port: int = 0,
         log: str = "",
         seed: int = 0,
+        reshape: Callable[[dict[str, Any]], dict[str, Any]] = dict,  # the last word on the body of a good reply
     ) -> None:
         assert mode in MODES, f"unknown mode {mode}; one of {MODES}"
         self.mode, self.every, self.faults, self.after, self.span = mode, every, faults, after, span
         self.latency, self.sigma, self.retry_after, self.default = latency, sigma, retry_after, default
         self.models, self.owned_by, self.away, self.key, self.port, self.seed = models, owned_by, away, key, port, seed
         self.pick = answers if callable(answers) else _lookup(answers)
+        self.reshape = reshape
         self.asked: Counter[str] = Counter()  # prompt -> how often
         self.bodies: list[dict[str, Any]] = []  # the last 1,000 bodies received
         self.paths: Counter[str] = Counter()
@@ -310,7 +312,8 @@ class _Connection(asyncio.Protocol):
             if body.get("echo") and body.get("logprobs") and mode != "no-logprobs":
                 choice["logprobs"] = _logprobs(prompt)
         name = "someone-else" if mode == "other-model" else body.get("model")
-        return json.dumps({"id": f"r{server.total}", "model": name, "choices": [choice], "usage": usage}).encode()
+        body = {"id": f"r{server.total}", "model": name, "choices": [choice], "usage": usage}
+        return json.dumps(server.reshape(body)).encode()
 
     def reply(self, payload: bytes, status: int = 200, extra: str = "") -> None:
         self.transport.write(_head(status, len(payload), extra) + payload)

@@ -1,16 +1,24 @@
-"""The five benchmarks through lm-eval's own evaluation and through finbench: the same prompts, settings and scores."""
+"""Tasks through lm-eval's own evaluation and through finbench: the same prompts, settings, replies and scores.
+
+The five benchmarks on their sample rows; then every shape of task of benchmarks/parity.py, which brings its own scoring.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
+import math
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from finbench.runs import execute
+from finbench.runs import execute, rescore
 from finbench.runs.execute import Settings
+from finbench.scores import compare
 from finbench.tasks import load
 from finbench.tasks.task import Asking
 
@@ -97,12 +105,23 @@ def test_every_sample_has_the_same_prompt_and_the_same_scores(upstream: dict[str
 def test_aggregates_are_the_same(upstream: dict[str, Any], ours: Path) -> None:
     results = json.loads((ours / "results.json").read_text("utf-8"))["results"]
     for name in leaves():
-        for metric in ("acc,none", "lenient,none"):
-            if name.startswith("finance_instruct") and metric == "acc,none":
-                continue  # its headline there is the reference score, which has a metric of its own in lm-eval
+        own = ("reference,none",) if name.startswith("finance_instruct") else ()
+        for metric in ("acc,none", "lenient,none", *own):
             assert results[name][metric] == pytest.approx(upstream["results"][name][metric], abs=1e-6), (name, metric)
     for name in ("tfns", "tfns_paper"):
         assert results[name]["macro_f1,none"] == pytest.approx(upstream["results"][name]["macro_f1,none"], abs=1e-6)
+    mine, theirs = (found["finance_instruct"]["reference,none"] for found in (results, upstream["results"]))
+    assert mine == pytest.approx(theirs, abs=1e-6)
+
+
+def test_groups_and_their_sub_groups_are_the_same(upstream: dict[str, Any], ours: Path) -> None:
+    found = json.loads((ours / "results.json").read_text("utf-8"))
+    assert found["group_subtasks"] == upstream["group_subtasks"]
+    assert set(found["groups"]) == set(upstream["groups"]) and "ant_finance_understanding" in found["groups"]
+    for name, entry in upstream["groups"].items():
+        assert found["groups"][name]["sample_len"] == entry["sample_len"]
+        for metric in ("acc,none", "lenient,none"):
+            assert found["groups"][name][metric] == pytest.approx(entry[metric], abs=1e-6), (name, metric)
 
 
 def test_generation_settings_are_the_same(upstream: dict[str, Any], ours: Path) -> None:
@@ -113,3 +132,116 @@ def test_generation_settings_are_the_same(upstream: dict[str, Any], ours: Path) 
         assert mine["max_tokens"] == theirs["max_gen_toks"]
         assert mine["temperature"] == (theirs.get("temperature", 0.0) if theirs.get("do_sample") else 0.0)
         assert mine["top_p"] == theirs.get("top_p", 1.0) and list(mine["stop"]) == theirs["until"]
+
+
+# -- tasks with their own scoring ------------------------------------------------------------------------------------
+
+HEADLINES = {  # name -> metric, printed in points of 100 or in its own unit
+    "two_filters": ("exact_match,strict-match", 100),
+    "majority": ("exact_match,maj@8", 100),
+    "drawn_examples": ("exact_match,n", 100),
+    "fixed_choices": ("f1,none", 100),
+    "prompt_per_choice": ("acc,none", 100),
+    "many_targets": ("exact_match,n", 100),
+    "likelihood": ("perplexity,none", 1),
+    "rolling": ("word_perplexity,none", 1),
+    "fractional": ("token_f1,none", 100),
+    "corpus": ("bleu,none", 1),
+    "own_results": ("overlap,none", 1),
+    "by_size": ("acc", 100),
+    "by_task": ("acc", 100),
+    "of_filters": ("exact_match", 100),
+}
+SHAPES = sorted({*HEADLINES, "list_choices", "made_choices", "mutual_information", "index_target", "processed"})
+
+
+def benchmark() -> ModuleType:
+    path = Path(__file__).parent.parent / "benchmarks" / "parity.py"
+    spec = importlib.util.spec_from_file_location("parity", path)
+    assert spec and spec.loader
+    module = sys.modules["parity"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "chat"])
+def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """lm-eval's results and a finbench run of the same tasks with the same model."""
+    parity = benchmark()
+    root = tmp_path_factory.mktemp("shapes")
+    folder = root / "tasks"  # what lies below it is consented to by its content: the run and the cache lie elsewhere
+    folder.mkdir()
+    names = parity.write(folder)
+    chosen = list(parity.CHAT) if request.param else names
+    ours = parity.ours(folder, chosen, root / "run", chat=request.param)  # first: it consents to the Python there
+    theirs = parity.theirs(folder, chosen, chat=request.param)
+    return {
+        "parity": parity,
+        "theirs": theirs,
+        "ours": ours,
+        "folder": folder,
+        "run": root / "run",
+        "names": chosen,
+        "chat": request.param,
+    }
+
+
+def test_every_number_of_every_shape_is_lm_evals(both: dict[str, Any]) -> None:
+    rows = list(both["parity"].compared(both["theirs"], both["ours"]))
+    assert [row for row in rows if row.difference != 0] == []
+    assert {row.task for row in rows} >= set(both["parity"].CHAT if both["chat"] else SHAPES)
+    assert len({row.ours for row in rows}) > len(rows) / 3, "the model has to be right sometimes"
+
+
+def test_every_sample_of_every_shape_has_lm_evals_prompt_replies_and_metrics(both: dict[str, Any]) -> None:
+    run = both["run"]
+    assert both["parity"].samples_differ(both["theirs"], run, chat=both["chat"]) == []
+
+
+def test_the_headline_is_lm_evals_first_metric_with_an_interval_around_it(both: dict[str, Any]) -> None:
+    entries = both["ours"]["finbench"]["tasks"]
+    assert set(entries) == set(both["names"])
+    for name, entry in entries.items():
+        metric, scale = HEADLINES[name]
+        key = (
+            metric if "," in metric else next(k for k in both["theirs"]["results"][name] if k.startswith(f"{metric},"))
+        )
+        assert (entry["metric"], entry["scale"]) == (metric, scale)
+        assert entry["score"] == pytest.approx(scale * both["theirs"]["results"][name][key], abs=1e-4), name
+        low, high = entry["ci"]
+        assert low < entry["score"] < high and not math.isinf(high - low), name
+
+
+def test_groups_have_lm_evals_children_and_sizes(both: dict[str, Any]) -> None:
+    assert both["ours"]["group_subtasks"] == both["theirs"]["group_subtasks"]
+    for name, entry in both["theirs"].get("groups", {}).items():
+        assert both["ours"]["groups"][name]["sample_len"] == entry["sample_len"]
+    if not both["chat"]:
+        assert "by_task::inner" in both["ours"]["groups"]
+
+
+def test_a_second_run_asks_nothing_and_says_the_same(both: dict[str, Any]) -> None:
+    again = both["parity"].ours(both["folder"], both["names"], both["run"], chat=both["chat"])
+    assert again["results"] == both["ours"]["results"]
+
+
+def test_only_scores_that_are_means_over_questions_are_compared_by_question(both: dict[str, Any]) -> None:
+    run = both["run"]
+    (pair,) = compare.compare([run, run]).pairs
+    gaps = {task.task: task.gap for task in pair.tasks}
+    entries = both["ours"]["finbench"]["tasks"]
+    assert {name for name, gap in gaps.items() if gap is None} == {
+        n for n, e in entries.items() if not e["by_question"]
+    }
+    for name, gap in gaps.items():
+        assert gap is None or gap.first == pytest.approx(entries[name]["score"], abs=1e-3), name
+    if not both["chat"]:
+        assert gaps["corpus"] is gaps["fixed_choices"] is gaps["by_task"] is None
+        assert gaps["fractional"] and gaps["majority"] and gaps["by_size"]
+
+
+def test_scoring_the_run_again_keeps_lm_evals_numbers(both: dict[str, Any]) -> None:
+    document, changed = rescore.rescore(both["run"])
+    assert changed == 0
+    for name, entry in both["ours"]["finbench"]["tasks"].items():
+        assert document["tasks"][name]["score"] == entry["score"] and document["tasks"][name]["ci"] == entry["ci"]

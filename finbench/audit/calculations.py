@@ -1,7 +1,7 @@
 """Stated calculations: what a text claims to have computed, and whether it did.
 
 "5,829 - 5,735 = 94", `\\frac{94}{5735} \\approx 1.64\\%`, "94 divided by 5,735 is 0.0164", chains a = b = c. Each claim is
-computed again, exactly. Model text is never evaluated as code: `text.arithmetic` builds a bounded tree.
+computed again, exactly. Model text is never evaluated as code: text/arithmetic.py builds a bounded tree of arithmetic.
 """
 
 from __future__ import annotations

@@ -250,7 +250,7 @@ def _beside_no_other(tokens: list[Token], first: bool) -> list[Token]:
 
 
 def _spelled(tokens: list[Token]) -> list[tuple[str, str]]:
-    """The tokens as `arithmetic.tree_of` wants them; a fraction as a quotient of two brackets, itself in brackets."""
+    """The tokens as text/arithmetic.py wants them; a fraction as a quotient of two brackets, itself in brackets."""
     spelled: list[tuple[str, str]] = []
     opened: list[str] = []  # what each open bracket is: "" plain, "upper" or "lower" part of a fraction
     expected = ""

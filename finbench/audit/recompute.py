@@ -54,7 +54,7 @@ def _values(side: EquationSide, numbers: Sequence[Number], *, scaled: bool = Tru
 def _ratio(tree: Tree, values: Mapping[str, Ratio]) -> Ratio | None:
     """The exact value of a tree as a quotient of integers, its denominator above zero; None where it has none.
 
-    `Fraction` would reduce after every step, which takes longer than all else here; roots and powers go to `text.arithmetic`.
+    `Fraction` would reduce after every step, which takes longer than all else here; roots and powers go to text/arithmetic.py.
     """
     kind = tree[0]
     if kind == "sym":

@@ -198,9 +198,7 @@ def compare(tree: Tree, gold: GoldProgram, correct: bool) -> Match:
     """
     if _numbers(tree) == gold.numbers and _ordered(tree) == gold.ordered:
         return "exact"
-    ratio = _ratio(
-        arithmetic.evaluate(tree), gold.value
-    )  # the numbers as they are: most differing programs differ here
+    ratio = _ratio(arithmetic.evaluate(tree), gold.value)  # the page's numbers: most differing programs differ here
     if ratio is None or (abs(ratio) if correct else ratio) not in _POWERS:
         return "different"
     digits = _replaced(tree, gold.tree)

@@ -15,11 +15,10 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-from finbench.cli.arguments import Parser
-from finbench.errors import FinbenchError, UsageError
+from finbench.cli.arguments import Parser, read_file
+from finbench.errors import FinbenchError, StoreError
+from finbench.sanitize import redact, secrets_in
 
 COMMANDS = {
     "run": "run a model on benchmarks and compare",
@@ -76,52 +75,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not chosen:
             top.print_help()
             return 2
-        if getattr(args, "config", None):
-            args = _with_config(top, words, args.config)
-        return int(args.main(args))
+        return int(args.main(_with_files(top, words, args)))
     except FinbenchError as err:
         if "--debug" in words:
             raise
-        _say(f"finbench: {err}")
+        _say(redact(f"finbench: {err}", secrets_in(words)))
         return err.exit_code
     except BrokenPipeError:  # `finbench ... | head`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as err:  # a full disk, a folder that is gone or that nobody may write to, wherever it shows
+        if "--debug" in words:
+            raise
+        where = f"{err.filename}: " if err.filename else ""
+        _say(f"finbench: {where}{err.strerror or err}; what was stored is kept, the same command continues")
+        return StoreError.exit_code
     except KeyboardInterrupt:
         _say("finbench: stopped; everything answered so far is kept, the same command continues")
         return 130
 
 
-def _with_config(top: argparse.ArgumentParser, words: Sequence[str], path: Path) -> argparse.Namespace:
-    """Parse again with the values of a YAML file as defaults, so that flags win over it."""
-    import yaml
-
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise UsageError(f"{path}: cannot be read as YAML ({err})") from err
-    if not isinstance(given, dict):
-        raise UsageError(f"{path}: holds {type(given).__name__}, expected flags as keys, such as `model: NAME`")
+def _with_files(top: argparse.ArgumentParser, words: Sequence[str], args: argparse.Namespace) -> argparse.Namespace:
+    """Parse again with the values of `--resume` and `--config` as defaults, so that flags win over both."""
+    files = [args.resume / "config.yaml"] if getattr(args, "resume", None) else []
+    files += [args.config] if getattr(args, "config", None) else []
+    if not files:
+        return args
     command = _subparser(top, words)
-    actions: dict[str, Any] = {action.dest: action for action in command._actions}
-    for key, value in given.items():
-        name = str(key).replace("-", "_").lstrip("_")
-        if name not in actions:
-            raise UsageError(
-                f"{path}: unknown key {key!r}; keys are the flags of `finbench {command.prog.split()[-1]}`"
-            )
-        action = actions[name]
-        if isinstance(action, argparse._AppendAction) and not isinstance(value, list):
-            value = [value]
-        if name == "tasks" and isinstance(value, list):
-            value = ",".join(map(str, value))
-        if action.choices and value not in action.choices:
-            raise UsageError(f"{path}: {key} is {value!r}, choose from {', '.join(map(str, action.choices))}")
-        try:
-            value = action.type(value) if action.type and value is not None and not isinstance(value, list) else value
-        except (TypeError, ValueError) as err:
-            raise UsageError(f"{path}: {key} is {value!r} ({err})") from err
-        command.set_defaults(**{name: value})
+    for path in files:
+        command.set_defaults(**read_file(command, args, path))
     return top.parse_args(list(words))
 
 

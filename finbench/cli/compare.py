@@ -32,8 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Compare; the exit code."""
-    from finbench.cli.files import write
-    from finbench.errors import UsageError
+    from finbench.errors import UsageError, writing
     from finbench.pages import comparison, report
     from finbench.scores import compare
 
@@ -41,7 +40,8 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError("compare takes two run folders or more; the first is the reference")
     found = compare.compare(args.runs)
     if args.html:
-        write(args.html, report.comparison_html(found))
+        with writing(args.html):
+            args.html.write_text(report.comparison_html(found), encoding="utf-8")
     if args.json:
         print(json.dumps(compare.to_json(found)))
     elif args.markdown:

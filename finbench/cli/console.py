@@ -12,6 +12,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from finbench.records import RIGHT_REASONS, Grade, Response
 from finbench.sanitize import shown, slug
+from finbench.scores import averages
+from finbench.scores.tally import judge_gaps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -151,6 +153,16 @@ def show_outcome(plan: Plan, outcome: Outcome, files: Sequence[Path]) -> None:
     out.print(f"next: finbench compare {shown(outcome.folder)} OTHER_RUN, or finbench leaderboard build")
 
 
+def show_list(lines: Sequence[str], what: str, most: int = 20) -> None:
+    """Lines about a file on standard error, the first ones in full, under a heading with their number; nothing for none."""
+    if lines:
+        print(f"{len(lines):,} {what}", file=sys.stderr)
+    for line in lines[:most]:
+        print(f"  {shown(line)}", file=sys.stderr)
+    if len(lines) > most:
+        print(f"  ... and {len(lines) - most:,} more", file=sys.stderr)
+
+
 def show_results(document: Mapping[str, Any], folder: Path | None = None) -> None:
     """The tables of a `--json` document: per task, then beside the reported rows; `folder` says why requests failed."""
     out = console(sys.stdout)
@@ -162,10 +174,24 @@ def show_results(document: Mapping[str, Any], folder: Path | None = None) -> Non
     average = document["average"]
     if average:
         rows.append(("average of five", "", f"{average['score']:.1f}", _interval(out, average["ci"]), *[""] * 4))
+    elif part := document.get("comparable_average"):
+        rows.append((averages.mean_name(part), "", f"{part['score']:.1f}", _interval(out, part["ci"]), *[""] * 4))
     draw(out, heads, rows, title)
     _show_reported(document, out)
-    for sentence in failures(document) + (failed_requests(folder, document) if folder else []):
+    for note in document.get("notes", ()):
+        out.print(f"note: {shown(note)}")
+    for sentence in gaps(document) + failures(document) + (failed_requests(folder, document) if folder else []):
         out.print(sentence)
+
+
+def gaps(document: Mapping[str, Any]) -> list[str]:
+    """What a number is not: why there is no average of five, and which replies the judge has no verdict on."""
+    part = document.get("comparable_average")
+    out = [shown(averages.in_words(part))] if part else []
+    for name, entry in document["tasks"].items():
+        if lost := judge_gaps(entry):
+            out.append(f"{shown(name)}, judge: {shown(lost)}: the same command asks again")
+    return out
 
 
 def _result(out: Console, name: str, entry: Mapping[str, Any], document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -251,13 +277,18 @@ def _show_reported(document: Mapping[str, Any], out: Console) -> None:
     columns = [name for name in document["tasks"] if any(name in row["cells"] for row in rows)]
     if not columns:
         return
-    heads = ("model", *(_heading(out, shown(name.removesuffix("_paper"))) for name in columns), "average")
-    average = document["average"]
+    key = "average" if document["average"] or not document.get("comparable_average") else "comparable_average"
+    average = document.get(key)
+    heads = (
+        "model",
+        *(_heading(out, shown(name.removesuffix("_paper"))) for name in columns),
+        averages.mean_name(average),
+    )
     ours = [_with_half_width(out, document["tasks"][name]) for name in columns]
     lines = [(f"{shown(document['model'])} (measured)", *ours, _with_half_width(out, average) if average else "")]
     for row in rows:
         cells = [_reported_cell(row["cells"].get(name)) for name in columns]
-        lines.append((shown(row["model"]), *cells, _reported_cell(row["average"])))
+        lines.append((shown(row["model"]), *cells, _reported_cell(row.get(key))))
     out.print()
     draw(out, heads, lines, "Beside published results (reported, not measured here)")
     out.print("+ we are higher, - lower, = not distinguishable at 95 %; * a printed value with a known flag")
@@ -270,6 +301,8 @@ def _show_reported(document: Mapping[str, Any], out: Console) -> None:
         for name in columns:
             if name in row["cells"]:
                 out.print(f"{shown(name)}: {shown(row['cells'][name]['sentence'])}")
+        if row.get(key):
+            out.print(f"{averages.mean_name(average)} ({row.get(key)['printed']}): {shown(row.get(key)['sentence'])}")
     if document["protocol"] == "finbench":
         out.print("protocols differ: these rows come from the paper's own evaluation; --protocol paper is nearer to it")
 

@@ -113,9 +113,9 @@ def _say(text: str) -> None:
 
 def _list(args: argparse.Namespace) -> int:
     from finbench.sanitize import shown
-    from finbench.tasks import packs
+    from finbench.tasks import download
 
-    holdings = packs.inventory(args.data)
+    holdings = download.inventory(args.data)
     if args.json:
         listed = [{**asdict(holding), "found": str(holding.found) if holding.found else None} for holding in holdings]
         print(json.dumps({"schema": 1, "datasets": listed}))
@@ -129,7 +129,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def _fetch(args: argparse.Namespace) -> int:
     from finbench.errors import UsageError
-    from finbench.tasks import data_files, packs
+    from finbench.tasks import data_files, download
 
     known = data_files.datasets()
     wanted = list(known) if "all" in args.datasets else list(dict.fromkeys(args.datasets))
@@ -140,7 +140,7 @@ def _fetch(args: argparse.Namespace) -> int:
     for name in wanted:
         files = [file for file in data_files.pinned() if file.dataset == name and file.url]
         _say(f"{name}: {len(files)} file{'s' if len(files) != 1 else ''}, {_size(files)} ...")
-        paths = packs.fetch(name, args.into)
+        paths = download.fetch(name, args.into)
         fetched += [str(path) for path in paths]
         _say(f"{name}: in place and checked")
     if args.json:
@@ -160,14 +160,14 @@ def _verify(args: argparse.Namespace) -> int:
     import os
 
     from finbench.sanitize import shown
-    from finbench.tasks import data_files, packs
+    from finbench.tasks import archive, data_files
 
     chosen = os.environ.get("FINBENCH_DATA")
     path = args.path or (Path(chosen) if chosen and chosen != data_files.SAMPLE else data_files.cache_dir())
     if args.path is None and not path.is_dir():
         _say(f"{path}: there is no data yet; finbench data fetch NAME, or finbench data unpack PACK")
         return 1
-    verdicts = packs.verify(path)
+    verdicts = archive.verify(path)
     damaged = [verdict for verdict in verdicts if verdict.status == "damaged"]
     if args.json:
         print(json.dumps({"schema": 1, "path": str(path), "files": [asdict(verdict) for verdict in verdicts]}))
@@ -181,11 +181,11 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _pack(args: argparse.Namespace) -> int:
-    from finbench.tasks import packs
+    from finbench.tasks import archive
 
     names = [name.strip() for name in args.tasks.split(",") if name.strip()]
     _say(f"reading and checking the rows of {', '.join(names)} ...")
-    packed = packs.pack(names, args.output, data=args.data)
+    packed = archive.pack(names, args.output, data=args.data)
     size = args.output.stat().st_size
     if args.json:
         print(json.dumps({"schema": 1, "pack": str(args.output), "bytes": size, "files": packed}))
@@ -196,9 +196,9 @@ def _pack(args: argparse.Namespace) -> int:
 
 
 def _unpack(args: argparse.Namespace) -> int:
-    from finbench.tasks import data_files, packs
+    from finbench.tasks import archive, data_files
 
-    placed = packs.unpack(args.pack, args.into)
+    placed = archive.unpack(args.pack, args.into)
     if args.json:
         print(json.dumps({"schema": 1, "files": [str(path) for path in placed]}))
     else:

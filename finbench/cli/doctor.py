@@ -53,7 +53,7 @@ LOW_DISK = 20e9  # bytes; the weights of a 7B model in bfloat16 take 15 GB
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Probe:
     """One thing looked at. "broken": no run works; "missing": some do not; "fix" is a command, or empty."""
 
     what: str
@@ -87,7 +87,7 @@ def main(args: argparse.Namespace) -> int:
     return 1 if any(finding.status == "broken" for finding in findings) else 0
 
 
-def examine(*, network: bool = False) -> Iterator[Finding]:
+def examine(*, network: bool = False) -> Iterator[Probe]:
     """Every finding, cheapest first. No heavy package is imported."""
     yield _python()
     yield from _packages()
@@ -96,40 +96,40 @@ def examine(*, network: bool = False) -> Iterator[Finding]:
     yield from _data()
     for key in KEYS:
         present = bool(os.environ.get(key, "").strip())
-        yield Finding(key, "ok" if present else "missing", "set" if present else "not set",
+        yield Probe(key, "ok" if present else "missing", "set" if present else "not set",
                       "" if present else f"export {key}=...   (only for servers that ask for it)")  # fmt: skip
     for name in SETTINGS:
         if name in os.environ:
-            yield Finding(name, "ok", os.environ[name])
+            yield Probe(name, "ok", os.environ[name])
     if network:
         yield from map(_reached, HOSTS)
 
 
-def _python() -> Finding:
+def _python() -> Probe:
     version = f"{platform.python_version()} at {sys.executable}, {platform.system()} {platform.machine()}"
-    return Finding("Python", "ok", version)
+    return Probe("Python", "ok", version)
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Probe]:
     from finbench import __version__
 
-    yield Finding("finbench", "ok", f"{__version__} at {Path(__file__).parent.parent}")
+    yield Probe("finbench", "ok", f"{__version__} at {Path(__file__).parent.parent}")
     for name in REQUIRED:
         version = _version(name)
         if version is None:
-            yield Finding(name, "broken", "not installed", "pip install --upgrade finbench")
+            yield Probe(name, "broken", "not installed", "pip install --upgrade finbench")
         elif name == "lm-eval" and not version.startswith("0.4."):
-            yield Finding(
+            yield Probe(
                 name,
                 "broken",
                 f"{version}: finbench works with 0.4.13 and later of 0.4",
                 "pip install 'lm-eval>=0.4.13,<0.5'",
             )
         else:
-            yield Finding(name, "ok", version)
+            yield Probe(name, "ok", version)
     for name, fix in OPTIONAL.items():
         version = _version(name)
-        yield Finding(name, "ok", version) if version else Finding(name, "missing", "not installed", fix)
+        yield Probe(name, "ok", version) if version else Probe(name, "missing", "not installed", fix)
 
 
 def _version(name: str) -> str | None:
@@ -139,25 +139,25 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _gpu() -> Finding:
+def _gpu() -> Probe:
     """From nvidia-smi; torch is not imported for it (seconds, and it would take GPU memory)."""
     program = shutil.which("nvidia-smi")
     if program is None:
         how = "use --base-url URL for a server elsewhere, or the built-in baselines"
         built = " (torch is installed)" if util.find_spec("torch") else ""
-        return Finding("GPU", "missing", f"no nvidia-smi here{built}", how)
+        return Probe("GPU", "missing", f"no nvidia-smi here{built}", how)
     query = [program, "--query-gpu=name,memory.total,memory.used,driver_version", "--format=csv,noheader"]
     try:
         done = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as err:
-        return Finding("GPU", "missing", f"nvidia-smi does not answer ({err})", "check the driver: nvidia-smi")
+        return Probe("GPU", "missing", f"nvidia-smi does not answer ({err})", "check the driver: nvidia-smi")
     if done.returncode != 0:
-        return Finding("GPU", "missing", (done.stdout or done.stderr).strip()[:300], "check the driver: nvidia-smi")
+        return Probe("GPU", "missing", (done.stdout or done.stderr).strip()[:300], "check the driver: nvidia-smi")
     cards = "; ".join(line.strip() for line in done.stdout.splitlines() if line.strip())
-    return Finding("GPU", "ok", f"{cards} (name, memory, used, driver)")
+    return Probe("GPU", "ok", f"{cards} (name, memory, used, driver)")
 
 
-def _disk() -> Iterator[Finding]:
+def _disk() -> Iterator[Probe]:
     from finbench.tasks import data_files
 
     hub = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
@@ -167,44 +167,44 @@ def _disk() -> Iterator[Finding]:
             there = there.parent
         free = shutil.disk_usage(there).free
         if not os.access(there, os.W_OK):
-            yield Finding(
+            yield Probe(
                 what, "missing", f"{there} cannot be written to", "choose another folder with --output, or set HF_HOME"
             )
         elif what == "disk: models" and free < LOW_DISK:
-            yield Finding(what, "missing", f"{free / 1e9:,.0f} GB free at {there}", "export HF_HOME=/a/larger/disk")
+            yield Probe(what, "missing", f"{free / 1e9:,.0f} GB free at {there}", "export HF_HOME=/a/larger/disk")
         else:
-            yield Finding(what, "ok", f"{free / 1e9:,.0f} GB free at {there}")
+            yield Probe(what, "ok", f"{free / 1e9:,.0f} GB free at {there}")
 
 
-def _data() -> Iterator[Finding]:
+def _data() -> Iterator[Probe]:
     from finbench.errors import FinbenchError
-    from finbench.tasks import packs
+    from finbench.tasks import download
 
     try:
-        holdings = packs.inventory()
+        holdings = download.inventory()
     except FinbenchError as err:  # FINBENCH_DATA names something unusable
-        yield Finding("data", "missing", str(err), "finbench data list")
+        yield Probe("data", "missing", str(err), "finbench data list")
         return
     for holding in holdings:
         what = f"data: {holding.dataset}"
         if holding.found:
-            yield Finding(what, "ok", str(holding.found))
+            yield Probe(what, "ok", str(holding.found))
         else:
-            yield Finding(
+            yield Probe(
                 what, "missing", "not found; --data sample works without", f"finbench data fetch {holding.dataset}"
             )
 
 
-def _reached(url: str) -> Finding:
+def _reached(url: str) -> Probe:
     import urllib.error
     import urllib.request
 
     request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "finbench"})  # noqa: S310 -- HOSTS, https
     try:
         with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310
-            return Finding(f"network: {url}", "ok", f"answers with {reply.status}")
+            return Probe(f"network: {url}", "ok", f"answers with {reply.status}")
     except urllib.error.HTTPError as err:
-        return Finding(f"network: {url}", "ok", f"answers with {err.code}")
+        return Probe(f"network: {url}", "ok", f"answers with {err.code}")
     except (OSError, ValueError) as err:
         fix = "set https_proxy, or carry the data over: finbench data pack"
-        return Finding(f"network: {url}", "missing", f"cannot be reached ({err})", fix)
+        return Probe(f"network: {url}", "missing", f"cannot be reached ({err})", fix)

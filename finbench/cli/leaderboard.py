@@ -53,8 +53,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Build; the exit code."""
-    from finbench.cli.files import write, writing
-    from finbench.errors import NothingSelected
+    from finbench.errors import NothingSelected, writing
     from finbench.pages import leaderboard
     from finbench.sanitize import shown
 
@@ -68,7 +67,9 @@ def main(args: argparse.Namespace) -> int:
     for flag, (ending, _) in EXPORTS.items():
         path: Path | None = getattr(args, flag)
         if path:
-            write(path, built.exports[ending])
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(built.exports[ending], encoding="utf-8", newline="\n")
             print(shown(path))
     return 0
 

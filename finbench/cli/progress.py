@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from finbench.cli.console import console, grouped
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
 LIVE_INTERVAL = 0.25
+WAITING = 2.0  # seconds without a reply before a terminal says so
 # Below this many replies a line counts instead of estimating: the normal interval is then wider than 22 points to a side,
 # and its formula, which needs about ten right and ten wrong ones, says nothing (Brown, Cai and DasGupta 2001).
 ESTIMATE_FROM = 20
@@ -33,6 +36,8 @@ class Progress:
         self._owner = {member: name for name, members in grouped(plan) for member in members}
         self._started = self._shown = time.monotonic()
         self._stage = ""
+        self._state: Callable[[], str] = str  # what the engine says of itself while it is waited for
+        self._over = threading.Event()
         self._tokens = 0
         live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
         self._live: Any = None
@@ -44,9 +49,12 @@ class Progress:
     def __enter__(self) -> Progress:
         if self._live:
             self._live.start()
+        if not self._quiet:
+            threading.Thread(target=self._beat, name="finbench-heartbeat", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         if self._live:
             self._live.stop()
 
@@ -55,6 +63,21 @@ class Progress:
         self._stage = text
         if text != "asking":
             self._say(f"{text} ...")
+
+    def watch(self, state: Callable[[], str]) -> None:
+        """`state` tells in a line what the engine is at; it is asked from another thread while no reply comes."""
+        self._state = state
+
+    def _beat(self) -> None:
+        """Signs of life while the run waits: how long, for what, and what the engine says of it."""
+        since = self._shown
+        while not self._over.wait(1.0 if self._live else PLAIN_INTERVAL):
+            waited = time.monotonic() - self._shown
+            if self._shown == since and waited >= (WAITING if self._live else PLAIN_INTERVAL):
+                state = self._state()
+                words = f"{self._stage or 'starting'}, {_duration(waited)} without a reply"
+                self._say(f"{words}: {state}" if state else words)
+            since = self._shown
 
     def reply(self, task: str, verdict: Grade | None, response: Response) -> None:
         """One more reply is graded and kept."""

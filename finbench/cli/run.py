@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from finbench.cli.arguments import Once, number
+from finbench.cli.arguments import Once, number, write_file
 from finbench.errors import UsageError
+from finbench.sanitize import redacted
 
 EPILOG = """\
 examples:
@@ -31,7 +32,9 @@ SAMPLING: dict[str, tuple[Callable[[Any], Any], str]] = {
     "top_p": (number(float, 0, 1, above=True), "nucleus sampling"),
     "top_k": (number(int, 0), "0 is no limit"),
     "repetition_penalty": (number(float, 0, above=True), "1 is none"),
+    "min_p": (number(float, 0, 1), "least probability beside the likeliest token's, 0 is no limit"),
     "presence_penalty": (float, "0 is none"),
+    "frequency_penalty": (float, "0 is none"),
 }
 
 # Flags that go to the engine as they are.
@@ -48,9 +51,9 @@ ENGINE: dict[str, tuple[Callable[[Any], Any], str]] = {
     "long_prompts": (str, "error, skip or truncate-left: what happens to prompts over the context length"),
     "ray_address": (str, "Ray cluster to use; auto finds the running one"),
     "replicas": (number(int, 1), "Ray: copies of the model over the cluster"),
-    "timeout": (number(float, 0, above=True), "seconds that one request may take, retries included"),
+    "timeout": (number(float, 0, above=True), "seconds that one request may take, retries and refusals (429) included"),
     "retries": (number(int, 0), "times a failed request is sent again"),
-    "max_wait": (number(float, 0), "seconds to wait for a server that is down"),
+    "max_wait": (number(float, 0), "seconds to wait for a server that is down or refuses everything (429)"),
     "rpm": (number(float, 0, above=True), "requests per minute"),
     "tpm": (number(float, 0, above=True), "tokens per minute"),
     "api_key_env": (str, "environment variable that holds the key"),
@@ -117,6 +120,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--no-report", action="store_true", help="do not write report.html and report.md")
     out.add_argument("--fail-under", type=float, metavar="SCORE", help="exit 1 when the average (or a task) is below")
     out.add_argument("--trust-task-code", action="store_true", help="let the Python of --include folders run")
+    out.add_argument("--trust-task-data", action="store_true",
+                     help="let tasks of --include folders read files outside them, URLs, data sets of the hub")  # fmt: skip
     out.add_argument("--task-setting", action="append", default=[], metavar="K=V", help="reaches each task's docs.load")
 
 
@@ -129,9 +134,9 @@ def main(args: argparse.Namespace) -> int:
     from finbench.cli import console, progress
     from finbench.runs import execute
 
-    if args.save_config:
-        _write_config(args.save_config, args)
     settings = settings_of(args)
+    if args.save_config:
+        write_file(args.save_config, args)
     if not args.dry_run:
         execute.begin(settings)
     planned = execute.plan(settings, dry=args.dry_run)
@@ -142,7 +147,7 @@ def main(args: argparse.Namespace) -> int:
             print(json.dumps(console.plan_document(planned)))
         return 0
     if not (planned.folder / "config.yaml").exists():
-        _write_config(planned.folder / "config.yaml", args)
+        write_file(planned.folder / "config.yaml", args)
     with progress.Progress(planned, quiet=args.quiet) as watched:
         outcome = execute.execute(planned, watched)
     files = [] if args.no_report else _reports(outcome.folder)
@@ -173,8 +178,8 @@ def settings_of(args: argparse.Namespace) -> Any:
     """The flags as run.Settings."""
     from finbench.runs.plan import Settings
 
-    if args.resume:
-        return _resumed(args)
+    if args.api_key_env and not args.api_key_env.isidentifier():
+        raise UsageError("--api-key-env takes the name of an environment variable, such as OPENAI_API_KEY (not shown)")
     if not args.model:
         raise UsageError("no model is named; give --model, for example --model baseline/heuristic --data sample")
     options = {name: getattr(args, name) for name in ENGINE if getattr(args, name) is not None}
@@ -203,8 +208,9 @@ def settings_of(args: argparse.Namespace) -> Any:
         judge=args.judge,
         judge_base_urls=tuple(args.judge_base_url),
         prices=args.prices,
-        output=args.output,
+        output=args.resume or args.output,
         trust_task_code=args.trust_task_code,
+        trust_task_data=args.trust_task_data,
         task_settings=dict(_pair(item) for item in args.task_setting),
     )
 
@@ -212,35 +218,5 @@ def settings_of(args: argparse.Namespace) -> Any:
 def _pair(item: str) -> tuple[str, str]:
     key, separator, value = item.partition("=")
     if not separator or not key:
-        raise UsageError(f"--task-setting {item}: expected KEY=VALUE")
+        raise UsageError(f"--task-setting {redacted(item)}: expected KEY=VALUE")
     return key, value
-
-
-def _resumed(args: argparse.Namespace) -> Any:
-    """The settings that a run folder was made with."""
-    import yaml
-
-    path = args.resume / "config.yaml"
-    if not path.is_file():
-        raise UsageError(f"{args.resume}: holds no config.yaml; --resume takes the folder of an earlier run")
-    fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    again = argparse.Namespace(**{**vars(args), **fields, "resume": None, "output": args.resume})
-    return settings_of(again)
-
-
-def config_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The flags that say something, as the keys of a config file."""
-    left_out = {"command", "main", "config", "save_config", "resume", "dry_run", "json", "quiet", "debug"}
-    return {
-        key: (str(value) if isinstance(value, Path) else value)
-        for key, value in sorted(vars(args).items())
-        if key not in left_out and value not in (None, False, [], "")
-    }
-
-
-def _write_config(path: Path, args: argparse.Namespace) -> None:
-    """What `--config` and `--resume` read."""
-    import yaml
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(config_of(args), allow_unicode=True), encoding="utf-8")

@@ -41,18 +41,23 @@ def add(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Score; the exit code."""
     from finbench.cli import console
+    from finbench.errors import foreign
     from finbench.runs import rescore
 
     if args.path.is_dir():
-        document, changed = rescore.rescore(args.path)
+        document, changed, problems = rescore.rescore(args.path)
         if not args.json:
             print(f"{changed:,} verdicts changed")
     else:
         columns = rescore.Columns(args.question, args.gold, args.gold_display, args.reply, args.id)
-        samples = rescore.read(args.path, args.format, args.task, columns)
-        document = rescore.score_samples(args.path, samples, console.show_sample if args.table else None)
+        log = rescore.read(args.path, args.format, args.task, columns)
+        document = rescore.score_samples(args.path, log, console.show_sample if args.table else None)
+        problems = log.problems
+        console.show_list(log.left_out, "lines do not count")
     if args.json:
-        print(json.dumps(document))
+        print(json.dumps(document | ({"problems": problems} if problems else {})))
     else:
-        console.show_results(document, args.path if args.path.is_dir() else None)
-    return 0
+        with foreign(args.path):
+            console.show_results(document, args.path if args.path.is_dir() else None)
+    console.show_list(problems, "problems: what they name was not graded")
+    return 3 if problems else 0

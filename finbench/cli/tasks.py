@@ -55,7 +55,7 @@ examples:
 
 Every prompt is rendered and every gold answer is graded against itself, which has to come out right. A finding that you
 mean to live with is left out with --allow CODE. Python of the folder does not run without --trust-task-code; what would
-run is listed with its hash.
+run is listed with its hash. Rows outside the folder are not read without --trust-task-data; they are listed too.
 exit codes: 0 nothing found; 1 problems; 2 the task cannot be read
 """
 
@@ -93,6 +93,8 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     _add_include(parser)
     parser.add_argument("--data", metavar="sample|DIR", help="rows: the shipped sample, or a folder (default: search)")
     parser.add_argument("--trust-task-code", action="store_true", help="let the Python of the task's folder run")
+    parser.add_argument("--trust-task-data", action="store_true",
+                        help="let the task read files outside its folder, URLs and data sets of the hub")  # fmt: skip
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:
@@ -199,7 +201,9 @@ def _show(args: argparse.Namespace) -> int:
     described = catalogue.describe(args.name, [Path(folder) for folder in args.include])
     if args.doc is not None:
         include = [Path(folder) for folder in args.include]
-        described["document"] = catalogue.rendered(args.name, args.doc, include, args.data, args.trust_task_code)
+        described["document"] = catalogue.rendered(
+            args.name, args.doc, include, args.data, trust=args.trust_task_code, trust_data=args.trust_task_data
+        )
     if args.json:
         print(json.dumps({"schema": 1, **described}, default=str))
         return 0
@@ -252,6 +256,7 @@ def _check(args: argparse.Namespace) -> int:
         include=[Path(folder) for folder in args.include],
         data=args.data,
         trust=args.trust_task_code,
+        trust_data=args.trust_task_data,
         context_length=args.context_length,
         allow=args.allow,
     )

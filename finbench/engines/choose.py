@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
+from finbench.engines.vllm import read_ahead
 from finbench.errors import EngineError, UsageError
 from finbench.records import Request, Response
 
@@ -72,7 +73,7 @@ class Engine(Protocol):
         ...
 
 
-class Choice(NamedTuple):
+class EngineChoice(NamedTuple):
     """An engine's name in ENGINES, and why it was taken, in words for the plan."""
 
     engine: str
@@ -89,45 +90,38 @@ def choose(
     *,
     base_urls: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
-) -> Choice:
+) -> EngineChoice:
     """The engine for a model; UsageError when the flags contradict each other or nothing that could run it is here.
 
     `options` are the engine's flags that the user gave; `ray_address` and `data_parallel` count here.
 
     >>> choose("baseline/oracle")
-    Choice(engine='offline', why='baseline/oracle is built in')
+    EngineChoice(engine='offline', why='baseline/oracle is built in')
     >>> choose("m", base_urls=["http://localhost:8000/v1"]).engine
     'openai_api'
     """
     if engine.startswith(FOREIGN):
-        return Choice("lm_eval_model", f"asked for with --engine {engine}")
+        return EngineChoice("lm_eval_model", f"asked for with --engine {engine}")
     if engine != "auto":
-        name = SHORT_NAMES.get(engine, engine)
-        if name not in ENGINES:
-            raise UsageError(
-                f"--engine {engine}: no such engine; there are auto, {', '.join((*SHORT_NAMES, *ENGINES))}"
-            )
-        if base_urls and name != "openai_api":
-            raise UsageError(f"--base-url goes with --engine openai, not with {engine}; leave one of the two out")
-        if name == "openai_api" and not base_urls:
-            raise UsageError("--engine openai needs the server's address: --base-url http://HOST:PORT/v1")
-        return Choice(name, f"asked for with --engine {engine}")
+        return _named(engine, base_urls)
     if model.startswith(("baseline/", "replay:")):
         if model.startswith("baseline/"):
             _known(model)
-        return Choice("offline", f"{model} is built in")
+        return EngineChoice("offline", f"{model} is built in")
     if base_urls:
-        return Choice("openai_api", "--base-url is given")
+        return EngineChoice("openai_api", "--base-url is given")
     options = options or {}
     data_parallel = options.get("data_parallel") or 1
     if options.get("ray_address"):
-        return Choice("ray_cluster", "--ray-address is given")
+        return EngineChoice("ray_cluster", "--ray-address is given")
     if _installed("vllm") and data_parallel > 1:
-        return Choice("served_vllm", f"--data-parallel {data_parallel} needs several engines behind one server")
+        return EngineChoice("served_vllm", f"--data-parallel {data_parallel} needs several engines behind one server")
     if _installed("vllm"):
-        return Choice("local_vllm", "vLLM is installed and no --base-url is given")
+        return EngineChoice("local_vllm", "vLLM is installed and no --base-url is given")
     if _installed("torch") and _installed("transformers"):
-        return Choice("local_hf", f"transformers is installed, vLLM is not (faster on a GPU: {INSTALL['local_vllm']})")
+        return EngineChoice(
+            "local_hf", f"transformers is installed, vLLM is not (faster on a GPU: {INSTALL['local_vllm']})"
+        )
     raise NoEngine(
         f"nothing here can run {model}: neither vLLM nor transformers is installed. Give a running server "
         f"with --base-url, or {INSTALL['local_vllm']}, or try --model baseline/heuristic --data sample."
@@ -139,6 +133,18 @@ def _known(model: str) -> None:
     from finbench.engines.baselines.simple import rule_of
 
     rule_of(model)
+
+
+def _named(engine: str, base_urls: Sequence[str]) -> EngineChoice:
+    """The engine that --engine names; UsageError for an unknown one, and for one that does not fit --base-url."""
+    name = SHORT_NAMES.get(engine, engine)
+    if name not in ENGINES:
+        raise UsageError(f"--engine {engine}: no such engine; there are auto, {', '.join((*SHORT_NAMES, *ENGINES))}")
+    if base_urls and name != "openai_api":
+        raise UsageError(f"--base-url goes with --engine openai, not with {engine}; leave one of the two out")
+    if name == "openai_api" and not base_urls:
+        raise UsageError("--engine openai needs the server's address: --base-url http://HOST:PORT/v1")
+    return EngineChoice(name, f"asked for with --engine {engine}")
 
 
 def engine_class(name: str) -> Callable[..., Engine]:
@@ -165,6 +171,8 @@ def create(
 
     Raises UsageError for an option that this engine does not have, EngineError when it cannot start.
     """
+    if name in read_ahead.LOCAL and (why := read_ahead.why_absent(model)):  # vLLM takes a minute to say so
+        raise EngineError(why)
     make = engine_class(name)
     given = {key: value for key, value in (common or {}).items() if key in COMMON and value not in (None, "")}
     options = dict(options or {})

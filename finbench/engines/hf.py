@@ -8,6 +8,7 @@ the seed belong to each request, so a row's draw depends neither on its batch no
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -266,6 +267,9 @@ class _Decoder:
                 scores[at, seen] = (old / how.repetition_penalty).where(old > 0, old * how.repetition_penalty)
             if how.presence_penalty:
                 scores[at, ids[at, self.width :].unique()] -= how.presence_penalty  # of the tokens written so far
+            if how.frequency_penalty:
+                written, times = ids[at, self.width :].unique(return_counts=True)
+                scores[at, written] -= how.frequency_penalty * times
             if at in self.choices:
                 allowed = self._allowed(at, tuple(ids[at, self.width :].tolist()))
                 kept = scores[at, allowed]
@@ -292,6 +296,8 @@ class _Decoder:
         scores = scores.float() / how.temperature
         if 0 < how.top_k < scores.shape[-1]:
             scores = scores.masked_fill(scores < scores.topk(how.top_k).values[-1], float("-inf"))
+        if how.min_p > 0:
+            scores = scores.masked_fill(scores < scores.max() + math.log(how.min_p), float("-inf"))
         probabilities = torch.softmax(scores, dim=-1)
         if how.top_p < 1.0:
             ordered, order = probabilities.sort(descending=True)

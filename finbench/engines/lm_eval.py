@@ -19,6 +19,7 @@ from typing import Any
 from finbench.engines.prompts import first_line
 from finbench.errors import EngineError
 from finbench.records import Request, Response, Sampling
+from finbench.sanitize import redact, redacted, secrets_in
 
 BATCH = 64
 SEEDED = ("vllm", "local-completions", "local-chat-completions", "openai-completions", "openai-chat-completions")
@@ -34,11 +35,12 @@ class LmEvalModel:
         """
         from lm_eval.api.registry import get_model
 
+        self._secrets = secrets_in([model_args])
         try:
             self.lm: Any = get_model(name).create_from_arg_string(model_args, {"device": device} if device else None)
         except Exception as error:  # model classes of every origin: whatever they raise, there is no model
             hint = "" if "=" in model_args else '; pass its arguments with --model-args "pretrained=..."'
-            raise EngineError(f"lm-eval:{name} cannot be made: {first_line(error)}{hint}") from error
+            raise EngineError(f"lm-eval:{name} cannot be made: {self._words(error)}{hint}") from error
         self.name = f"lm-eval:{name}"
         self.window = batch_size
         self._model_args, self._class = model_args, name
@@ -57,7 +59,7 @@ class LmEvalModel:
                     break
                 if request is None:
                     break
-                if batch and request.kind != batch[0].kind:
+                if batch and _kind(request) != _kind(batch[0]):
                     kept = request
                 else:
                     batch.append(request)
@@ -70,12 +72,11 @@ class LmEvalModel:
 
     def describe(self) -> dict[str, object]:
         """lm-eval's version and the model's arguments (without keys), for the manifest."""
-        shown = [part for part in self._model_args.split(",") if not _secret(part)]
         return {
             "engine": self.name,
             "lm_eval": version("lm_eval"),
             "class": type(self.lm).__name__,
-            "model_args": ",".join(shown),
+            "model_args": redacted(self._model_args),
             "device": str(getattr(self.lm, "device", None) or ""),
             "seeds": "per request" if self._class in SEEDED else "per batch",
         }
@@ -103,30 +104,35 @@ class LmEvalModel:
             except Exception as error:
                 replies.append(self._failed(request, error))
         if all(reply.finish == "error" for reply in replies):
-            raise EngineError(f"{self.name} fails on every request: {first_line(first)}") from first
+            raise EngineError(f"{self.name} fails on every request: {self._words(first)}") from first
         return refused + replies
+
+    def _words(self, error: Exception) -> str:
+        """What a model class says of a failure, which may repeat its arguments, without the keys among them."""
+        return redact(first_line(error), self._secrets)
 
     def _failed(self, request: Request, error: Exception) -> Response:
         if isinstance(error, EngineError):
             raise error
-        return Response(request.id, text="", finish="error", error=f"{self.name}: {first_line(error)}", attempts=2)
+        return Response(request.id, text="", finish="error", error=f"{self.name}: {self._words(error)}", attempts=2)
 
     def _ask(self, batch: list[Request]) -> list[Response]:
         from lm_eval.api.instance import Instance
 
         started = time.perf_counter()
-        kind = "loglikelihood" if batch[0].kind == "loglikelihood" else "generate_until"
+        kind = _kind(batch[0])
         instances = []
         for at, request in enumerate(batch):
             context = self._context(request)
-            second = request.continuation if kind == "loglikelihood" else self._settings(request.sampling)
-            instances.append(Instance(kind, doc={}, arguments=(context, second), idx=at))
+            instances.append(Instance(kind, doc={}, arguments=self._arguments(kind, context, request), idx=at))
         method = getattr(self.lm, kind)
         quiet = {"disable_tqdm": True} if "disable_tqdm" in inspect.signature(method).parameters else {}
         self._seed(batch[0].sampling)
         answers = method(instances, **quiet)
         seconds = time.perf_counter() - started
-        if kind == "loglikelihood":
+        if kind == "loglikelihood_rolling":  # gives no more than the sum
+            answers = [(score, False) for score in answers]
+        if kind != "generate_until":
             return [
                 Response(
                     request.id, request.continuation, "stop", seconds=seconds, logprob=float(score), greedy=bool(greedy)
@@ -137,6 +143,12 @@ class LmEvalModel:
             self._reply(request, instance.args[0], text, seconds)
             for request, instance, text in zip(batch, instances, answers, strict=True)
         ]
+
+    def _arguments(self, kind: str, context: Any, request: Request) -> tuple[Any, ...]:
+        """What lm-eval's method of that name takes for a request."""
+        if kind == "loglikelihood_rolling":
+            return (request.continuation,)
+        return (context, request.continuation if kind == "loglikelihood" else self._settings(request.sampling))
 
     def _context(self, request: Request) -> Any:
         """The prompt as the model class wants it: text, or lm-eval's wrapped messages for chat servers."""
@@ -165,6 +177,10 @@ class LmEvalModel:
             settings["repetition_penalty"] = how.repetition_penalty
         if how.presence_penalty:
             settings["presence_penalty"] = how.presence_penalty
+        if how.frequency_penalty:
+            settings["frequency_penalty"] = how.frequency_penalty
+        if how.min_p:
+            settings["min_p"] = how.min_p
         if how.seed is not None and self._class in SEEDED:
             settings["seed"] = how.seed
         return settings
@@ -202,6 +218,8 @@ class LmEvalModel:
             return None
 
 
-def _secret(part: str) -> bool:
-    name = part.partition("=")[0].lower()
-    return any(word in name for word in ("key", "token", "secret", "password", "header")) and name != "tokenizer"
+def _kind(request: Request) -> str:
+    """The method of lm-eval's models that answers a request."""
+    if request.kind == "generate":
+        return "generate_until"
+    return "loglikelihood_rolling" if request.whole else "loglikelihood"

@@ -68,7 +68,7 @@ class Stretch(NamedTuple):
     pieces: tuple[Piece, ...]
 
 
-class Finding(NamedTuple):
+class MarkedFinding(NamedTuple):
     """One thing to know: good, bad or neither ("plain"), in words, about `quoted`, with more words after it."""
 
     tone: str
@@ -82,7 +82,7 @@ class Finding(NamedTuple):
 class Marking:
     """What a page draws of one audited reply. `tally` counts its numbers by origin, in the order of LEGEND."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[MarkedFinding, ...]
     tally: tuple[tuple[str, int], ...]
     reasoning: tuple[Stretch, ...]
     reasoning_cut: int  # characters left out after what is shown
@@ -306,7 +306,7 @@ def should(exact: str, stated: str = "") -> str:
 # -- findings in words -------------------------------------------------------------------------------------------------
 
 
-def _findings(document: Document, found: Audit, whole: str, draw: _Drawing) -> Iterator[Finding]:
+def _findings(document: Document, found: Audit, whole: str, draw: _Drawing) -> Iterator[MarkedFinding]:
     """What to know about a reply, the worst first."""
     stated = len(found.calculations)
     first = found.first_wrong
@@ -315,37 +315,37 @@ def _findings(document: Document, found: Audit, whole: str, draw: _Drawing) -> I
         more = f"should be {draw.should(first)}" + (
             f" ({found.wrong} of {stated} calculations wrong)" if stated > 1 else ""
         )
-        yield Finding("bad", "First wrong step", _short(first.text), more, target)
+        yield MarkedFinding("bad", "First wrong step", _short(first.text), more, target)
     if found.lucky:
-        yield Finding("bad", "Right by luck: no sound calculation gives the answer")
+        yield MarkedFinding("bad", "Right by luck: no sound calculation gives the answer")
     if found.wrong_operation:
-        yield Finding("bad", "Wrong operation: right numbers and sound arithmetic, but not what was asked")
+        yield MarkedFinding("bad", "Wrong operation: right numbers and sound arithmetic, but not what was asked")
     if found.right_cells is not None:
         words = "All numbers" if found.right_cells else "Not all numbers"
-        yield Finding("good" if found.right_cells else "bad", f"{words} of the gold program are used")
+        yield MarkedFinding("good" if found.right_cells else "bad", f"{words} of the gold program are used")
     lost = [whole[trace.start : trace.end] for trace in found.numbers if trace.kind == "nothing"]
     if lost:
         named = ", ".join(dict.fromkeys(" ".join(text.split()) for text in lost[:NAMED]))
         words = f"{len(lost)} of {found.counted} quantities from nowhere"
-        yield Finding("bad", words, _short(named), "and more" if len(lost) > NAMED else "")
+        yield MarkedFinding("bad", words, _short(named), "and more" if len(lost) > NAMED else "")
     elif found.counted:
-        yield Finding("good", "Every quantity comes from somewhere")
+        yield MarkedFinding("good", "Every quantity comes from somewhere")
     if stated and first is None:
-        yield Finding("good", f"All {stated} calculations hold" if stated > 1 else "Its calculation holds")
+        yield MarkedFinding("good", f"All {stated} calculations hold" if stated > 1 else "Its calculation holds")
     elif not stated:
-        yield Finding("plain", "No calculation is stated")
+        yield MarkedFinding("plain", "No calculation is stated")
     yield from _program(document, found)
 
 
-def _program(document: Document, found: Audit) -> Iterator[Finding]:
+def _program(document: Document, found: Audit) -> Iterator[MarkedFinding]:
     gold = str(document.row.get("program", ""))
     if found.program_match == "none":
-        yield Finding("plain", "No operations seen; gold program", _short(gold))
+        yield MarkedFinding("plain", "No operations seen; gold program", _short(gold))
     elif found.program_match == "different":
-        yield Finding("plain", "Operations", _short(found.program), f"gold program {_short(gold)}")
+        yield MarkedFinding("plain", "Operations", _short(found.program), f"gold program {_short(gold)}")
     elif found.program_match:
         same = "the gold program" if found.program_match == "exact" else "equivalent to the gold program"
-        yield Finding("plain", "Operations", _short(found.program), same)
+        yield MarkedFinding("plain", "Operations", _short(found.program), same)
 
 
 def _short(text: str) -> str:

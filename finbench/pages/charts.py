@@ -23,10 +23,10 @@ def plots_of(
     if not entries:
         return []
     titles = {name: html.task_title(name) for name in entries}
-    points = [plots.Point(titles[name], e["score"], e["ci"][0], e["ci"][1], e["n"]) for name, e in entries.items()]
+    points = [plots.PlotPoint(titles[name], e["score"], e["ci"][0], e["ci"][1], e["n"]) for name, e in entries.items()]
     average = results.get("average")
     if average:
-        points.append(plots.Point("average", average["score"], *average["ci"]))
+        points.append(plots.PlotPoint("average", average["score"], *average["ci"]))
     wrong = {
         titles[name]: {reason: count for reason, count in entry["reasons"].items() if reason not in RIGHT_REASONS}
         for name, entry in entries.items()
@@ -45,17 +45,17 @@ def plots_of(
     return out + breakdowns(entries, gathered)
 
 
-def _reported_points(results: Mapping[str, Any]) -> dict[str, list[plots.Point]]:
+def _reported_points(results: Mapping[str, Any]) -> dict[str, list[plots.PlotPoint]]:
     """Published scores by the label of the line that they stand on in the forest plot."""
-    out: dict[str, list[plots.Point]] = {}
+    out: dict[str, list[plots.PlotPoint]] = {}
     for row in results.get("reported") or []:
         for name, cell in [*row["cells"].items(), ("average", row["average"])]:
             if cell:
-                out.setdefault(html.task_title(name), []).append(plots.Point(row["model"], cell["score"]))
+                out.setdefault(html.task_title(name), []).append(plots.PlotPoint(row["model"], cell["score"]))
     return out
 
 
-def _bins(lengths: Sequence[tuple[int, bool, str]], count: int = 5) -> list[tuple[int, int, plots.Point]]:
+def _bins(lengths: Sequence[tuple[int, bool, str]], count: int = 5) -> list[tuple[int, int, plots.PlotPoint]]:
     """Equally filled bins of output tokens with their accuracy; empty when all replies are of one length.
 
     >>> four = [(1, True, ""), (2, False, ""), (3, True, ""), (4, True, "")]
@@ -74,8 +74,8 @@ def _bins(lengths: Sequence[tuple[int, bool, str]], count: int = 5) -> list[tupl
     return out
 
 
-def _point(label: str, found: Estimate) -> plots.Point:
-    return plots.Point(label, 100 * found.mean, 100 * found.low, 100 * found.high, found.n)
+def _point(label: str, found: Estimate) -> plots.PlotPoint:
+    return plots.PlotPoint(label, 100 * found.mean, 100 * found.low, 100 * found.high, found.n)
 
 
 FACET_TITLES = {
@@ -90,7 +90,7 @@ def breakdowns(entries: Mapping[str, Any], gathered: Mapping[str, report_data.Ga
     """A figure per task and facet with more than one value; sub-tasks of a group are one more facet."""
     out = []
     for name, one in gathered.items():
-        parts: dict[str, list[plots.Point]] = {}
+        parts: dict[str, list[plots.PlotPoint]] = {}
         subtasks = entries[name].get("subtasks") or {}
         for facet, values in sorted(one.facets.items()):
             if 1 < len(values) <= 60 and not (facet == "subtask" and subtasks):
@@ -99,7 +99,8 @@ def breakdowns(entries: Mapping[str, Any], gathered: Mapping[str, report_data.Ga
                 ]
         if len(subtasks) > 1:
             parts["sub-task"] = [
-                plots.Point(part, e["score"], e["ci"][0], e["ci"][1], e["n"]) for part, e in sorted(subtasks.items())
+                plots.PlotPoint(part, e["score"], e["ci"][0], e["ci"][1], e["n"])
+                for part, e in sorted(subtasks.items())
             ]
         for words, points in parts.items():
             title = f"{html.task_title(name)} by {words}"

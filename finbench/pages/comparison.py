@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from finbench.pages.html import markdown_text, reason_words, task_title
 from finbench.sanitize import shown
-from finbench.scores.compare import Comparison, Flip, Gap, Pair, Side, TaskComparison
+from finbench.scores.compare import Comparison, Flip, Gap, Pair, RunLabel, TaskComparison
+from finbench.scores.published import BENCHMARKS
 
 HEAD = ("task", "n", "first", "second", "difference", "95% interval", "better", "worse", "p", "p (Holm)", "verdict")
 SETTINGS = 12  # settings that differ and are named
@@ -67,12 +68,13 @@ def to_markdown(comparison: Comparison, *, flips: int = 20) -> str:
 
 def _rows(pair: Pair) -> list[tuple[str, ...]]:
     rows = [_cells(task_title(task.task), task.gap) for task in pair.tasks]
-    return [*rows, _cells("average", pair.average)] if pair.average else rows
+    name = "average" if len(pair.average_of) == len(BENCHMARKS) else f"mean of {len(pair.average_of)}"
+    return [*rows, _cells(name, pair.average)] if pair.average else rows
 
 
 def _cells(name: str, gap: Gap | None) -> tuple[str, ...]:
     if gap is None:
-        return (shown(name), "0", *[""] * (len(HEAD) - 3), "nothing in common")
+        return (shown(name), "0", *[""] * (len(HEAD) - 3), "nothing to pair")
     return (
         shown(name),
         f"{gap.n:,}",
@@ -101,6 +103,9 @@ def _remarks(pair: Pair) -> list[str]:
             out.append(
                 f"{title}: {task.gap.n:,} questions find a true difference of {task.gap.detectable:.1f} points or more."
             )
+        if not task.headline:
+            rule = "reference score" if task.verdict_by == "reference" else task.verdict_by
+            out.append(f"{title}: by the {rule} in both, which is not the score that both runs print.")
         if str(task.unaligned):
             out.append(f"{title}: {task.unaligned}.")
     for names, which in ((pair.only_first, "first"), (pair.only_second, "second")):
@@ -134,7 +139,7 @@ def _listed(task: TaskComparison, limit: int) -> Iterator[Flip]:
     yield from sorted(task.flips, key=lambda flip: flip.better)[:limit]
 
 
-def _name(side: Side) -> str:
+def _name(side: RunLabel) -> str:
     return shown(f"{side.model}, protocol {side.protocol}, run {side.run_id}")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from finbench.pages import audit_marks
 from finbench.pages.html import packed
-from finbench.scores.samples import CORRECT, JUDGE_DISAGREES, Cell, Samples, Task, first_reply
+from finbench.scores.samples import CORRECT, JUDGE_DISAGREES, SampleColumn, Samples, TaskDocuments, first_reply
 
 TEXT_LIMIT = 200_000  # characters of one reply on the page; a model in a loop can write megabytes
 BATCH = 10  # replies read at a time
@@ -58,7 +58,7 @@ def pack(samples: Samples, budget: int) -> Packed:
     return Packed(chunks, prompts.variant, sum(len(cell.documents) for cell in cells.values()), shown)
 
 
-def _verdicts(cells: Mapping[tuple[int, int], Cell], tasks: Mapping[int, Task]) -> dict[str, Any]:
+def _verdicts(cells: Mapping[tuple[int, int], SampleColumn], tasks: Mapping[int, TaskDocuments]) -> dict[str, Any]:
     """All verdicts as strings (documents in order, repeat after repeat), and the cluster of every document.
 
     Cells with partial credit bring their credits along, in the same order.
@@ -76,20 +76,20 @@ def _verdicts(cells: Mapping[tuple[int, int], Cell], tasks: Mapping[int, Task]) 
     return {"cells": strings, "credits": partial, "clusters": clusters}
 
 
-def _along(cell: Cell, size: int) -> dict[str, list[Any]]:
+def _along(cell: SampleColumn, size: int) -> dict[str, list[Any]]:
     """The answers of a cell in the order of its verdict string, None where there is no sample."""
     whole = ("reasons", "rules", "golds")
     return {name: values if name in whole else _spread(cell, values, size) for name, values in cell.answers.items()}
 
 
-def _spread(cell: Cell, values: Iterable[Any], size: int) -> list[Any]:
+def _spread(cell: SampleColumn, values: Iterable[Any], size: int) -> list[Any]:
     spread: list[Any] = [None] * (size * (max(cell.repeats, default=0) + 1))
     for document, repeat, value in zip(cell.documents, cell.repeats, values, strict=True):
         spread[repeat * size + document] = value
     return spread
 
 
-def _whole(cell: Cell, positions: Iterable[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _whole(cell: SampleColumn, positions: Iterable[int]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Whole samples at positions of a cell, in file order, each with its position."""
     for number, path in enumerate(cell.source.paths):
         with path.open("rb") as file:
@@ -119,12 +119,12 @@ class _Prompts:
     brings its own prompt along when that differs.
     """
 
-    def __init__(self, tasks: Mapping[int, Task]) -> None:
+    def __init__(self, tasks: Mapping[int, TaskDocuments]) -> None:
         self._tasks = tasks
         self._wordings: dict[int, list[dict[int, str | list[list[str]]]]] = {}
         self.variant: dict[tuple[int, int], int] = {}
 
-    def learn(self, key: tuple[int, int], cell: Cell) -> None:
+    def learn(self, key: tuple[int, int], cell: SampleColumn) -> None:
         """Decide which wording a cell was asked with, and read the prompts that are not known yet."""
         wordings = self._wordings.setdefault(key[1], [])
         count = len(cell.documents)
@@ -158,7 +158,7 @@ class _Prompts:
 
 
 def _fill(
-    cells: Mapping[tuple[int, int], Cell], prompts: _Prompts, budget: int
+    cells: Mapping[tuple[int, int], SampleColumn], prompts: _Prompts, budget: int
 ) -> dict[tuple[int, int], tuple[str, int]]:
     """Per cell the packed replies and their number; what one cell leaves of its share goes to the next ones."""
     made: dict[tuple[int, int], tuple[str, int]] = {}
@@ -176,7 +176,7 @@ def _fill(
     return made
 
 
-def _order(cell: Cell, marked: int) -> list[int]:
+def _order(cell: SampleColumn, marked: int) -> list[int]:
     """Positions of a cell, what a reader wants to see first: some right by luck, then wrong, disputed, right answers."""
     lucky = [at for at in cell.lucky if cell.codes[at] & CORRECT][: marked // 3]
     wrong = [at for at, value in enumerate(cell.codes) if not value & CORRECT]
@@ -185,7 +185,7 @@ def _order(cell: Cell, marked: int) -> list[int]:
 
 
 def _replies(
-    key: tuple[int, int], cell: Cell, prompts: _Prompts, room: float, marked: int
+    key: tuple[int, int], cell: SampleColumn, prompts: _Prompts, room: float, marked: int
 ) -> tuple[list[list[Any]], list[str], float]:
     """Replies of one cell for about `room` bytes of text, the first `marked` with marks, and what they weigh.
 

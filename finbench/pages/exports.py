@@ -105,6 +105,8 @@ def _cells(table: Table, row: Row) -> Iterator[tuple[str, Cell]]:
             yield task, row.cells[task]
     if row.average:
         yield "average", row.average
+    if row.comparable_average:
+        yield "comparable_average", row.comparable_average
 
 
 def _record(row: Row, task: str, cell: Cell) -> list[Any]:

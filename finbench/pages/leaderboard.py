@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from finbench.errors import StoreError, UsageError, run_files
+from finbench.errors import StoreError, UsageError, run_files, writing
 from finbench.pages import audit_marks, drilldown, exports, html
 from finbench.pages.leaderboard_rows import Place, layout, row_data
 from finbench.sanitize import shown, slug
 from finbench.scores import leaderboard
-from finbench.scores.samples import Source, read
+from finbench.scores.samples import SampleFiles, read, read_results
 from finbench.scores.significance import Difference
 
 SCRIPTS = ("core.js", "paired.js", "board.js", "marks.js", "samples.js", "versus.js", "main.js")
@@ -46,13 +46,13 @@ class BuildReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class BoardRun:
     """A run folder as the page needs it beside its row: its samples by column, and what it was made with."""
 
     folder: Path
     name: str
     order: tuple[str, ...]
-    sources: Mapping[str, Source]
+    sources: Mapping[str, SampleFiles]
     version: str
     config: str
 
@@ -94,25 +94,26 @@ def _build(runs: Sequence[Path], output: Path, reported: bool, max_mb: float) ->
     inline, outside = _placed(saved | made.chunks, room)
     sidecars = _sidecars(outside, output)
     text = page(table, columns, folders, made, inline, sidecars)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8", newline="\n")
+    with writing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8", newline="\n")
     files = tuple(output.parent / path for path in sidecars.values())
     texts = {export.ending: export.text() for export in written}
     return BuildReport(output, len(text.encode()), files, len(table.rows), made.samples, made.replies, texts)
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> BoardRun:
     """What the page needs of a run folder; StoreError when it has no readable results."""
     try:
-        manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        entries = json.loads((folder / "results.json").read_text(encoding="utf-8"))["finbench"]["tasks"]
+        manifest, results = read_results(folder)
+        entries = results["tasks"]
         sources = {}
         for name, entry in entries.items():
             parts = tuple(folder / f"samples_{slug(part)}.jsonl" for part in entry.get("subtasks") or [name])
             if all(path.exists() for path in parts):
-                sources[name.removesuffix("_paper")] = Source(parts, entry.get("verdict_by", "grader"))
+                sources[name.removesuffix("_paper")] = SampleFiles(parts, entry.get("verdict_by", "grader"))
         config = json.dumps(manifest.get("settings"), sort_keys=True).encode()
-        return Run(
+        return BoardRun(
             folder,
             shown(manifest["run_id"]),
             tuple(str(manifest.get(name)) for name in ("model", "protocol", "created", "run_id")),
@@ -144,15 +145,16 @@ def _sidecars(chunks: Mapping[str, str], output: Path) -> dict[str, str]:
     paths = {key: f"samples/{slug(output.stem)}-{key.replace(':', '-')}.js" for key in chunks}
     for key, text in chunks.items():
         path = output.parent / paths[key]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"finbenchChunk({html.inline_json(key)},{html.inline_json(text)});\n", encoding="ascii")
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"finbenchChunk({html.inline_json(key)},{html.inline_json(text)});\n", encoding="ascii")
     return paths
 
 
 def page(
     table: leaderboard.Table,
     columns: Sequence[str],
-    runs: Sequence[Run],
+    runs: Sequence[BoardRun],
     made: drilldown.Packed,
     inline: Mapping[str, str],
     sidecars: Mapping[str, str],
@@ -183,7 +185,7 @@ def page(
 
 
 def _place(
-    row: leaderboard.Row, tasks: Sequence[str], columns: Sequence[str], runs: Sequence[Run], made: drilldown.Packed
+    row: leaderboard.Row, tasks: Sequence[str], columns: Sequence[str], runs: Sequence[BoardRun], made: drilldown.Packed
 ) -> Place:
     """Where the samples of a row are, and what made it."""
     if row.kind == "reported":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from finbench.pages import html
 from finbench.pages.exports import blocks_of
+from finbench.scores.leaderboard import partial_mean
 from finbench.scores.published import FLAGS
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 ROW_FLAGS = {
     "partial": "the run was not finished",
     "sample_rows": "sample rows written for finbench, not the benchmark: the score says nothing about the model",
+    "reference_score": "a reference score, no accuracy: no judge has read the replies",
 }
 COST = (
     {"key": "tokens", "head": "tokens", "title": "output tokens per sample, mean"},
@@ -194,7 +196,10 @@ def _line(
         "kind": row.kind,
         "model": row.model,
         "protocol": row.title,
-        "marks": [notes.mark(flag_words(flag)) for flag in row.flags if flag not in common],
+        "marks": [
+            *(notes.mark(flag_words(flag)) for flag in row.flags if flag not in common),
+            *([notes.mark(partial_mean(row.comparable_average))] if row.comparable_average else []),
+        ],
         "cells": cells,
         "cost": [
             {"value": value, "text": html.number(value, places) if value is not None else ""}

@@ -43,7 +43,7 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class PlotPoint:
     """A score from 0 to 100 with its 95 % interval; `low` and `high` are None where none is known."""
 
     label: str
@@ -53,7 +53,7 @@ class Point:
     n: int | None = None
 
 
-def forest(points: Sequence[Point], reported: Mapping[str, Sequence[Point]], name: str = "scores") -> Plot:
+def forest(points: Sequence[PlotPoint], reported: Mapping[str, Sequence[PlotPoint]], name: str = "scores") -> Plot:
     """Scores with intervals, a line each; `reported` holds published scores by the label of the line they belong to."""
 
     def draw(axes: Axes) -> None:
@@ -186,7 +186,7 @@ def tokens(counts: Mapping[str, tuple[Sequence[int], int]]) -> Plot:
     )
 
 
-def by_length(series: Mapping[str, Sequence[tuple[int, int, Point]]]) -> Plot:
+def by_length(series: Mapping[str, Sequence[tuple[int, int, PlotPoint]]]) -> Plot:
     """Accuracy by how long the model wrote: per task the bins (from, to, point) of output tokens."""
 
     def draw(axes: Axes, task: str) -> None:
@@ -215,7 +215,7 @@ def by_length(series: Mapping[str, Sequence[tuple[int, int, Point]]]) -> Plot:
     )
 
 
-def breakdown(name: str, title: str, points: Sequence[Point]) -> Plot:
+def breakdown(name: str, title: str, points: Sequence[PlotPoint]) -> Plot:
     """Accuracy of the parts of one task (question types, program steps, turns, categories)."""
 
     def draw(axes: Axes) -> None:
@@ -357,5 +357,5 @@ def _n(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
-def _interval(point: Point) -> str:
+def _interval(point: PlotPoint) -> str:
     return "–" if point.low is None or point.high is None else f"{point.low:.1f} to {point.high:.1f}"

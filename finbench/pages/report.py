@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finbench.audit.reply import METRICS
-from finbench.errors import DataError, run_files
+from finbench.errors import DataError, run_files, writing
 from finbench.pages import audit_marks, charts, html, plots, report_data
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS
 from finbench.sanitize import slug
-from finbench.scores import resampled
+from finbench.scores import averages, resampled
 from finbench.scores.intervals import Estimate
 from finbench.scores.samples import read_results
+from finbench.scores.tally import judge_gaps
 
 if TYPE_CHECKING:
     from finbench.scores.compare import Comparison
@@ -30,6 +31,11 @@ def write(run_dir: Path, *, plots_dir: Path | None = None) -> list[Path]:
     The paths that were written. Raises StoreError when the folder has no readable results.
     """
     report = gather(run_dir)
+    with run_files(run_dir), writing(run_dir):
+        return _written(run_dir, report, plots_dir)
+
+
+def _written(run_dir: Path, report: Mapping[str, Any], plots_dir: Path | None) -> list[Path]:
     style = "".join(map(html.template_text, ("base.css", "report.css", "marks.css")))
     figures = {plot.name: plots.inline(plot) for plot in report["plots"]}
     words = {"legend": audit_marks.LEGEND, "verdicts": audit_marks.VERDICTS, "signs": audit_marks.SIGNS}
@@ -68,8 +74,9 @@ def _gather(run_dir: Path) -> dict[str, Any]:
         "date": html.day(manifest.get("created")),
         "sample_data": sample_data,
         "average": _average(results.get("average")),
+        "comparable": _average(results.get("comparable_average")),
         "tasks": tasks,
-        "summary": _sentences(entries),
+        "summary": [*map(str, results.get("notes") or ()), *_sentences(entries)],
         "reported": _reported(results),
         "resampled": _resampled(run_dir, entries),
         "audit": _audit(gathered),
@@ -113,14 +120,26 @@ def _task(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "score": f"{entry['score']:.1f}",
         "half": f"±{_half(entry['ci']):.1f}",
         "interval": f"{entry['ci'][0]:.1f} to {entry['ci'][1]:.1f}",
-        "lenient": html.number(entry.get("lenient")),
+        "lenient": html.number(entry.get("lenient") if entry.get("verdict_by", "grader") == "grader" else None),
         "by": entry.get("verdict_by", "grader"),
         "design_effect": f"{entry['design_effect']:.2f}",
         "tokens": html.number(entry.get("output_tokens_mean"), 0),
-        "metrics": [(html.readable(key), _plain(value)) for key, value in entry["metrics"].items() if key != "acc"],
+        "metrics": _metrics(entry["metrics"]),
         "subtasks": [_task(part, one) for part, one in (entry.get("subtasks") or {}).items()],
         **{key: f"{100 * count / replies:.1f}" for key, count in share.items()},
     }
+
+
+def _metrics(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The further numbers of a task, each with its interval; the grader's two have columns."""
+    out = []
+    for key, value in found.items():
+        if key in ("acc", "lenient") or (key.endswith("_ci") and key.removesuffix("_ci") in found):
+            continue
+        interval = found.get(f"{key}_ci")
+        words = f" ({interval[0]:.4g} to {interval[1]:.4g})" if interval else ""
+        out.append((html.readable(key), _plain(value) + words))
+    return out
 
 
 def _plain(value: object) -> str:
@@ -146,9 +165,6 @@ def _resampled(run_dir: Path, names: Iterable[str]) -> list[dict[str, Any]]:
             continue  # with --limit, the two may share no question
         drop = found.drop
         change = {"score": _points(drop.mean), "interval": f"{_points(drop.low)} to {_points(drop.high)}"}
-        verdict = "lies above 0: a sign of memory" if drop.low > 0 else "holds 0: no evidence of memory"
-        if drop.high < 0:
-            verdict = "lies below 0: the new numbers were easier"
         out.append(
             {
                 "title": html.task_title(name),
@@ -159,10 +175,21 @@ def _resampled(run_dir: Path, names: Iterable[str]) -> list[dict[str, Any]]:
                     ("drop", change),
                 ],
                 "sentence": f"{found.only_original:,} are right with the published numbers only, {found.only_resampled:,} "
-                f"with the new ones only. The interval of the drop {verdict}.",
+                f"with the new ones only. The interval of the drop {memory_words(drop.low, drop.high)}.",
             }
         )
     return out
+
+
+def memory_words(low: float, high: float) -> str:
+    """What the interval of a drop says of memory; its mean says nothing by itself.
+
+    >>> memory_words(-0.01, 0.09)
+    'holds 0: no evidence of memory'
+    """
+    if low > 0:
+        return "lies above 0: a sign of memory"
+    return "lies below 0: the new numbers were easier" if high < 0 else "holds 0: no evidence of memory"
 
 
 def _points(share: float) -> str:
@@ -173,20 +200,26 @@ def _average(average: Mapping[str, Any] | None) -> dict[str, str] | None:
     if not average:
         return None
     interval = f"{average['ci'][0]:.1f} to {average['ci'][1]:.1f}"
-    return {"score": f"{average['score']:.1f}", "half": f"±{_half(average['ci']):.1f}", "interval": interval}
+    found = {"score": f"{average['score']:.1f}", "half": f"±{_half(average['ci']):.1f}", "interval": interval}
+    if average.get("left_out"):
+        titles = ", ".join(html.task_title(name) for name in average["tasks"])
+        found |= {"name": averages.mean_name(average), "tasks": titles, "why": averages.in_words(average)}
+    return found
 
 
 def _sentences(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What stands out, in words, one sentence per finding with the benchmarks it is true of."""
-    failed, cut, form, common = [], [], [], []
+    failed, unjudged, cut, form, common = [], [], [], [], []
     for name, entry in entries.items():
         title, n = html.task_title(name), max(1, sum(entry["reasons"].values()))
         if entry["errors"]:
             failed.append(f"{title} {entry['errors']:,} of {n:,}")
+        if lost := judge_gaps(entry):
+            unjudged.append(f"{title} {lost}")
         if entry["truncated"] / n >= 0.01:
             cut.append(f"{title} {100 * entry['truncated'] / n:.1f} %")
         lenient = entry.get("lenient")
-        if lenient is not None and lenient - entry["score"] >= 2 and entry.get("verdict_by") != "judge":
+        if lenient is not None and lenient - entry["score"] >= FORM and entry.get("verdict_by", "grader") == "grader":
             form.append(f"{title} {lenient - entry['score']:.1f}")
         wrong = {reason: count for reason, count in entry["reasons"].items() if reason not in RIGHT_REASONS}
         reason = max(wrong, key=lambda key: (wrong[key], key), default="")
@@ -194,11 +227,15 @@ def _sentences(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
             common.append(f"{title} {html.reason_words(reason)} ({100 * wrong[reason] / n:.0f} %)")
     findings = (
         ("Failed requests, counted as wrong (run again to ask them once more): ", failed),
+        ("Judge requests that failed or were never sent (run again to ask them): ", unjudged),
         ("Replies cut off at the token limit (a larger --max-tokens may help): ", cut),
         ("Points lost to form alone, that is scale, sign by wording or conflicting golds: ", form),
         ("Most frequent failure: ", common),
     )
     return [words + ", ".join(found) + "." for words, found in findings if found]
+
+
+FORM = 2.0  # points between strict and lenient from which the report mentions form
 
 
 def _reported(results: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -207,7 +244,9 @@ def _reported(results: Mapping[str, Any]) -> dict[str, Any] | None:
     if not rows:
         return None
     names = list(entries)
-    average = results.get("average")
+    average, part = results.get("average"), results.get("comparable_average")
+    key = "comparable_average" if part and not average else "average"
+    average = results.get(key)
     own = [{"text": f"{entries[name]['score']:.1f}", "note": f"±{_half(entries[name]['ci']):.1f}"} for name in names]
     own.append({"text": f"{average['score']:.1f}", "note": f"±{_half(average['ci']):.1f}"} if average else EMPTY)
     notes: list[str] = []
@@ -222,21 +261,21 @@ def _reported(results: Mapping[str, Any]) -> dict[str, Any] | None:
                 "kind": "reported",
                 "label": row["model"] if row["params"] in row["model"] else f"{row['model']} {row['params']}",
                 "marks": [chr(ord("a") + notes.index(note) % 26)],
-                "cells": [_beside(row["cells"].get(name)) for name in names] + [_beside(row["average"])],
+                "cells": [_beside(row["cells"].get(name)) for name in names] + [_beside(row.get(key))],
             }
         )
     verdicts = [
         f"{html.task_title(name)}, {row['title']} ({cell['printed']}): {cell['sentence']}"
         for row in ordered
         if row["same_model"]
-        for name, cell in [*row["cells"].items(), ("average", row["average"])]
+        for name, cell in [*row["cells"].items(), (averages.mean_name(average), row.get(key))]
         if cell
     ]
     return {
         "note": "Reported, not measured here: prompts, decoding and grading differ, so a difference is a question "
         "before it is a finding. Small figures are this run minus the reported score, "
         "▲ and ▼ where the difference is clear.",
-        "head": [*(html.task_title(name) for name in names), "average"],
+        "head": [*(html.task_title(name) for name in names), averages.mean_name(average)],
         "rows": lines,
         "verdicts": verdicts,
         "notes": notes,
@@ -301,7 +340,7 @@ def _share(found: Estimate) -> dict[str, str]:
 def _judged(entries: Mapping[str, Any], gathered: Mapping[str, report_data.Gathered]) -> list[dict[str, Any]]:
     """Where a judge was asked: its 2x2 table with the grader, kappa, and samples on which they differ."""
     return [
-        {"task": html.task_title(name), **entry["judge"], "disputed": gathered[name].disputed}
+        {"task": html.task_title(name), "failed": 0, **entry["judge"], "disputed": gathered[name].disputed}
         for name, entry in entries.items()
         if entry.get("judge")
     ]

@@ -11,7 +11,7 @@ from typing import Any
 from finbench.audit import quality
 from finbench.audit.quality import COMPUTED, CRITERIA, Quality
 from finbench.audit.reply import METRICS, Audit, applies, audit, audited
-from finbench.errors import EngineError
+from finbench.errors import EngineError, run_files
 from finbench.records import Answer, Document, Gold, Request, content_hash
 from finbench.scores import samples
 from finbench.scores.intervals import Accumulator, Estimate
@@ -81,9 +81,10 @@ def graded_samples(path: Path, task: str) -> Iterator[GradedReply]:
 def examine(run_dir: Path, marks: Marks | None = None) -> list[Findings]:
     """The findings of every task of a run, in the order of its results; `marks` are what a judge said, if one did."""
     found: dict[str, Findings] = {}
-    for task, sample in _all(run_dir):
-        place = (task, sample.document.id, sample.repeat)
-        take(found.setdefault(task, Findings(task)), sample, (marks or {}).get(place))
+    with run_files(run_dir):
+        for task, sample in _all(run_dir):
+            place = (task, sample.document.id, sample.repeat)
+            take(found.setdefault(task, Findings(task)), sample, (marks or {}).get(place))
     return list(found.values())
 
 

@@ -110,10 +110,25 @@ def _ask(planned: Plan, feed: Feed, store: Store, listener: Listener) -> dict[st
             engine.prepare({task.name: _documents(task, settings) for task in planned.tasks})
         if hasattr(engine, "check_lengths"):
             _check_lengths(planned, engine.check_lengths, listener)
+        if hasattr(engine, "resume"):
+            engine.resume(store.meta("engine") or {})
+        _tell(engine, listener)
         listener.stage("asking")
+        told = False
         for response in engine.stream(feed):
             desk.take(response)
+            if not told:  # a run that is killed later on still knows whom it asked
+                store.set_meta("engine", dict(engine.describe()))
+                told = True
         return dict(engine.describe())
+
+
+def _tell(engine: Any, listener: Listener) -> None:
+    """What an engine has to say before it is asked, and its state from now on, for listeners that show one."""
+    for note in engine.notes() if hasattr(engine, "notes") else ():
+        listener.stage(note)
+    if hasattr(engine, "state") and hasattr(listener, "watch"):
+        listener.watch(engine.state)
 
 
 def _check_lengths(planned: Plan, check: Callable[[Iterator[Request]], Iterator[Any]], listener: Listener) -> None:
@@ -188,16 +203,14 @@ class _Desk:
 
     def _keep(self, found: Underway, response: Response, verdict: Grade | None) -> None:
         request = found.request
-        if request.kind == "generate":
-            self._store.append(found.position, request, response, verdict)
-        else:
-            self._store.append(found.position, request, response, None)
-            if verdict:
-                self._store.set_grade(request.document.task, found.position, request.repeat, verdict)
-        if verdict:
+        alone = found.together == 1
+        self._store.append(found.position, request, response, verdict if alone else None)
+        if verdict and not alone:
+            self._store.set_grade(request.document.task, found.position, found.first, verdict)
+        if verdict or request.kind == "generate":
             self._listener.reply(request.document.task, verdict, response)
-            if found.task.own_history:
-                self._feed.release(found.task, request.document, verdict.extracted)
+        if verdict and found.task.own_history:
+            self._feed.release(found.task, request.document, verdict.extracted)
 
 
 def _judge(planned: Plan, store: Store, listener: Listener, interrupted: list[int]) -> None:
@@ -212,6 +225,7 @@ def _judge(planned: Plan, store: Store, listener: Listener, interrupted: list[in
         return
     common = {"max_concurrency": settings.max_concurrency}
     with closing(create(name, settings.judge, base_urls=settings.judge_base_urls, common=common)) as engine:
+        _tell(engine, listener)
         for response in engine.stream(_judging(first, open_questions, interrupted)):
             verdict = open_questions.keep(response)
             listener.reply("judge", None, replace(response, text=verdict))
@@ -259,12 +273,20 @@ def _finish(
     loaded = {task.name: task for task in planned.tasks}
     suite = load.suite(settings.protocol) if planned.is_full else ()
     summary = files.summarize(
-        store, planned.folder, infos, planned.selection.groups, suite, loaded, opened=planned.opened
+        store,
+        planned.folder,
+        infos,
+        planned.selection.groups,
+        suite,
+        loaded,
+        planned.selection.rules,
+        opened=planned.opened,
     )
-    failed = sum(entry["errors"] for entry in summary["tasks"].values())
-    status = "interrupted" if interrupted else "partial" if failed else "complete"
+    status = "interrupted" if interrupted else manifest.status(summary)
     seconds = round(time.monotonic() - started, 2)
-    document = manifest.document(planned.folder, settings.model, settings.protocol, summary, planned.sampled)
+    document = manifest.document(
+        planned.folder, settings.model, settings.protocol, summary, planned.sampled, engine.get("notes") or ()
+    )
     facts = {
         "created": store.meta("created"),
         "finished": wall_clock(),

@@ -171,6 +171,8 @@ def serve(lines: BinaryIO, out: BinaryIO, *, opened: bool) -> None:
     out.flush()
     os.nice(NICE)
     for line in lines:
+        if not line.endswith(b"\n"):  # the run was killed while it wrote this
+            return
         task, row, *replies = line.decode().split("\t")
         document = document_from_row(value_from(row), value_from(task))
         verdict = scoring.grade(document, list(map(response_from, replies)), opened=opened)

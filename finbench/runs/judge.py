@@ -14,6 +14,7 @@ from finbench.grading.reply import without_thinking
 from finbench.records import Answer, Document, Gold, Message, Request, Response, Sampling, content_hash
 from finbench.runs.scoring import stored_document
 from finbench.runs.store import Store, Stored
+from finbench.scores.tally import FAILED
 
 VERDICTS = ("right", "wrong")
 FORMS = tuple(json.dumps({"verdict": verdict}) for verdict in VERDICTS)
@@ -68,7 +69,7 @@ def messages(document: Document, reply: str) -> tuple[Message, ...]:
 
 
 class Questions:
-    """An iterator of judge requests over the stored replies that `model` has not judged yet.
+    """An iterator of judge requests over the stored replies that `model` has not judged yet, failures included.
 
     A reply that failed or never came to an answer is wrong without being asked about.
     """
@@ -94,7 +95,8 @@ class Questions:
                 reply = stored.responses[0]
                 asked = messages(document, without_thinking(reply.text))
                 identity = content_hash("judge", self._model, [m.content for m in asked], SAMPLING)
-                if stored.judgement and stored.judgement["request_id"] == identity:
+                before = stored.judgement
+                if before and before["request_id"] == identity and before["verdict"] != FAILED:
                     continue
                 if reply.finish == "error" or not without_thinking(reply.text).strip():
                     said = Response(identity, "", "stop")
@@ -107,11 +109,9 @@ class Questions:
                 yield Request(identity_here, _QUESTION, asked, SAMPLING)
 
     def keep(self, response: Response) -> str:
-        """Store what the judge said and return its verdict; a failed request stays open for the next run."""
+        """Store what the judge said and return its verdict; a failed request is kept as one, and asked again next time."""
         task, stored = self._open.pop(response.request_id)
-        if response.finish == "error":
-            return "unparsed"
-        said = verdict(response.text)
+        said = FAILED if response.finish == "error" else verdict(response.text)
         identity = response.request_id.split("/")[0]
         self._store.add_judgement(task, stored.position, stored.repeat, identity, self._model, said, response)
         return said

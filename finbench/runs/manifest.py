@@ -13,18 +13,24 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from finbench.errors import StoreError
 from finbench.runs import files
 from finbench.runs.cost import read
 from finbench.runs.plan import Plan, Settings
-from finbench.sanitize import slug
-from finbench.scores import leaderboard
+from finbench.sanitize import redacted, redacted_setting, slug
+from finbench.scores import agreement, samples
+from finbench.scores.aggregates import GroupRule
 from finbench.scores.tally import SCHEMA
 from finbench.tasks.task import Task
 
 
 def task_info(task: Task) -> files.TaskInfo:
     """What the summary needs to know of a task."""
-    return files.TaskInfo(task.name, task.judged, task.template_hash, task.version, task.config, task.metric_directions)
+    told = {
+        key: redacted_setting(key, task.config[key]) for key in ("metadata", "dataset_kwargs") if key in task.config
+    }
+    config = dict(task.config) | told  # --task-setting reaches both
+    return files.TaskInfo(task.name, task.judged, task.template_hash, task.version, config, task.metric_directions)
 
 
 def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +43,7 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
         "model": settings.model,
         "model_revision": settings.revision or engine.get("revision", ""),
         "engine": plan.engine,
-        "engine_details": engine,
+        "engine_details": redacted_setting("engine", engine),
         "protocol": settings.protocol,
         **{key: facts[key] for key in ("created", "finished", "status", "suite", "timings", "tokens", "cost")},
         "settings": plan.identity,
@@ -56,23 +62,33 @@ def of_run(plan: Plan, engine: Mapping[str, Any], facts: Mapping[str, Any]) -> d
             for task in plan.tasks
         },
         "groups": plan.selection.groups,
+        "group_rules": {name: asdict(rule) for name, rule in plan.selection.rules.items()},
+        "sampled": list(sampled),
         "trusted_code": plan.selection.consent,
         "versions": versions(),
         "git_commit": git_commit(),
         "hardware": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
-        "command": ["finbench", *sys.argv[1:]],
+        "command": ["finbench", *map(redacted, sys.argv[1:])],
         "profile": asdict(plan.profile),
     }
 
 
-def document(
-    folder: Path, model: str, protocol: str, summary: Mapping[str, Any], sampled: Sequence[str] = ()
-) -> dict[str, Any]:
-    """The `--json` document: a stable contract for scripts (docs/run.md).
+def status(summary: Mapping[str, Any]) -> str:
+    """complete, or partial: a request failed, to the model or to the judge, or a judge has not seen every reply."""
+    judged = [entry["judge"] for entry in summary["tasks"].values() if "judge" in entry]
+    failed = sum(entry["errors"] for entry in summary["tasks"].values())
+    return "partial" if failed or any(one["failed"] or one["unasked"] for one in judged) else "complete"
 
-    Sample rows and reference scores stand beside the reported ones without a verdict.
-    """
-    others = [n for n, entry in summary["tasks"].items() if n in sampled or entry["verdict_by"] == "reference"]
+
+def document(
+    folder: Path,
+    model: str,
+    protocol: str,
+    summary: Mapping[str, Any],
+    sampled: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The `--json` document: a stable contract for scripts (docs/run.md). `notes` are what the engine wants known."""
     found = {
         "schema": SCHEMA,
         "run_dir": str(folder),
@@ -80,24 +96,13 @@ def document(
         "protocol": protocol,
         "tasks": summary["tasks"],
         "average": summary["average"],
+        "comparable_average": summary["comparable_average"],
         "sampled": list(sampled),
-        "reported": [
-            _without_verdicts(row, others, average=summary["average"] is not None)
-            for row in leaderboard.reported_for(summary["tasks"], model)
-        ],
+        "notes": list(notes),
+        "reported": agreement.reported_for(summary, model, sampled),
     }
     plain: dict[str, Any] = json.loads(json.dumps(found))  # the same values as in results.json: lists, no tuples
     return plain
-
-
-_NO_VERDICT = {"delta": None, "low": None, "high": None, "verdict": "not comparable", "sentence": "not comparable"}
-
-
-def _without_verdicts(row: Mapping[str, Any], names: Sequence[str], *, average: bool) -> dict[str, Any]:
-    """A reported row with no verdict on these tasks, nor on its average unless ours exists."""
-    cells = {name: {**cell, **_NO_VERDICT} if name in names else cell for name, cell in row["cells"].items()}
-    mean = row["average"] if average or row["average"] is None else {**row["average"], **_NO_VERDICT}
-    return {**row, "cells": cells, "average": mean}
 
 
 def write(
@@ -107,14 +112,15 @@ def write(
     infos: Sequence[files.TaskInfo],
     sizes: Mapping[str, int],
 ) -> None:
-    """run.json and results.json, each whole or not at all."""
+    """results.json, then run.json with the digests of all result files; each whole or not at all."""
     config = {
         "model": manifest["engine"],
         "model_args": {"model": manifest["model"], "revision": manifest["model_revision"]},
         "limit": manifest["settings"].get("limit"),
         "random_seed": manifest["settings"].get("seed"),
     }
-    upstream = files.lm_eval_results(outcome, infos, sizes, config)
+    rules = {name: GroupRule.of(rule) for name, rule in manifest.get("group_rules", {}).items()}
+    upstream = files.lm_eval_results(outcome, infos, sizes, config, rules)
     upstream |= {
         "git_hash": manifest["git_commit"],
         "lm_eval_version": manifest["versions"].get("lm-eval", ""),
@@ -125,17 +131,19 @@ def write(
         "task_hashes": {name: entry["data_hash"] for name, entry in manifest["tasks"].items()},
         "total_evaluation_time_seconds": str(manifest["timings"]["seconds"]),
     }
-    files.write_json(folder / "run.json", manifest)
     files.write_json(folder / "results.json", upstream | {"finbench": outcome})
+    plain = json.loads(json.dumps({name: value for name, value in manifest.items() if name != "files"}, default=str))
+    written = ["results.json", *(f"samples_{slug(info.name)}.jsonl" for info in infos)]
+    digests = {name: samples.file_digest(folder / name) for name in written}
+    files.write_json(folder / "run.json", plain | {"files": {"run.json": samples.manifest_digest(plain), **digests}})
 
 
 def finished(plan: Plan) -> dict[str, Any] | None:
     """The document of a complete run whose files the same code has written; None where they have to be written (again)."""
     try:
-        about = json.loads((plan.folder / "run.json").read_text(encoding="utf-8"))
-        outcome: dict[str, Any] = json.loads((plan.folder / "results.json").read_text(encoding="utf-8"))["finbench"]
+        about, outcome = samples.read_results(plan.folder)
         same = about["status"] == "complete" and about["versions"] == versions() and about["git_commit"] == git_commit()
-    except (OSError, ValueError, KeyError, TypeError):
+    except (StoreError, KeyError, TypeError):
         return None
     whole = all((plan.folder / f"samples_{slug(task.name)}.jsonl").is_file() for task in plan.tasks)
     return outcome if same and whole and not about["git_commit"].endswith("+") else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from finbench.errors import TaskError
@@ -32,6 +32,8 @@ class Underway:
     position: int
     request: Request
     row: str  # the document's row as JSON
+    first: int = 0  # the repeat that carries the verdict
+    together: int = 1  # replies that are graded as one
 
 
 class Feed:
@@ -50,7 +52,7 @@ class Feed:
         self._waiting: dict[tuple[str, str], tuple[Task, int, Document]] = {}
         self._answers: dict[tuple[str, str, int], str] = {}  # (task, conversation, turn) -> the model's answer
         self._answered: set[tuple[str, str]] = set()  # (task, document id) of answered turns
-        self._parts: dict[tuple[str, int], tuple[int, dict[int, Response]]] = {}  # place -> expected, received
+        self._parts: dict[tuple[str, int, int], dict[tuple[int, int], Response]] = {}  # place -> what came by now
         self._stopped = False
         self.underway: dict[str, Underway] = {}
         self.kept = 0  # replies that the store already held
@@ -111,7 +113,7 @@ class Feed:
             row = _json(task, document)
             digest = text_hash(row)
         answered = self._store.answered(task.name, position, digest)
-        repeats = 1 if task.own_history else self._choice.repeats
+        repeats = task.repeats(self._choice.repeats)
         if answered >= {(repeat, 0) for repeat in range(repeats)} and task.output_type == "generate_until":
             self.kept += repeats
             self._release_stored(task, position, document)
@@ -123,12 +125,20 @@ class Feed:
             if graded and all((request.repeat, request.part) in answered for request in requests):
                 self.kept += 1
                 return
-            self._parts[task.name, position] = (len(requests), {})  # scored together: a gap asks all of them again
+            answered = set()  # scored together: a gap asks all of them again
+        self._queue(task, position, row, requests, answered)
+
+    def _queue(
+        self, task: Task, position: int, row: str, requests: Sequence[Request], answered: Set[tuple[int, int]]
+    ) -> None:
+        """What is still to be asked of a document, with the number of replies that are graded with each."""
+        size = task.together(requests[0].document) if requests and requests[0].kind == "generate" else len(requests)
         for request in requests:
-            if request.kind == "generate" and (request.repeat, 0) in answered:
+            if (request.repeat, request.part) in answered:
                 self.kept += 1
             else:
-                self._ready.append(Underway(task, position, request, row))
+                first = request.repeat - request.repeat % size if request.kind == "generate" else request.repeat
+                self._ready.append(Underway(task, position, request, row, first, size))
 
     def _with_own_answers(self, task: Task, document: Document) -> Document:
         """The document with the model's own earlier answers in its history; "(no answer)" where it gave none."""
@@ -156,16 +166,19 @@ class Feed:
         return self.underway.pop(response.request_id, None)
 
     def complete(self, found: Underway, response: Response) -> list[Response] | None:
-        """The replies that are graded together, once all are there: one for a generated reply, else one per choice."""
-        place = (found.task.name, found.position)
-        if place not in self._parts:
+        """The replies that are graded together, once all of them came: one, or one per choice, or a task's `repeats`.
+
+        Where a run before this one has some of a task's `repeats`, they are graded from the store (files.summarize).
+        """
+        if found.together == 1:
             return [response]
-        expected, parts = self._parts[place]
-        parts[found.request.part] = response
-        if len(parts) < expected:
+        place = (found.task.name, found.position, found.first)
+        parts = self._parts.setdefault(place, {})
+        parts[found.request.repeat, found.request.part] = response
+        if len(parts) < found.together:
             return None
         del self._parts[place]
-        return [parts[part] for part in sorted(parts)]
+        return [parts[key] for key in sorted(parts)]
 
 
 def _json(task: Task, document: Document) -> str:

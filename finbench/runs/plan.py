@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from finbench.engines.choose import Choice, NoEngine, choose
+from finbench.engines.choose import EngineChoice, NoEngine, choose
 from finbench.engines.vllm import read_ahead
 from finbench.errors import UsageError
-from finbench.records import content_hash
+from finbench.records import Sampling, content_hash
 from finbench.runs import profiles
 from finbench.runs.store import held
-from finbench.sanitize import slug
+from finbench.sanitize import redacted_setting, slug
 from finbench.tasks.load import Selection, load, protocol_names
 from finbench.tasks.task import Asking, Task
 
@@ -48,6 +48,7 @@ class Settings:
     output: Path | None = None
     reports: Path = Path("reports")
     trust_task_code: bool = False
+    trust_task_data: bool = False
     task_settings: Mapping[str, Any] = field(default_factory=dict)  # reach each task's docs.load
 
 
@@ -112,28 +113,25 @@ def plan(settings: Settings, *, dry: bool = False) -> Plan:
         data=settings.data,
         settings=settings.task_settings,
         trust=settings.trust_task_code,
+        trust_data=settings.trust_task_data,
     )
     engine, why = _engine(settings, dry)
     asking = {task.name: _asking(task, settings, profile) for task in selection.tasks}
     identity = _identity(settings, profile, engine, selection, asking)
     folder = settings.output or settings.reports / slug(settings.model) / _run_name(settings, identity)
     sizes = {task.name: len(task) for task in selection.tasks}
-    repeats = {task.name: _repeats(task, settings) for task in selection.tasks}
+    repeats = {task.name: task.repeats(settings.repeats) for task in selection.tasks}
     wanted = {name: min(size, settings.limit or size) * repeats[name] for name, size in sizes.items()}
     return Plan(settings, profile, engine, why, selection, asking, folder, sizes, wanted, held(folder), identity)
 
 
-def _engine(settings: Settings, dry: bool) -> Choice:
+def _engine(settings: Settings, dry: bool) -> EngineChoice:
     try:
         return choose(settings.model, settings.engine, base_urls=settings.base_urls, options=settings.engine_options)
     except NoEngine as missing:
         if not dry:
             raise
-        return Choice("local_vllm", f"MISSING, {missing}")
-
-
-def _repeats(task: Task, settings: Settings) -> int:
-    return 1 if task.own_history or task.output_type != "generate_until" else settings.repeats
+        return EngineChoice("local_vllm", f"MISSING, {missing}")
 
 
 def _asking(task: Task, settings: Settings, profile: profiles.Profile) -> Asking:
@@ -162,13 +160,14 @@ def _identity(
         "profile": profile.name,
         "chat": settings.chat,
         "system": next(iter(asking.values())).system,
-        "sampling": {name: asdict(_sampling(selection, name, how)) for name, how in asking.items()},
-        "task_settings": dict(settings.task_settings),
+        "sampling": {name: _sampling(selection, name, how).stated() for name, how in asking.items()},
+        "task_settings": redacted_setting("", settings.task_settings),  # another key is the same run
         "lm_eval": metadata.version("lm-eval"),
+        **({"trusted_code": dict(selection.consent)} if selection.consent else {}),
     }
 
 
-def _sampling(selection: Selection, name: str, asking: Asking) -> Any:
+def _sampling(selection: Selection, name: str, asking: Asking) -> Sampling:
     task = next(task for task in selection.tasks if task.name == name)
     return task.sampling(asking.overrides)
 

@@ -78,6 +78,22 @@ def shipped() -> Mapping[str, Profile]:
 
 def load(path: Path) -> Profile:
     """The profile in a YAML file; UsageError names what is wrong with it."""
+    data = _checked(path, _mapping(path))
+    thinking = data.get("thinking")
+    return Profile(
+        path.stem,
+        match=tuple(str(pattern).lower() for pattern in data.get("match") or ()),
+        system=str(data.get("system") or "").strip(),
+        sampling=data.get("sampling") or {},
+        thinking=Thinking(**thinking) if thinking else None,
+        context_length=data.get("context_length"),
+        sources=tuple(map(str, data.get("sources") or ())),
+        note=" ".join(str(data.get("note") or "").split()),
+    )
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    """The YAML as it is."""
     import yaml
 
     try:
@@ -86,27 +102,21 @@ def load(path: Path) -> Profile:
         raise UsageError(f"{path}: cannot be read as a model profile: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
         raise UsageError(f"{path}: a model profile is a mapping of fields, not {type(data).__name__}")
-    known = {f.name for f in fields(Profile)} - {"name"}
-    _only(path, "field", data, known)
-    sampling, thinking = data.get("sampling") or {}, data.get("thinking")
+    return data
+
+
+def _checked(path: Path, data: dict[str, Any]) -> dict[str, Any]:
+    """The same, once every field is known and every number is one."""
+    sampling, context = data.get("sampling") or {}, data.get("context_length")
+    _only(path, "field", data, {f.name for f in fields(Profile)} - {"name"})
     _only(path, "field in sampling", sampling, DECODING)
-    _only(path, "field in thinking", thinking or {}, {f.name for f in fields(Thinking)})
+    _only(path, "field in thinking", data.get("thinking") or {}, {f.name for f in fields(Thinking)})
     for key, value in sampling.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise UsageError(f"{path}: sampling.{key} must be a number, not {value!r}")
-    context = data.get("context_length")
     if context is not None and (not isinstance(context, int) or context < 1):
         raise UsageError(f"{path}: context_length must be a number of tokens, not {context!r}")
-    return Profile(
-        path.stem,
-        match=tuple(str(pattern).lower() for pattern in data.get("match") or ()),
-        system=str(data.get("system") or "").strip(),
-        sampling=sampling,
-        thinking=Thinking(**thinking) if thinking else None,
-        context_length=context,
-        sources=tuple(map(str, data.get("sources") or ())),
-        note=" ".join(str(data.get("note") or "").split()),
-    )
+    return data
 
 
 def _only(path: Path, what: str, data: Any, known: set[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,23 @@ def damaged(path: Path, err: Exception) -> StoreError:
     return StoreError(
         f"{path}: SQLite cannot read it ({err}); `sqlite3 {path.name} .recover` may save replies, "
         "or give another --output to begin again"
+    )
+
+
+def other_schema(path: Path, found: str, known: int) -> StoreError:
+    """The tables of another version of finbench."""
+    return StoreError(
+        f"{path}: written by another version of finbench (schema {found[:20]!r}, this one reads 1 to {known}); "
+        "use that version, or give another --output"
+    )
+
+
+def without_digests(path: Path) -> None:
+    """Said once, when a store of an older finbench is opened for writing and gets its digests."""
+    logging.getLogger("finbench").warning(
+        "%s: written before replies had digests; they have them from now on. What was damaged before shows only where it "
+        "cannot be read",
+        path,
     )
 
 

@@ -24,25 +24,36 @@ CLOSE = "</think>"
 def grade(
     document: Document, responses: Sequence[Response], task: Task | None = None, *, opened: bool = False
 ) -> Grade:
-    """The verdict on the replies to one document (one reply, or one per choice for log-likelihood tasks).
+    """The verdict on the replies to one document that are graded together.
 
-    `task` is needed for tasks that bring lm-eval's own scoring. `opened` says that the model's chat template writes the
-    opening think tag: a reply that was cut off before the closing one never came to an answer.
+    One reply; or one per choice for log-likelihood tasks; or as many as a task with `repeats` wants to see at once
+    (Task.together). `task` is needed for tasks that bring lm-eval's own scoring. `opened` says that the model's chat
+    template writes the opening think tag: a reply that was cut off before the closing one never came to an answer.
     """
     failed = next((response for response in responses if response.finish == "error"), None)
     if failed is not None or not responses:
         return Grade(correct=False, reason="error")
-    first = responses[0]
-    if opened and first.finish == "length" and not first.reasoning and CLOSE not in first.text:
+    own = document.answer.kind == "lm_eval"
+    if own and task is None:
+        raise ValueError(f"{document.task} is scored by lm-eval's own code, which needs the task")
+    cut = all(_never_answered(response, opened) for response in responses)
+    if cut and not own:
         return Grade(correct=False, reason="truncated")
-    if document.answer.kind == "lm_eval":
-        if task is None:
-            raise ValueError(f"{document.task} is scored by lm-eval's own code, which needs the task")
-        return task.own_grade(document, responses, without_thinking(first.text))
     try:
-        return _verdict(document, first)
+        if own and task:
+            texts = [
+                "" if _never_answered(response, opened) else without_thinking(response.text) for response in responses
+            ]
+            verdict = task.own_grade(document, responses, texts)
+            return replace(verdict, correct=False, lenient=False, reason="truncated") if cut else verdict
+        return _verdict(document, responses[0])
     except Exception as problem:  # a reply that nobody foresaw is a failed sample, said and counted; the run goes on
         return Grade(False, "error", rule=f"the grader broke: {type(problem).__name__}: {problem}"[:200])
+
+
+def _never_answered(response: Response, opened: bool) -> bool:
+    """Was the reply cut off before its thinking ended?"""
+    return opened and response.finish == "length" and not response.reasoning and CLOSE not in response.text
 
 
 def _verdict(document: Document, first: Response) -> Grade:

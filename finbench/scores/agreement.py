@@ -7,23 +7,26 @@ decoding and grading differ between harnesses, so a difference is a question bef
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Literal
 
 from finbench.scores import published
+from finbench.scores.averages import ACCURACY, metric_of
 from finbench.scores.intervals import Z95, Estimate, average_of
 from finbench.scores.published import BENCHMARKS, ReportedRow, ReportedScore, model_key
-from finbench.scores.significance import Versus, unpaired, versus_average, versus_reported
+from finbench.scores.significance import Difference, Versus, unpaired, versus_average, versus_reported
 
 LEVEL = 0.05
-Outcome = Literal["better", "worse", "not distinguishable", "agrees", "differs", "cannot tell"]
+NOT_COMPARABLE: Final = "not comparable"
+Outcome = Literal["better", "worse", "not distinguishable", "agrees", "differs", "cannot tell", "not comparable"]
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
     """A reported score and our difference from it, in points; `sentence` is the verdict with the n it assumes.
 
-    Averages are compared with the mean of the printed columns (`recomputed`), whatever is printed.
+    Averages are compared with the mean of the printed columns (`recomputed`), whatever is printed. Scores of two
+    metrics, and of sample rows, stand side by side without a difference: "not comparable".
     """
 
     score: float
@@ -33,16 +36,19 @@ class Beside:
     n_assumed: bool
     flags: tuple[str, ...]
     notes: str
-    delta: float
-    low: float
-    high: float
+    delta: float | None
+    low: float | None
+    high: float | None
     verdict: Outcome
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """One reported row beside a run; `cells` has the run's task names, `average` needs all five benchmarks."""
+    """One reported row beside a run; `cells` has the run's task names, `average` needs all five benchmarks.
+
+    `comparable_average` is the published mean of the columns that our own `comparable_average` holds.
+    """
 
     model: str
     params: str
@@ -54,6 +60,7 @@ class Against:
     same_model: bool
     cells: Mapping[str, Beside]
     average: Beside | None
+    comparable_average: Beside | None = None
 
 
 def column(task: str) -> str:
@@ -80,34 +87,36 @@ def outcome(mean: float, p: float) -> Outcome:
 
 
 def against_reported(
-    entries: Mapping[str, Mapping[str, Any]], model: str, rows: Sequence[ReportedRow] | None = None
+    summary: Mapping[str, Any], model: str, rows: Sequence[ReportedRow] | None = None, sampled: Sequence[str] = ()
 ) -> list[Against]:
-    """A run's task entries (results.json) beside the rows of the Fin-R1 paper and every row of the same model.
+    """A run's tasks and averages (results.json) beside the rows of the Fin-R1 paper and every row of the same model.
 
-    The same model's rows come first. Empty when no task of the run has reported scores.
+    The same model's rows come first. Empty when no task of the run has reported scores. `sampled` are the tasks on
+    sample rows: those, and scores of another metric, get no verdict.
     """
-    ours = {name: estimate_of(entry) for name, entry in entries.items()}
-    by_column = {column(name): estimate for name, estimate in ours.items()}
-    whole = average_of([by_column[name] for name in BENCHMARKS]) if set(BENCHMARKS) <= set(by_column) else None
+    entries = summary["tasks"]
+    estimates = {name: estimate_of(entry) for name, entry in entries.items()}
+    comparable = {name: name not in sampled and metric_of(entry) == ACCURACY for name, entry in entries.items()}
     found = []
     for row in published.load() if rows is None else rows:
         same = model_key(row.model) == model_key(model)
         if not same and row.protocol.name != "fin-r1":
             continue
-        cells = {name: _beside(estimate, row, column(name), same) for name, estimate in ours.items()}
+        cells = {name: _beside(ours, row, column(name), same, comparable[name]) for name, ours in estimates.items()}
         known = {name: cell for name, cell in cells.items() if cell is not None}
         if known:
-            average = _average(whole, row, same) if whole else None
-            found.append(_against(row, same, known, average))
+            found.append(_against(row, same, known, *_averages(summary, estimates, row, same)))
     return sorted(found, key=lambda one: not one.same_model)
 
 
-def reported_for(entries: Mapping[str, Mapping[str, Any]], model: str) -> list[dict[str, Any]]:
+def reported_for(summary: Mapping[str, Any], model: str, sampled: Sequence[str] = ()) -> list[dict[str, Any]]:
     """`against_reported` as plain JSON values: the key `reported` of results.json."""
-    return [asdict(row) for row in against_reported(entries, model)]
+    return [asdict(row) for row in against_reported(summary, model, sampled=sampled)]
 
 
-def _against(row: ReportedRow, same: bool, cells: Mapping[str, Beside], average: Beside | None) -> Against:
+def _against(
+    row: ReportedRow, same: bool, cells: Mapping[str, Beside], average: Beside | None, part: Beside | None
+) -> Against:
     protocol = row.protocol
     return Against(
         model=row.model,
@@ -120,34 +129,63 @@ def _against(row: ReportedRow, same: bool, cells: Mapping[str, Beside], average:
         same_model=same,
         cells=cells,
         average=average,
+        comparable_average=part,
     )
 
 
-def _beside(ours: Estimate, row: ReportedRow, benchmark: str, same: bool) -> Beside | None:
+def _beside(ours: Estimate, row: ReportedRow, benchmark: str, same: bool, comparable: bool) -> Beside | None:
     theirs = row.estimate(benchmark) if benchmark in row.scores else None
     if theirs is None:
         return None
     score = row.scores[benchmark]
+    if not comparable or "other_metric" in score.flags:
+        return _without_verdict(theirs, score, None)
     versus = versus_reported(
         ours, theirs.mean, n=score.n, full=row.size(benchmark), half_unit=score.half_unit / 100
     )  # fmt: skip
     return _made(ours, theirs, score, None, versus if same else None)
 
 
-def _average(ours: Estimate, row: ReportedRow, same: bool) -> Beside | None:
+def _averages(
+    summary: Mapping[str, Any], estimates: Mapping[str, Estimate], row: ReportedRow, same: bool
+) -> tuple[Beside | None, Beside | None]:
+    """The published average beside ours, and the published mean of the columns that our `comparable_average` holds.
+
+    Without an average of ours the published one stands alone, as long as the run has all its columns.
+    """
+    whole, part = summary.get("average"), summary.get("comparable_average")
+    average = _average(estimates, whole["tasks"], row, row.average, same) if whole else None
     theirs = row.average_estimate()
-    if theirs is None or row.average is None:
+    if average is None and theirs and row.average and set(BENCHMARKS) <= {column(name) for name in estimates}:
+        average = _without_verdict(theirs, row.average, row.recomputed)
+    return average, _average(estimates, part["tasks"], row, None, same) if part else None
+
+
+def _average(
+    estimates: Mapping[str, Estimate],
+    names: Sequence[str],
+    row: ReportedRow,
+    printed: ReportedScore | None,
+    same: bool,
+) -> Beside | None:
+    """Our mean of these tasks beside the row's; `printed` is the average as its source prints it, None for a part."""
+    columns = [column(name) for name in names]
+    theirs = row.average_estimate(columns)
+    if theirs is None or (printed is None and set(columns) == set(BENCHMARKS)):
         return None
-    hidden = sum(row.scores[name].half_unit for name in BENCHMARKS) / len(BENCHMARKS)
-    versus = versus_average(ours, theirs, half_unit=hidden / 100)
-    return _made(ours, theirs, row.average, row.recomputed, versus if same else None)
+    # The printed digits of k columns hide the mean of what each hides, whatever way each was rounded.
+    hidden = sum(row.scores[name].half_unit for name in columns) / len(columns)
+    ours = average_of([estimates[name] for name in names])
+    versus = versus_average(ours, theirs, half_unit=hidden / 100) if same else None
+    if printed:
+        return _made(ours, theirs, printed, row.recomputed, versus, len(columns))
+    mean = round(100 * theirs.mean, 6)
+    said = ReportedScore(f"{mean:.2f}".rstrip("0").rstrip("."), mean, hidden)
+    return _made(ours, theirs, said, mean, versus, len(columns))
 
 
-def _made(
-    ours: Estimate, theirs: Estimate, score: ReportedScore, recomputed: float | None, versus: Versus | None
-) -> Beside:
-    difference = unpaired(ours, theirs)
-    verdict: Outcome = versus.verdict if versus else outcome(difference.mean, difference.p)
+def _without_verdict(theirs: Estimate, score: ReportedScore, recomputed: float | None) -> Beside:
+    """A published score beside which ours gets no difference."""
     return Beside(
         score=score.score,
         printed=score.printed,
@@ -156,23 +194,53 @@ def _made(
         n_assumed=score.n is None,
         flags=score.flags,
         notes=score.notes,
+        delta=None,
+        low=None,
+        high=None,
+        verdict=NOT_COMPARABLE,
+        sentence=NOT_COMPARABLE,
+    )
+
+
+def _made(
+    ours: Estimate,
+    theirs: Estimate,
+    score: ReportedScore,
+    recomputed: float | None,
+    versus: Versus | None,
+    benchmarks: int = 0,
+) -> Beside:
+    """Ours beside theirs with a verdict; `benchmarks` is how many an average holds, 0 for a single score."""
+    difference = unpaired(ours, theirs)
+    verdict: Outcome = versus.verdict if versus else _by_interval(difference)
+    return replace(
+        _without_verdict(theirs, score, recomputed),
         delta=100 * difference.mean,
         low=100 * difference.low,
         high=100 * difference.high,
         verdict=verdict,
-        sentence=in_words(versus, average=recomputed is not None) if versus else _ahead(verdict),
+        sentence=in_words(versus, benchmarks) if versus else _ahead(verdict),
     )
+
+
+def _by_interval(difference: Difference) -> Outcome:
+    """Who is ahead, by the interval that is printed beside it: a z test and an asymmetric interval can disagree."""
+    if difference.low <= 0 <= difference.high:
+        return "not distinguishable"
+    return "better" if difference.mean > 0 else "worse"
 
 
 def _ahead(verdict: Outcome) -> str:
     return {"better": "ahead of it", "worse": "behind it"}.get(verdict, "not distinguishable from it")
 
 
-def in_words(versus: Versus, average: bool = False) -> str:
-    """The verdict against a published score as one sentence; it always says which n it rests on."""
+def in_words(versus: Versus, benchmarks: int = 0) -> str:
+    """The verdict against a published score, or an average of `benchmarks`, as one sentence with the n it rests on."""
     points, chance = 100 * versus.difference, 100 * versus.uncertainty
     size = f"n {versus.n_assumed:,}" if versus.n_known else f"n not stated, taken as {versus.n_assumed:,}"
-    size = f"five benchmarks, n {versus.n_assumed:,} in all, assumed where not stated" if average else size
+    if benchmarks:
+        count = {2: "two", 3: "three", 4: "four", 5: "five"}.get(benchmarks, str(benchmarks))
+        size = f"{count} benchmarks, n {versus.n_assumed:,} in all, assumed where not stated"
     said = {
         "agrees": f"agrees: {points:+.1f} points, chance and rounding explain {chance:.1f} ({size})",
         "differs": f"differs: {points:+.1f} points, chance and rounding explain only {chance:.1f} ({size})",

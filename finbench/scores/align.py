@@ -14,23 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from finbench.errors import StoreError
+from finbench.errors import StoreError, foreign
 from finbench.sanitize import shown, slug
 from finbench.scores.agreement import column
-from finbench.scores.samples import lines, verdict_of
+from finbench.scores.samples import credit_of, lines, read_results
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFiles:
-    """A task of a run: its samples files (one per part of a group), and whether the judge's verdict stands for it."""
+    """A task of a run: its samples files (one per part of a group), and whose verdict its score is (`verdict_by`)."""
 
     name: str
     files: tuple[Path, ...]
-    judged: bool
+    by: str
+    paired: bool = True  # the score is a mean over questions; BLEU, perplexity and the like are not
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ComparedRun:
     """A run folder; `tasks` by benchmark, so that a paper variant meets the benchmark it is a variant of."""
 
     path: Path
@@ -38,10 +39,10 @@ class Run:
     model: str
     protocol: str
     tasks: Mapping[str, TaskFiles]
-    suite: tuple[str, ...]  # the benchmarks of its average, empty when it has none
+    suite: tuple[str, ...]  # the benchmarks of its average, or of its comparable one; empty when it has neither
 
 
-class Question(NamedTuple):
+class ScoredQuestion(NamedTuple):
     """What a run made of one question. The score is the mean over repeats; the reason is the first repeat's."""
 
     document: int
@@ -82,52 +83,57 @@ class Sample:
     reason: str
 
 
-def open_run(path: Path) -> Run:
+def open_run(path: Path) -> ComparedRun:
     """The run in a folder; StoreError when it has no readable results."""
-    try:
-        manifest = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        results = json.loads((path / "results.json").read_text(encoding="utf-8"))["finbench"]
+    with foreign(f"{path}: no readable run.json and results.json", StoreError, "try `finbench score`"):
+        manifest, results = read_results(path)
         tasks = {
             column(name): TaskFiles(
                 name,
                 tuple(path / f"samples_{slug(part)}.jsonl" for part in entry.get("subtasks") or [name]),
-                entry.get("verdict_by") == "judge",
+                entry.get("verdict_by") or "grader",
+                bool(entry.get("by_question", True)),
             )
             for name, entry in results["tasks"].items()
         }
-        suite = tuple(column(name) for name in (results.get("average") or {}).get("tasks", ()))
-        return Run(path, shown(manifest["run_id"]), shown(manifest["model"]), shown(manifest["protocol"]), tasks, suite)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise StoreError(f"{path}: no readable run.json and results.json ({problem}); try `finbench score`") from error
+        mean = results.get("average") or results.get("comparable_average") or {}
+        suite = tuple(column(name) for name in mean.get("tasks", ()))
+        return ComparedRun(
+            path, shown(manifest["run_id"]), shown(manifest["model"]), shown(manifest["protocol"]), tasks, suite
+        )
 
 
-def read_questions(files: Sequence[Path], judged: bool) -> dict[str, Question]:
-    """The questions of a task in document order, repeats averaged. Lines stream by; memory grows with questions."""
-    found: dict[str, Question] = {}
+def read_questions(files: Sequence[Path], by: str = "grader") -> dict[str, ScoredQuestion]:
+    """The questions of a task in document order, scored as `by` does (samples.credit_of), repeats averaged.
+
+    Lines stream by; memory grows with questions.
+    """
+    found: dict[str, ScoredQuestion] = {}
     seen: Counter[str] = Counter()
     for index, path in enumerate(files):
         prefix = "" if len(files) == 1 else f"{path.stem} "
-        try:
+        with foreign(path, StoreError, "`finbench score` writes it anew"):
             for offset, line in lines(path):
-                name, question = _question(json.loads(line), judged, index, offset)
+                name, question = _question(json.loads(line), by, index, offset)
+                if question is None:
+                    continue
                 name = prefix + name
                 seen[name] += 1
                 before = found.setdefault(name, question)
                 mean = before.score + (question.score - before.score) / seen[name]
                 found[name] = before._replace(score=mean)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            problem = f"{type(error).__name__}: {error}"
-            raise StoreError(f"{path}: not readable ({problem}); `finbench score` writes it anew") from error
     return found
 
 
-def _question(line: Mapping[str, Any], judged: bool, file: int, offset: int) -> tuple[str, Question]:
+def _question(line: Mapping[str, Any], by: str, file: int, offset: int) -> tuple[str, ScoredQuestion | None]:
     ours = line["finbench"]
-    return str(ours["id"]), Question(
+    score = credit_of(ours, by)
+    if score is None:
+        return str(ours["id"]), None
+    return str(ours["id"]), ScoredQuestion(
         document=hash(line["doc_hash"]),
         prompt=hash(line["prompt_hash"]),
-        score=float(verdict_of(ours, judged)) if judged else float(line["acc"]),
+        score=score,
         reason=sys.intern(str(ours["reason"])),
         cluster=sys.intern(str(ours.get("cluster") or "")),
         file=file,
@@ -135,7 +141,7 @@ def _question(line: Mapping[str, Any], judged: bool, file: int, offset: int) -> 
     )
 
 
-def align(first: Mapping[str, Question], second: Mapping[str, Question]) -> tuple[list[str], Unaligned]:
+def align(first: Mapping[str, ScoredQuestion], second: Mapping[str, ScoredQuestion]) -> tuple[list[str], Unaligned]:
     """The questions that both runs have with the same document, in the first run's order, and what does not align."""
     common = [name for name in first if name in second]
     same = [name for name in common if first[name].document == second[name].document]
@@ -144,7 +150,7 @@ def align(first: Mapping[str, Question], second: Mapping[str, Question]) -> tupl
     return same, out
 
 
-def read_sample(files: Sequence[Path], question: Question) -> Sample:
+def read_sample(files: Sequence[Path], question: ScoredQuestion) -> Sample:
     """The texts behind a question."""
     with files[question.file].open("rb") as file:
         file.seek(question.offset)

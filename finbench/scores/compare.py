@@ -16,7 +16,16 @@ from typing import Any
 
 from finbench.errors import NothingSelected, UsageError
 from finbench.scores.agreement import Outcome, outcome
-from finbench.scores.align import Question, Run, TaskFiles, Unaligned, align, open_run, read_questions, read_sample
+from finbench.scores.align import (
+    ComparedRun,
+    ScoredQuestion,
+    TaskFiles,
+    Unaligned,
+    align,
+    open_run,
+    read_questions,
+    read_sample,
+)
 from finbench.scores.settings import differing
 from finbench.scores.significance import Difference, average_difference, holm, paired
 
@@ -24,7 +33,7 @@ FLIPS = 200  # listed per task and direction; the counts are always complete
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class RunLabel:
     """One of the runs."""
 
     path: str
@@ -84,16 +93,18 @@ class TaskComparison:
     unaligned: Unaligned
     reasons: tuple[tuple[str, str, int], ...]
     flips: tuple[Flip, ...]
-    verdict_by: str  # "grader", or "judge" where it stands for the task in both runs
+    verdict_by: str  # "grader", or "judge" or "reference" where that is the headline of both runs
+    headline: bool  # is this the score that both runs print?
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A further run against the first. `average` is None unless both runs have all benchmarks of one average."""
+    """A further run against the first. `average` is over the benchmarks that both runs average, None where they differ."""
 
-    second: Side
+    second: RunLabel
     tasks: tuple[TaskComparison, ...]
     average: Gap | None
+    average_of: tuple[str, ...]  # the benchmarks of the average
     only_first: tuple[str, ...]  # benchmarks without a counterpart
     only_second: tuple[str, ...]
     settings: tuple[tuple[str, str, str], ...] = ()  # those that differ: name, in the first run, in this one
@@ -103,7 +114,7 @@ class Pair:
 class Comparison:
     """The first run, and every further one against it."""
 
-    first: Side
+    first: RunLabel
     pairs: tuple[Pair, ...]
 
 
@@ -124,11 +135,11 @@ def is_worse(comparison: Comparison) -> bool:
     return any(gap.verdict == "worse" for gap in gaps)
 
 
-def _side(run: Run) -> Side:
-    return Side(str(run.path), run.run_id, run.model, run.protocol)
+def _side(run: ComparedRun) -> RunLabel:
+    return RunLabel(str(run.path), run.run_id, run.model, run.protocol)
 
 
-def _pair(first: Run, second: Run, flips: int) -> Pair:
+def _pair(first: ComparedRun, second: ComparedRun, flips: int) -> Pair:
     common = [name for name in first.tasks if name in second.tasks]
     made = [_task(name, first.tasks[name], second.tasks[name], flips) for name in common]
     differences = {task.task: difference for task, difference in made if difference is not None}
@@ -145,6 +156,7 @@ def _pair(first: Run, second: Run, flips: int) -> Pair:
         second=_side(second),
         tasks=tasks,
         average=average,
+        average_of=first.suite if average else (),
         only_first=tuple(name for name in first.tasks if name not in second.tasks),
         only_second=tuple(name for name in second.tasks if name not in first.tasks),
         settings=differing(first.path, second.path),
@@ -152,11 +164,11 @@ def _pair(first: Run, second: Run, flips: int) -> Pair:
 
 
 def _task(name: str, first: TaskFiles, second: TaskFiles, flips: int) -> tuple[TaskComparison, Difference | None]:
-    judged = first.judged and second.judged
-    one, two = read_questions(first.files, judged), read_questions(second.files, judged)
+    by = common_rule(first.by, second.by)
+    one, two = read_questions(first.files, by), read_questions(second.files, by)
     same, unaligned = align(one, two)
     changed = Counter((one[key].reason, two[key].reason) for key in same if one[key].reason != two[key].reason)
-    difference = _paired(one, two, same) if same else None
+    difference = _paired(one, two, same) if same and first.paired and second.paired else None
     gap = None
     if difference is not None:
         means = [100 * sum(side[key].score for key in same) / len(same) for side in (one, two)]
@@ -167,11 +179,27 @@ def _task(name: str, first: TaskFiles, second: TaskFiles, flips: int) -> tuple[T
         unaligned=unaligned,
         reasons=tuple((before, after, count) for (before, after), count in changed.most_common()),
         flips=tuple(_flips(first, second, one, two, same, flips)),
-        verdict_by="judge" if judged else "grader",
+        verdict_by=by,
+        headline=first.by == second.by,
     ), difference
 
 
-def _paired(first: Mapping[str, Question], second: Mapping[str, Question], same: Sequence[str]) -> Difference:
+def common_rule(first: str, second: str) -> str:
+    """Whose score two runs of a task are compared by: that of both headlines, else one that the samples of both hold.
+
+    Free text has its reference score in every sample, read by a judge or not.
+
+    >>> common_rule("judge", "judge"), common_rule("judge", "reference"), common_rule("grader", "judge")
+    ('judge', 'reference', 'grader')
+    """
+    if first == second:
+        return first
+    return "reference" if "reference" in (first, second) else "grader"
+
+
+def _paired(
+    first: Mapping[str, ScoredQuestion], second: Mapping[str, ScoredQuestion], same: Sequence[str]
+) -> Difference:
     """The second minus the first on the questions they share."""
     clusters = [first[key].cluster for key in same]
     return paired([second[key].score for key in same], [first[key].score for key in same], clusters)
@@ -180,8 +208,8 @@ def _paired(first: Mapping[str, Question], second: Mapping[str, Question], same:
 def _flips(
     first: TaskFiles,
     second: TaskFiles,
-    one: Mapping[str, Question],
-    two: Mapping[str, Question],
+    one: Mapping[str, ScoredQuestion],
+    two: Mapping[str, ScoredQuestion],
     same: Sequence[str],
     limit: int,
 ) -> Iterator[Flip]:

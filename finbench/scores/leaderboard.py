@@ -6,7 +6,6 @@ different protocols share the table but no ranking. Scores are points from 0 to 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +15,10 @@ from finbench.errors import StoreError, UsageError
 from finbench.sanitize import shown
 from finbench.scores import published
 from finbench.scores.agreement import LEVEL, Outcome, column, outcome
-from finbench.scores.agreement import reported_for as reported_for  # for the conductor, which writes results.json
+from finbench.scores.averages import ACCURACY, REFERENCE, in_words, metric_of
 from finbench.scores.intervals import Z95, Estimate
 from finbench.scores.published import BENCHMARKS, ReportedRow, ReportedScore, model_key
+from finbench.scores.samples import read_results
 from finbench.scores.significance import Difference, average_difference, holm, tie_groups, unpaired
 
 DIFFERENT_PROTOCOL = "another protocol: prompts, decoding and grading differ as well"
@@ -54,6 +54,7 @@ class Cell:
     source: str = ""
     notes: str = ""
     delta: Delta | None = None
+    metric: str = ACCURACY
 
     @property
     def estimate(self) -> Estimate:
@@ -65,7 +66,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A model under one protocol. `average` is None unless all five benchmarks are there.
+    """A model under one protocol. `average` is None unless all five benchmarks are there, each as an accuracy.
+
+    Where it is None for a measured row, `comparable_average` is the mean of the benchmarks that may be averaged, and its
+    notes say what is missing and why: the row has no rank.
 
     `rank` counts within the protocol; rows that cannot be told from the best of their `group` share it.
     """
@@ -81,6 +85,7 @@ class Row:
     note: str
     cells: Mapping[str, Cell]
     average: Cell | None
+    comparable_average: Cell | None = None
     flags: tuple[str, ...] = ()  # measured rows: "partial", "sample_rows"
     group: int | None = None
     rank: int | None = None
@@ -132,18 +137,18 @@ def build(
     notes = ["All protocols are ranked together: differences may come from prompts and grading."] if across else []
     if any(cell.n_assumed for row in rows for cell in row.cells.values()):
         notes.append("Intervals of reported scores without a stated n assume one; those cells are marked.")
+    notes += [f"{row.model}: {partial_mean(row.comparable_average)}." for row in rows if row.comparable_average]
     return Table(tasks, tuple(rows), chosen.key if chosen else None, tuple(notes))
 
 
 def measured(run: Path) -> Row:
     """A run folder as a row; StoreError when it has no readable results."""
     try:
-        manifest = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        results = json.loads((run / "results.json").read_text(encoding="utf-8"))["finbench"]
+        manifest, results = read_results(run, samples=False)
         entries = results["tasks"]
         sampled = set(results.get("sampled") or ())
         cells = {column(name): _cell(entry, name in sampled) for name, entry in entries.items()}
-        average = results.get("average")
+        average, part = _averages(results)
         replies = sum(entry.get("replies") or entry["n"] for entry in entries.values())
         tokens = [(e["output_tokens_mean"], e["n"]) for e in entries.values() if e.get("output_tokens_mean")]
         flags = (*(["partial"] if manifest["status"] != "complete" else []), *(["sample_rows"] if sampled else []))
@@ -162,7 +167,8 @@ def measured(run: Path) -> Row:
             url="",
             note="",
             cells=cells,
-            average=_cell({"n": sum(c.n for c in cells.values()), **average}, bool(sampled)) if average else None,
+            average=_mean_cell(average, entries, bool(sampled)),
+            comparable_average=_mean_cell(part, entries, bool(sampled)),
             flags=flags,
             created=shown(manifest.get("created") or ""),
             run_dir=str(run),
@@ -178,7 +184,33 @@ def measured(run: Path) -> Row:
         ) from error
 
 
+def _averages(results: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """(average, comparable average) of a run; a folder of an earlier version may hold a mean of several metrics: none."""
+    average = results.get("average")
+    if average and any(metric_of(results["tasks"][name]) != ACCURACY for name in average["tasks"]):
+        average = None
+    return average, results.get("comparable_average")
+
+
+def _mean_cell(mean: Mapping[str, Any] | None, entries: Mapping[str, Any], sampled: bool) -> Cell | None:
+    if not mean:
+        return None
+    cell = _cell({"n": sum(entries[name]["n"] for name in mean["tasks"]), **mean}, sampled)
+    return replace(cell, notes=in_words(mean)) if mean.get("left_out") else cell
+
+
+def partial_mean(cell: Cell) -> str:
+    """The mean of a row that has no average, in words, with what is left out and why.
+
+    >>> partial_mean(Cell(78.25, 76.9, 79.5, 6000, notes="no average: tfns (not run)"))
+    'mean of the comparable benchmarks 78.2 (76.9 to 79.5); no average: tfns (not run)'
+    """
+    return f"mean of the comparable benchmarks {cell.score:.1f} ({cell.low:.1f} to {cell.high:.1f}); {cell.notes}"
+
+
 def _cell(entry: Mapping[str, Any], sampled: bool) -> Cell:
+    metric = metric_of(entry)
+    flags = (*(["sample_rows"] if sampled else []), *(["reference_score"] if metric == REFERENCE else []))
     return Cell(
         score=float(entry["score"]),
         low=float(entry["ci"][0]),
@@ -186,7 +218,8 @@ def _cell(entry: Mapping[str, Any], sampled: bool) -> Cell:
         n=int(entry["n"]),
         clusters=int(entry.get("clusters") or entry["n"]),
         design_effect=float(entry.get("design_effect") or 1),
-        flags=("sample_rows",) if sampled else (),
+        flags=flags,
+        metric=metric,
     )
 
 
@@ -232,6 +265,7 @@ def _reported_cell(score: ReportedScore, estimate: Estimate) -> Cell:
         printed=score.printed,
         source=score.source,
         notes=score.notes,
+        metric="other metric" if "other_metric" in score.flags else ACCURACY,
     )
 
 
@@ -277,7 +311,7 @@ def _ranked(rows: Sequence[Row], pair: Pair | None, across: bool) -> list[Row]:
 
 
 def _difference(row: Row, other: Row, task: str | None, pair: Pair | None) -> tuple[Difference, bool]:
-    """`row` minus `other` in a task, or on average (None), and whether it is paired."""
+    """`row` minus `other` in a task, or on average (None), and whether it is paired: within one protocol only."""
     both = pair is not None and row.kind == other.kind == "measured" and row.protocol == other.protocol
     if pair is not None and both:
         found = [pair(row.run_dir, other.run_dir, name) for name in ([task] if task else BENCHMARKS)]
@@ -291,12 +325,10 @@ def _difference(row: Row, other: Row, task: str | None, pair: Pair | None) -> tu
 
 
 def _with_deltas(rows: Sequence[Row], reference: Row, tasks: Sequence[str], pair: Pair | None) -> list[Row]:
-    """The rows with a delta against the reference in every column that both have."""
+    """The rows with a delta against the reference in every column that both have of the same metric."""
     out = list(rows)
     for task in (*tasks, None):
-        there = [
-            i for i, row in enumerate(out) if row.key != reference.key and _has(row, task) and _has(reference, task)
-        ]
+        there = [i for i, row in enumerate(out) if row.key != reference.key and _comparable(row, reference, task)]
         found = [_difference(out[i], reference, task, pair) for i in there]
         adjusted = holm([difference.p for difference, _ in found])
         for i, (difference, paired), p in zip(there, found, adjusted, strict=True):
@@ -314,5 +346,8 @@ def _with_deltas(rows: Sequence[Row], reference: Row, tasks: Sequence[str], pair
     return out
 
 
-def _has(row: Row, task: str | None) -> bool:
-    return row.average is not None if task is None else task in row.cells
+def _comparable(row: Row, other: Row, task: str | None) -> bool:
+    """Do both have a score of the same metric in a task, or both an average (None)?"""
+    if task is None:
+        return row.average is not None and other.average is not None
+    return task in row.cells and task in other.cells and row.cells[task].metric == other.cells[task].metric

@@ -96,11 +96,11 @@ class ReportedRow:
         low, high = wilson(mean, n / effect)
         return Estimate(mean, low, high, n, (high - low) / (2 * Z95), round(n / effect), effect)
 
-    def average_estimate(self) -> Estimate | None:
-        """The mean of the printed columns, recomputed, with its interval; None unless all five are there."""
-        parts = [self.estimate(name) for name in BENCHMARKS if name in self.scores]
-        known = [part for part in parts if part is not None]
-        return average_of(known) if len(known) == len(BENCHMARKS) else None
+    def average_estimate(self, columns: Sequence[str] = BENCHMARKS) -> Estimate | None:
+        """The mean of printed columns, recomputed, with its interval; None unless all are there and all accuracies."""
+        held = [name for name in columns if name in self.scores and "other_metric" not in self.scores[name].flags]
+        known = [part for name in held if (part := self.estimate(name)) is not None]
+        return average_of(known) if known and len(known) == len(columns) else None
 
 
 def model_key(name: str) -> str:

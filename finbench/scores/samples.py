@@ -7,6 +7,7 @@ first gold agree.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finbench.errors import StoreError
-from finbench.records import UNREADABLE_REASONS, Document, Grade
+from finbench.errors import StoreError, foreign
+from finbench.records import UNREADABLE_REASONS, Document, Grade, content_hash
 from finbench.sanitize import slug
 from finbench.scores.significance import Difference, paired
 
@@ -27,7 +28,7 @@ CORRECT, LENIENT, TRUNCATED, FAILED, UNREADABLE, JUDGE_DISAGREES = 1, 2, 4, 8, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SampleFiles:
     """The samples files of one run and task (a group has one per sub-task), and whose verdict stands for it."""
 
     paths: tuple[Path, ...]
@@ -39,17 +40,17 @@ class Source:
 
     def credit(self, sample: Mapping[str, Any], right: bool) -> float:
         """What a sample counts for in the score of its task."""
-        if self.by == "reference":
-            return float((sample.get("metrics") or {}).get("reference", right))
+        if self.by == "reference" or "score" in sample:
+            return credit_of(sample, self.by) or 0.0
         return float(right)
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class SampleColumn:
     """One run's samples of one task, as the first pass leaves them; all lists run along `documents`."""
 
-    source: Source
-    documents: array[int]  # index into Task.ids, in file order
+    source: SampleFiles
+    documents: array[int]  # index into TaskDocuments.ids, in file order
     repeats: array[int]
     files: array[int]  # index into source.paths
     offsets: array[int]  # where each line starts
@@ -60,7 +61,7 @@ class Cell:
 
 
 @dataclass(slots=True)
-class Task:
+class TaskDocuments:
     """The documents of one task over all runs, in the order they were first seen."""
 
     index: dict[tuple[str, str, str], int] = field(default_factory=dict)
@@ -138,15 +139,34 @@ def graded_reply(
     return GradedReply(document(row, task), text, about.get("reasoning") or "", grade, about.get("repeat") or 0)
 
 
-def read_results(run_dir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(run.json, the finbench part of results.json) of a run folder."""
-    try:
+def read_results(run_dir: Path, *, samples: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(run.json, the finbench part of results.json) of a run folder, checked against the digests in run.json.
+
+    The samples files too, unless `samples` is False. Runs of finbench versions without digests are taken as they are.
+    Raises StoreError for what is missing, unreadable, or changed since the run wrote it.
+    """
+    hint = "`finbench score` writes the files of a run again from its stored replies"
+    with foreign(f"{run_dir}: no readable run.json and results.json", StoreError, hint):
         manifest = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
-        return manifest, json.loads((run_dir / "results.json").read_text(encoding="utf-8"))["finbench"]
-    except (OSError, ValueError, KeyError) as error:
-        raise StoreError(
-            f"{run_dir}: no readable run.json and results.json ({error}); `finbench score` writes them"
-        ) from error
+        results = json.loads((run_dir / "results.json").read_text(encoding="utf-8"))["finbench"]
+        for name, expected in (manifest.get("files") or {}).items():
+            path = run_dir / Path(name).name
+            if path.suffix == ".jsonl" and not (samples and path.exists()):
+                continue
+            if (manifest_digest(manifest) if name == "run.json" else file_digest(path)) != expected:
+                raise StoreError(f"{path}: is not what the run wrote, it was changed or damaged since; {hint}")
+        return manifest, results
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as `sha256sum` shows it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """A hash over run.json without its list of digests."""
+    return content_hash({name: value for name, value in manifest.items() if name != "files"})
 
 
 _KEY = b'"finbench":'
@@ -170,6 +190,22 @@ def graded(line: bytes) -> dict[str, Any]:
     return value
 
 
+def credit_of(sample: Mapping[str, Any], by: str) -> float | None:
+    """What a sample counts for (0..1) in the score that `by` gives: "grader", "judge" or "reference".
+
+    None where a judge's score has no verdict of the judge: what it was never asked about is missing, not wrong. `score`
+    is lm-eval's own value of a metric that is no mere right or wrong.
+    """
+    if "score" in sample:
+        return float(sample["score"])
+    if by == "reference":
+        return float((sample.get("metrics") or {}).get("reference", 0.0))
+    if by == "judge":
+        judge = sample.get("judge")
+        return float(judge.get("verdict") == "right") if judge else None
+    return float(sample["correct"])
+
+
 def verdict_of(sample: Mapping[str, Any], judged: bool) -> bool:
     """Right or wrong by the verdict that stands for the task: the judge's where it was asked for, else the grader's."""
     judge = sample.get("judge")
@@ -189,7 +225,7 @@ def code(sample: Mapping[str, Any], judged: bool = False) -> int:
     return 0x40 | bits
 
 
-def read_cell(source: Source, task: Task) -> Cell:
+def read_cell(source: SampleFiles, task: TaskDocuments) -> SampleColumn:
     """The first pass over the samples of one run and task; documents that are new are added to `task`."""
     rows: list[Any] = []
     lucky: list[int] = []
@@ -220,7 +256,9 @@ def read_cell(source: Source, task: Task) -> Cell:
         known = {word: place for place, word in enumerate(dict.fromkeys(column))}
         answers[name], answers[f"{name}s"] = [known[word] for word in column], list(known)
     places, turns, parts, starts = (array("q", column) for column in (documents, repeats, files, offsets))
-    return Cell(source, places, turns, parts, starts, bytearray(codes), array("d", credits), answers, tuple(lucky))
+    return SampleColumn(
+        source, places, turns, parts, starts, bytearray(codes), array("d", credits), answers, tuple(lucky)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +268,8 @@ class Samples:
     `credits` holds per cell the mean score on every document over its repeats, nan where the row was not asked.
     """
 
-    cells: Mapping[tuple[int, int], Cell]
-    tasks: Mapping[int, Task]
+    cells: Mapping[tuple[int, int], SampleColumn]
+    tasks: Mapping[int, TaskDocuments]
     credits: Mapping[tuple[int, int], np.ndarray]
 
     def paired(self, row: int, other: int, task: int) -> Difference | None:
@@ -250,12 +288,12 @@ class Samples:
         return paired(mine[shared].tolist(), theirs[shared].tolist(), clusters)
 
 
-def read(sources: Mapping[tuple[int, int], Source]) -> Samples:
+def read(sources: Mapping[tuple[int, int], SampleFiles]) -> Samples:
     """The first pass over the samples of (row, task)."""
     import numpy as np
 
-    tasks: dict[int, Task] = {}
-    cells = {key: read_cell(source, tasks.setdefault(key[1], Task())) for key, source in sources.items()}
+    tasks: dict[int, TaskDocuments] = {}
+    cells = {key: read_cell(source, tasks.setdefault(key[1], TaskDocuments())) for key, source in sources.items()}
     credits = {}
     for key, cell in cells.items():
         size = len(tasks[key[1]].ids)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from finbench.errors import DataError, TaskError, UsageError
-from finbench.tasks import load, packs, table_files, yaml_files
+from finbench.tasks import download, load, table_files, yaml_files
 from finbench.tasks.authoring import lint
-from finbench.tasks.task import Asking
+from finbench.tasks.task import Asking, Task
+from finbench.tasks.trust import merged
 
 DRAWN = ("finance_instruct",)  # its docs.load draws 1,000 rows unless the YAML says `draw: null`
 
@@ -43,22 +44,28 @@ def as_json(entry: Entry) -> dict[str, Any]:
 
 def folders(include: Sequence[Path]) -> list[yaml_files.Folder]:
     """The shipped folder and the included ones, in the order in which later ones win."""
-    return [yaml_files.scan(folder) for folder in (load.shipped_folder(), *include)]
+    return [load.shipped(), *(yaml_files.scan(folder) for folder in include)]
 
 
 def entries(include: Sequence[Path], data: str | None) -> tuple[list[Entry], list[str]]:
     """All tasks and groups, suites first; and what is wrong with the files that cannot be read."""
     found = folders(include)
     known = {name: folder for folder in found for name in folder.files}
-    holdings = {holding.dataset: holding for holding in packs.inventory(data)}
-    listed = [_entry(name, known, holdings, data) for name in known]
+    holdings = {holding.dataset: holding for holding in download.inventory(data)}
+    listed, broken = [], [reason for folder in found for reason in folder.broken.values()]
+    for name in known:
+        try:
+            with yaml_files.in_words(known[name].files[name].path):
+                listed.append(_entry(name, known, holdings, data))
+        except TaskError as err:  # an include or a group that holds itself
+            broken.append(str(err))
     order = {"suite": 0, "group": 1, "task": 1}
     listed.sort(key=lambda entry: (order[entry.kind], entry.protocol != "finbench", entry.protocol, entry.name))
-    return listed, [reason for folder in found for reason in folder.broken.values()]
+    return listed, broken
 
 
 def _entry(
-    name: str, known: Mapping[str, yaml_files.Folder], holdings: Mapping[str, packs.Holding], data: str | None
+    name: str, known: Mapping[str, yaml_files.Folder], holdings: Mapping[str, download.Holding], data: str | None
 ) -> Entry:
     folder = known[name]
     file = folder.files[name]
@@ -77,7 +84,7 @@ def _entry(
 
 
 def _pinned(
-    name: str, file: yaml_files.TaskFile, folder: yaml_files.Folder, holdings: Mapping[str, packs.Holding]
+    name: str, file: yaml_files.TaskFile, folder: yaml_files.Folder, holdings: Mapping[str, download.Holding]
 ) -> tuple[int | None, str, str]:
     """Rows, licence and whereabouts of a benchmark that comes with finbench."""
     holding = holdings.get(file.path.parent.name)
@@ -85,7 +92,7 @@ def _pinned(
         return None, "", ""
     sample = file.path.parent / "sample.jsonl"
     where = "found" if holding.found else "sample only" if sample.is_file() else "missing"
-    settings = lint.effective(file, folder)
+    settings = merged.effective(file, folder)
     whole = name in (holding.dataset, f"{holding.dataset}_paper") or not file.path.parent.name.startswith("ant_finance")
     whole = whole and "resampled" not in name.split("_")  # which rows have a variant is found out by making them
     metadata = settings["metadata"].value if "metadata" in settings else {}
@@ -101,7 +108,7 @@ def _own(
 ) -> tuple[int | None, str, str]:
     """Rows, licence and whereabouts of a task of an included folder."""
     licence = str(metadata.get("licence") or metadata.get("license") or "")
-    settings = lint.effective(file, folder)
+    settings = merged.effective(file, folder)
     if "custom_dataset" not in settings:
         return None, licence, "missing" if lint.network_rows(settings) else "found"
     if settings["custom_dataset"].value != lint.ROWS_DOOR:
@@ -127,9 +134,10 @@ def describe(name: str, include: Sequence[Path]) -> dict[str, Any]:
         raise TaskError(load.unknown([name], known, found))
     folder = known[name]
     file = folder.files[name]
-    settings = {key: setting.value for key, setting in lint.effective(file, folder).items()}
-    if file.kind == "group":
-        settings["members"] = list(dict.fromkeys(load.leaves_of(name, known)))
+    with yaml_files.in_words(file.path):
+        settings = {key: setting.value for key, setting in merged.effective(file, folder).items()}
+        if file.kind == "group":
+            settings["members"] = list(dict.fromkeys(load.leaves_of(name, known)))
     return {
         "name": name,
         "kind": file.kind,
@@ -149,12 +157,19 @@ def _summary(readme: Path) -> str:
     return next((part for part in paragraphs if part and part[0] not in "#|<`!"), "")
 
 
-def rendered(name: str, wanted: str, include: Sequence[Path], data: str | None, trust: bool) -> dict[str, Any]:
+def rendered(
+    name: str, wanted: str, include: Sequence[Path], data: str | None, *, trust: bool, trust_data: bool
+) -> dict[str, Any]:
     """One document of a task, by position or id: its prompt as chat turns, its golds, its kind of answer."""
-    selection = load.load([name], include=include, data=data, trust=trust)
+    selection = load.load([name], include=include, data=data, trust=trust, trust_data=trust_data)
     if len(selection.tasks) > 1:
         raise UsageError(f"{name} is a group; --doc needs one task, such as {selection.tasks[0].name}")
     task = selection.tasks[0]
+    with yaml_files.in_words(f"task {name}"):
+        return _document(task, wanted)
+
+
+def _document(task: Task, wanted: str) -> dict[str, Any]:
     for position, document in task.documents():
         if wanted in (document.id, str(position)):
             request = next(iter(task.requests(document, "", Asking("show"))))
@@ -165,4 +180,4 @@ def rendered(name: str, wanted: str, include: Sequence[Path], data: str | None, 
                 "golds": [gold.text for gold in document.golds],
                 "answer": document.answer.kind,
             }
-    raise UsageError(f"{name}: no document {wanted!r}; positions run from 0 to {len(task) - 1}")
+    raise UsageError(f"{task.name}: no document {wanted!r}; positions run from 0 to {len(task) - 1}")

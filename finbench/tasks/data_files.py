@@ -1,7 +1,7 @@
 """Rows of a dataset: where the files are, which files they should be, and readers that hold one row at a time.
 
 The folder layout is the one of `pinned.csv` (`finqa/test.json`, `tfns/sent_valid.csv`, ...). Nothing here uses the
-network: `packs.fetch` does, and only when asked.
+network: `download.fetch` does, and only when asked.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ _LETTERS = re.compile(r"^\s*[A-Za-z](?:[\s,;/、，；&]*[A-Za-z])+\s*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class RowsTable:
     """A rows file and what its columns mean."""
 
     path: Path
@@ -105,8 +105,8 @@ class Table:
         return lettered([cell_text(self._cell(cells, name)) for name in self.choices])
 
 
-def table(settings: Mapping[str, Any]) -> Table:
-    """The Table that a task's settings describe; DataError for whatever is missing, unknown or outside the folder."""
+def table(settings: Mapping[str, Any]) -> RowsTable:
+    """The RowsTable that a task's settings describe; DataError for whatever is missing, unknown or outside the folder."""
     source = str(settings.get("config_source", ""))
     if not source.endswith(".yaml"):
         raise DataError("rows beside a task file need a task file: load the task by its name from --include DIR")
@@ -124,7 +124,7 @@ def table(settings: Mapping[str, Any]) -> Table:
     single = {key: _name(columns[key], key, yaml_path) for key in _SINGLE if key in columns}
     several = {key: _names(columns[key], key, yaml_path) for key in _SEVERAL if key in columns}
     path = _file(settings, yaml_path)
-    return Table(path, declared=_declared(declared, yaml_path), first_option=first, **single, **several)  # type: ignore[arg-type]
+    return RowsTable(path, declared=_declared(declared, yaml_path), first_option=first, **single, **several)  # type: ignore[arg-type]
 
 
 def load(settings: Mapping[str, Any]) -> Rows:
@@ -220,18 +220,29 @@ def options(cell: Any) -> dict[str, str]:
     if isinstance(cell, str) and cell.strip()[:1] in ("[", "{"):
         with suppress(ValueError, RecursionError):  # a text that only begins with a bracket
             cell = json.loads(cell)
-    if isinstance(cell, dict) and isinstance(cell.get("text"), list):
-        return lettered([cell_text(item) for item in cell["text"]])
     if isinstance(cell, dict):
-        return {str(key).upper(): cell_text(value) for key, value in cell.items() if str(key).upper() in set(LETTERS)}
+        return _options_by_key(cell)
     if isinstance(cell, list):
         return lettered([cell_text(item) for item in cell])
-    lines = [line for line in cell_text(cell).splitlines() if line.strip()]
-    found = [_OPTION.match(line) for line in lines]
-    if len(lines) > 1 and all(found):
-        return {match[1].upper(): match[2].strip() for match in found if match}
-    separator = "|" if "|" in cell_text(cell) else ";"
-    return lettered([part.strip() for part in (lines if len(lines) > 1 else cell_text(cell).split(separator))])
+    return _options_in_text(cell_text(cell))
+
+
+def _options_by_key(cell: Mapping[Any, Any]) -> dict[str, str]:
+    """The options of a mapping: letter to text, or lists of texts and labels as the hub's data sets write them."""
+    if isinstance(cell.get("text"), list):
+        return lettered([cell_text(item) for item in cell["text"]])
+    return {str(key).upper(): cell_text(value) for key, value in cell.items() if str(key).upper() in set(LETTERS)}
+
+
+def _options_in_text(text: str) -> dict[str, str]:
+    """The options of a text: lines, lettered or not, or one line that `|` or else `;` parts."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) < 2:
+        return lettered([part.strip() for part in text.split("|" if "|" in text else ";")])
+    found = [match for line in lines if (match := _OPTION.match(line))]
+    if len(found) == len(lines):
+        return {match[1].upper(): match[2].strip() for match in found}
+    return lettered([line.strip() for line in lines])
 
 
 def letters_of(answer: str, choices: Mapping[str, str], *, first: int | None = None, multi: bool = False) -> str:

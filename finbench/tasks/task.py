@@ -1,7 +1,7 @@
 """One lm-eval task as finbench runs it: documents, rendered requests, and lm-eval's own scoring where a task brings it.
 
-With load.py (which loads them) the only module that knows lm-eval's Task objects. They are used one document at a time
-and never through `evaluate()`.
+With load.py (which loads them) and own_scoring.py (which scores with them) the only module that knows lm-eval's Task
+objects. They are used one document at a time and never through `evaluate()`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ from finbench.records import (
     content_hash,
     text_hash,
 )
-from finbench.serialize import LM_EVAL
-from finbench.tasks import templates, yaml_files
+from finbench.tasks import decoding, templates, yaml_files
 from finbench.tasks.documents import document_from_row
+from finbench.tasks.own_scoring import OwnScoring
 
-SUPPORTED = ("generate_until", "loglikelihood", "multiple_choice")
-DEFAULT_MAX_TOKENS = 4096
+SUPPORTED = ("generate_until", "loglikelihood", "loglikelihood_rolling", "multiple_choice")
 FEWSHOT_SEED = 1234  # lm-eval's own default
 
 
@@ -76,6 +75,7 @@ class Task:
             raise TaskError(
                 f"{name}: output_type {self.output_type!r} cannot be run; finbench runs {', '.join(SUPPORTED)}"
             )
+        self.scoring = OwnScoring(name, inner)
 
     def rows(self) -> Iterable[Mapping[str, Any]]:
         """The rows in data order, as the task's loader gives them."""
@@ -105,19 +105,24 @@ class Task:
 
     def sampling(self, overrides: Mapping[str, Any] | None = None) -> Sampling:
         """The task's `generation_kwargs` as a Sampling, with the given fields on top."""
-        given: dict[str, Any] = dict(self._config.generation_kwargs or {})
-        temperature = float(given.get("temperature", 0.0)) if given.get("do_sample", "temperature" in given) else 0.0
-        until = given.get("until", [])
-        sampling = Sampling(
-            max_tokens=int(given.get("max_gen_toks", given.get("max_tokens", DEFAULT_MAX_TOKENS))),
-            temperature=temperature,
-            top_p=float(given.get("top_p", 1.0)),
-            top_k=int(given.get("top_k", 0)),
-            repetition_penalty=float(given.get("repetition_penalty", 1.0)),
-            presence_penalty=float(given.get("presence_penalty", 0.0)),
-            stop=tuple([until] if isinstance(until, str) else until),
-        )
-        return replace(sampling, **(overrides or {}))
+        return replace(decoding.sampling_of(self._config.generation_kwargs), **(overrides or {}))
+
+    @property
+    def unknown_settings(self) -> dict[str, Any]:
+        """The `generation_kwargs` that no engine here knows: a run goes without them, and says so."""
+        return decoding.unknown(self._config.generation_kwargs) if self.output_type == "generate_until" else {}
+
+    def repeats(self, asked: int = 1) -> int:
+        """How often each document is asked: the YAML's `repeats` times those that were `asked` for.
+
+        Once where a reply is no draw (log-likelihoods) or the next turn depends on it (own history).
+        """
+        return 1 if self.own_history or self.output_type != "generate_until" else asked * self.scoring.replies
+
+    def together(self, document: Document) -> int:
+        """How many replies to a document are scored as one: the YAML's `repeats` where lm-eval's filters see them."""
+        own = document.answer.kind == "lm_eval" and self.output_type == "generate_until" and not self.own_history
+        return self.scoring.replies if own else 1
 
     def documents(self, limit: int | None = None, seed: int = 0) -> Iterator[tuple[int, Document]]:
         """(position in the data set, document), in data order; with `limit`, a sample drawn with `seed`.
@@ -176,10 +181,10 @@ class Task:
     def requests(
         self, document: Document, digest: str, asking: Asking, repeats: int = 1, seed: int = 0
     ) -> Iterator[Request]:
-        """The requests of one document (with the hash of its row): one per repeat, or one per choice."""
+        """The requests of one document (with the hash of its row): one per repeat (`repeats` in all), or per choice."""
         sampling = self._samplings.get(asking) or self._samplings.setdefault(asking, self.sampling(asking.overrides))
         if self.output_type == "generate_until":
-            messages, prompt = self._render(document, asking)
+            messages, prompt = _as_request(self._context(document, asking))
             for repeat in range(repeats):
                 drawn = sampling if sampling.temperature == 0 else replace(sampling, seed=seed + repeat)
                 yield Request(
@@ -192,8 +197,7 @@ class Task:
                 )
             return
         for part, (context, continuation) in enumerate(self._continuations(document, asking)):
-            messages = cast(tuple[Message, ...], context) if asking.chat else ()
-            prompt = "" if asking.chat else cast(str, context)
+            messages, prompt = _as_request(context)
             yield Request(
                 id=self.request_id(digest, asking, sampling, 0, part),
                 document=document,
@@ -203,6 +207,7 @@ class Task:
                 part=part,
                 kind="loglikelihood",
                 continuation=continuation,
+                whole=self.output_type == "loglikelihood_rolling",
             )
 
     def request_id(self, digest: str, asking: Asking, sampling: Sampling, repeat: int, part: int = 0) -> str:
@@ -214,13 +219,10 @@ class Task:
             self._common[asking, sampling] = common
         return text_hash(f"{common} {digest} {repeat} {part}")
 
-    def _render(self, document: Document, asking: Asking) -> tuple[tuple[Message, ...], str]:
-        context = self._context(document, asking)
-        return (cast(tuple[Message, ...], context), "") if asking.chat else ((), cast(str, context))
-
-    def _context(self, document: Document, asking: Asking) -> tuple[Message, ...] | str:
+    def _context(self, document: Document, asking: Asking) -> Any:
+        """lm-eval's prompt: chat turns or a text; a list with one for each choice where they stand in the prompt."""
         try:
-            context = self._inner.fewshot_context(
+            return self._inner.fewshot_context(
                 document.row,
                 num_fewshot=self.fewshot,
                 system_instruction=asking.system or None,
@@ -231,54 +233,21 @@ class Task:
             )
         except (templates.TemplateError, AssertionError, ValueError, TypeError, KeyError) as err:
             raise TaskError(f"{self.name}: the prompt of document {document.id!r} cannot be rendered: {err}") from err
-        if isinstance(context, list):
-            raise TaskError(f"{self.name}: one context per choice is not supported; give `doc_to_choice` as texts")
-        return context  # type: ignore[no-any-return]
 
     def _continuations(self, document: Document, asking: Asking) -> list[tuple[tuple[Message, ...] | str, str]]:
+        """(context, what is scored after it) for every choice; a text that is scored as a whole has no context."""
         context = self._context(document, asking)
         instances = self._inner.construct_requests(
             doc=document.row, ctx=context, metadata=(self.name, 0, 1), apply_chat_template=asking.chat
         )
         listed = instances if isinstance(instances, list) else [instances]
+        if self.output_type == "loglikelihood_rolling":
+            return [("", str(instance.args[0])) for instance in listed]
         return [cast(tuple[Any, str], instance.args) for instance in listed]
 
-    def own_grade(self, document: Document, responses: Sequence[Response], answer_text: str) -> Grade:
-        """lm-eval's own filters and `process_results` on the replies to one document.
-
-        `answer_text` is the generated text without thinking. The first metric that is 0 or 1 decides `correct`.
-        """
-        from lm_eval.api.instance import Instance
-
-        document_row = dict(document.row)
-        if self.output_type == "generate_until":
-            metrics: dict[str, Any] = {}
-            shown = None
-            for ensemble in self._inner._filters:
-                instance = Instance("generate_until", document_row, ("", {}), 0, (self.name, 0, 1), [answer_text])
-                ensemble.apply([instance])
-                filtered = instance.filtered_resps[ensemble.name]
-                shown = str(filtered) if shown is None else shown
-                for key, value in self._inner.process_results(document_row, [filtered]).items():
-                    metrics[f"{key},{ensemble.name}"] = value
-        else:
-            scores = [(response.logprob, response.greedy) for response in responses]
-            metrics = {f"{k},none": v for k, v in self._inner.process_results(document_row, scores).items()}
-            shown = None
-        numbers = {key: _plain(value) for key, value in metrics.items()}
-        headline = next((v for v in numbers.values() if v in (0, 1)), 0)
-        correct = bool(headline)
-        reason = "equal" if correct else "different"
-        return Grade(correct, reason, extracted=shown, rule=LM_EVAL, lenient=correct, metrics=numbers)
-
-    def aggregate(self, values: Mapping[str, list[Any]]) -> dict[str, float]:
-        """lm-eval's aggregation of its own per-sample metrics, by "metric,filter"."""
-        functions = self._inner.aggregation()
-        return {
-            key: float(functions[key.split(",")[0]](listed))
-            for key, listed in values.items()
-            if key.split(",")[0] in functions
-        }
+    def own_grade(self, document: Document, responses: Sequence[Response], texts: Sequence[str]) -> Grade:
+        """lm-eval's own filters and `process_results` on the replies to one document; `texts` without thinking."""
+        return self.scoring.grade(document, responses, texts)
 
 
 def _identity(row: Mapping[str, Any], position: int) -> str:
@@ -303,13 +272,11 @@ class _Drawn:
         self._task._sampler.set_rnd(seed)
 
 
+def _as_request(context: tuple[Message, ...] | str) -> tuple[tuple[Message, ...], str]:
+    """A prompt as (`messages`, `prompt`) of a Request, one of them empty."""
+    return ((), context) if isinstance(context, str) else (tuple(context), "")
+
+
 def _as_messages(turns: list[dict[str, str]], **_: Any) -> tuple[Message, ...]:
     """Stands where lm-eval expects a chat template: keeps the turns instead of joining them."""
     return tuple(Message(cast(Any, turn["role"]), turn["content"]) for turn in turns)
-
-
-def _plain(value: Any) -> Any:
-    """A metric as a JSON value (numpy scalars become floats, tuples lists)."""
-    if hasattr(value, "item"):
-        return value.item()
-    return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value

@@ -1,19 +1,22 @@
-"""The one jinja environment that task templates are rendered in: cached, sandboxed, with bounded output.
+"""The jinja environment that task templates are rendered in: cached, sandboxed, with bounded output.
 
 lm-eval compiles a template again for every document and does not sandbox it (its `utils.env`); `install` puts ours in
-that place. `tests/test_sandbox.py` fails when lm-eval stops using that name.
+that place. Templates of finbench's and lm-eval's own tasks are rendered in this process; all others, which may loop for
+hours or fill the memory without writing a character, in one beside it with limits (rendering.py).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import lru_cache, wraps
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from finbench.tasks.trust import rendering
 
 MAX_OUTPUT = 4_000_000  # characters of one rendered prompt; FinQA's longest is under 10,000
 MAX_REPEAT = 100_000  # elements that a `*` inside a template may make
@@ -119,19 +122,46 @@ class TaskEnvironment(ImmutableSandboxedEnvironment):
 
 @lru_cache(maxsize=1)
 def environment() -> TaskEnvironment:
-    """The environment that every prompt of this process is rendered in."""
+    """The environment that prompts are rendered in, whichever the process."""
     env = TaskEnvironment()
-    from lm_eval.utils import regex_replace
-
-    env.filters["regex_replace"] = regex_replace  # the one filter that lm-eval adds to jinja's own
+    env.filters["regex_replace"] = regex_replace
     return env
 
 
+def regex_replace(string: str, pattern: str, repl: str, count: int = 0) -> str:
+    """The one filter that lm-eval adds to jinja's own (its utils.py)."""
+    return re.sub(pattern, repl, string, count=count)
+
+
+# -- whose template --------------------------------------------------------------------------------------------------
+
+_OWN: set[str] = set()  # templates of tasks that come with finbench or lm-eval
+
+
+def allow_in_process(values: Iterable[Any]) -> None:
+    """From now on, render the templates among these settings in this process: they come with finbench or lm-eval."""
+    for value in values:
+        if isinstance(value, str):
+            _OWN.add(value)
+        elif isinstance(value, Mapping):
+            allow_in_process(value.values())
+        elif isinstance(value, list | tuple):
+            allow_in_process(value)
+
+
+class Chosen:
+    """What stands at lm-eval's `utils.env`: the environment here for templates of ours, the process beside for others."""
+
+    def from_string(self, source: str) -> Any:
+        """Something with a `render(**fields)`."""
+        return environment().from_string(source) if source in _OWN else rendering.Confined(source)
+
+
 def install() -> None:
-    """Make lm-eval render with `environment()`; harmless when called again."""
+    """Make lm-eval render through `Chosen`; harmless when called again."""
     from lm_eval import utils
 
-    utils.env = environment()
+    utils.env = Chosen()
 
 
-__all__ = ["SecurityError", "TaskEnvironment", "TemplateError", "environment", "install"]
+__all__ = ["SecurityError", "TaskEnvironment", "TemplateError", "allow_in_process", "environment", "install"]

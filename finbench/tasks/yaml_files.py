@@ -9,18 +9,36 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from finbench.errors import TaskError
+from finbench.errors import FinbenchError, TaskError
 
 MAX_BYTES = 2_000_000
 MAX_ALIASES = 64  # a "billion laughs" file needs many; lm-eval's own tasks use fewer than ten
 MAX_DEPTH = 40
+MAX_VALUES = 100_000  # settings of one file; lm-eval's longest task has some hundred
 DOORS = "finbench.lm_eval."  # functions that finbench itself brings: no consent needed
+
+
+@contextmanager
+def in_words(where: object) -> Iterator[None]:
+    """Around what settings of a stranger reach: any failure becomes a TaskError that names the file or the task.
+
+    lm-eval and finbench take settings for what they should be in a hundred places; that one of them is a list where a
+    number belongs is found out there, and is the file's fault. `--debug` shows the traceback.
+    """
+    try:
+        yield
+    except FinbenchError:
+        raise
+    except Exception as err:
+        raise TaskError(f"{where}: a setting cannot be used ({type(err).__name__}: {err})") from err
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +64,32 @@ class TaskFile:
         """The uses that would run Python which is not finbench's own."""
         return [use for use in self.functions if not use.target.startswith(DOORS)]
 
+    def lines(self) -> dict[tuple[str, ...], int]:
+        """The line of every key of the file, by its path of keys; list items count as "0", "1", ..."""
+        return dict(_key_lines(self.path, self.path.stat().st_mtime_ns))
 
-class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+
+@lru_cache(maxsize=64)
+def _key_lines(path: Path, _changed: int) -> tuple[tuple[tuple[str, ...], int], ...]:
+    found: list[tuple[tuple[str, ...], int]] = []
+
+    def visit(node: yaml.Node | None, above: tuple[str, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                here = (*above, str(getattr(key, "value", "")))
+                found.append((here, key.start_mark.line + 1))
+                visit(value, here)
+        elif isinstance(node, yaml.SequenceNode):
+            for position, value in enumerate(node.value):
+                here = (*above, str(position))
+                found.append((here, value.start_mark.line + 1))
+                visit(value, here)
+
+    visit(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader), ())  # composing builds no objects
+    return tuple(found)
+
+
+class YamlLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
     """YAML without Python objects; `!function` is kept as text and counted."""
 
 
@@ -59,7 +101,7 @@ def _keep_function(loader: Any, node: Any) -> _Function:
     return _Function(loader.construct_scalar(node))
 
 
-_Loader.add_constructor("!function", _keep_function)
+YamlLoader.add_constructor("!function", _keep_function)
 
 
 def read(path: Path, root: Path) -> TaskFile:
@@ -75,13 +117,17 @@ def read(path: Path, root: Path) -> TaskFile:
         raise TaskError(f"{path}: not UTF-8 at byte {err.start}; save the file as UTF-8") from err
     try:
         functions = tuple(_functions(text, path))
-        config = yaml.load(text, Loader=_Loader)  # noqa: S506 -- a SafeLoader with one text-only tag
+        config = yaml.load(text, Loader=YamlLoader)  # noqa: S506 -- a SafeLoader with one text-only tag
     except yaml.YAMLError as err:
         mark = getattr(err, "problem_mark", None)
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         raise TaskError(f"{where}: {getattr(err, 'problem', None) or err}; mend the YAML there") from err
-    except (RecursionError, ValueError, TypeError) as err:  # unhashable keys, absurd nesting, dates such as 2024-99-99
-        raise TaskError(f"{path}: cannot be read as YAML ({err})") from err
+    except TaskError:
+        raise
+    except (
+        Exception
+    ) as err:  # PyYAML's constructors fail in many ways: `!!timestamp x`, `!!bool x`, `{[]: 1}`, 2024-99-99
+        raise TaskError(f"{path}: cannot be read as YAML ({type(err).__name__}: {err}); mend it") from err
     if not isinstance(config, dict):
         raise TaskError(f"{path}: holds {type(config).__name__}, expected a mapping with `task:` or `group:`")
     includes = tuple(_includes(config, path, root))
@@ -100,21 +146,35 @@ def _name(config: dict[str, Any], key: str, path: Path) -> str:
 
 
 def _functions(text: str, path: Path) -> Iterator[FunctionUse]:
-    """The `!function` uses of a text, while its aliases and its nesting are counted."""
-    aliases = depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    """The `!function` uses of a text, while its aliases, its nesting and its size with all aliases written out are counted."""
+    aliases = 0
+    above: list[tuple[str | None, int]] = []  # anchor and size of the collections that are open
+    sizes: dict[str | None, int] = {}  # anchor -> values below it
+    for event in yaml.parse(text, Loader=YamlLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            above.append((event.anchor, 1))
+            if len(above) > MAX_DEPTH:
+                raise TaskError(f"{path}:{_line(event)}: nested deeper than {MAX_DEPTH} levels")
+            continue
         if isinstance(event, yaml.AliasEvent):
             aliases += 1
-            if aliases > MAX_ALIASES:
-                raise TaskError(f"{path}:{_line(event)}: more than {MAX_ALIASES} aliases; write the values out")
-        elif isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise TaskError(f"{path}:{_line(event)}: nested deeper than {MAX_DEPTH} levels")
+            if aliases > MAX_ALIASES or any(event.anchor == anchor for anchor, _ in above):
+                what = f"more than {MAX_ALIASES} aliases" if aliases > MAX_ALIASES else "an alias that holds itself"
+                raise TaskError(f"{path}:{_line(event)}: {what}; write the values out")
+            size = sizes.get(event.anchor, 1)
         elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        elif isinstance(event, yaml.ScalarEvent) and event.tag == "!function":
-            yield FunctionUse(event.value, _line(event))
+            anchor, size = above.pop()
+            sizes[anchor] = size
+        elif isinstance(event, yaml.ScalarEvent):
+            size = 1
+            if event.tag == "!function":
+                yield FunctionUse(event.value, _line(event))
+        else:
+            continue
+        if size > MAX_VALUES:
+            raise TaskError(f"{path}:{_line(event)}: over {MAX_VALUES:,} values, aliases written out")
+        if above:
+            above[-1] = (above[-1][0], above[-1][1] + size)
 
 
 def _line(event: Any) -> int:
@@ -171,11 +231,15 @@ class Folder:
                 return
             if item in above:
                 raise TaskError(f"{file.path}: group {item!r} contains itself; break the cycle")
-            listed = file.config.get("task") or []
+            visit_listed(file.config.get("task") or [], (*above, item))
+
+        def visit_listed(listed: Any, above: tuple[str, ...]) -> None:
             for member in listed if isinstance(listed, list) else [listed]:
                 inner = member.get("task") or member.get("group") if isinstance(member, dict) else member
                 if isinstance(inner, str):
-                    visit(inner, (*above, item))
+                    visit(inner, above)
+                elif isinstance(inner, list):  # a group written inside the group
+                    visit_listed(inner, above)
 
         visit(name, ())
         return names

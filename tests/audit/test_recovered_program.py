@@ -132,3 +132,13 @@ def test_a_last_multiplication_by_a_hundred_is_left_out() -> None:
     found = numbers("94 5735 100")
     whole = expand(("*", ("/", ("sym", "0"), ("sym", "1")), ("sym", "2")), found, {})
     assert whole is not None and text(whole) == "divide(94, 5735)"
+
+
+def test_a_trees_own_numbers_and_the_signs_of_its_operands_are_kept() -> None:
+    found = numbers("94 5735")
+    percent = expand(("/", ("sym", "0"), ("num", Fraction(100))), found, {})
+    assert percent is not None and text(percent) == "divide(94, const_100)"
+    negative = expand(("+", ("-", ("num", Fraction(0)), ("sym", "0")), ("sym", "1")), found, {})
+    assert negative is not None and text(negative) == "add(-94, 5735)"
+    nothing = expand(("-", ("num", Fraction(0)), ("+", ("sym", "0"), ("sym", "1"))), found, {})
+    assert nothing is not None and text(nothing) == "add(94, 5735), multiply(#0, const_m1)"

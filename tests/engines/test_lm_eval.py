@@ -119,6 +119,8 @@ def test_settings_are_passed_and_neutral_ones_left_out() -> None:
                 top_k=20,
                 repetition_penalty=1.05,
                 presence_penalty=1.5,
+                frequency_penalty=0.5,
+                min_p=0.1,
                 seed=4,
             )
         ],
@@ -126,6 +128,7 @@ def test_settings_are_passed_and_neutral_ones_left_out() -> None:
     settings = engine.lm.lists[-1][0][1]
     assert settings["do_sample"] and (settings["top_p"], settings["top_k"]) == (0.8, 20)
     assert settings["repetition_penalty"] == 1.05 and settings["presence_penalty"] == 1.5
+    assert settings["frequency_penalty"] == 0.5 and settings["min_p"] == 0.1
     assert "seed" not in settings and engine.describe()["seeds"] == "per batch"
 
 
@@ -191,4 +194,4 @@ def test_an_unknown_model_and_unfit_arguments_are_named() -> None:
 
 def test_no_key_reaches_the_manifest() -> None:
     about = LmEvalModel("finbench-test", "size=3,api_key=abc123").describe()
-    assert about["model_args"] == "size=3"
+    assert about["model_args"] == "size=3,api_key=[redacted]"

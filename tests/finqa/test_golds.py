@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from finbench.finqa import golds
@@ -90,3 +92,14 @@ def test_the_former_module_gives_the_names_of_both() -> None:
 
     assert filings.relation is golds.relation and filings.contradictory is golds.contradictory
     assert filings.page is page.page and filings.mend is page.mend and filings.YES_NO == golds.YES_NO
+
+
+@pytest.mark.parametrize("power", [-9, -6, -3, -1, 1, 3, 6, 9])
+def test_a_display_with_the_right_digits_in_another_scale_is_off_by_it(power: int) -> None:
+    shown = format(Decimal("32.5").scaleb(-power), "f")
+    assert golds.relation(32.5, shown) == "scale"
+
+
+@pytest.mark.parametrize("power", [-8, -5, -4, 4, 5, 7, 8])
+def test_a_power_of_ten_that_is_no_scale_is_a_conflict(power: int) -> None:
+    assert golds.relation(32.5, format(Decimal("32.5").scaleb(-power), "f")) == "conflict"

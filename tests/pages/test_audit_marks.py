@@ -20,7 +20,7 @@ from finbench.grading import grade
 from finbench.pages import audit_marks, drilldown, report
 from finbench.pages.audit_marks import LEGEND, VERDICTS, Marking, Piece, should
 from finbench.records import Grade
-from finbench.scores.samples import GradedReply, Source, read
+from finbench.scores.samples import GradedReply, SampleFiles, read
 from finbench.tasks.documents import document_from_row
 
 
@@ -226,7 +226,7 @@ def test_the_drill_down_ships_marks_for_a_bounded_number_of_replies(
     samples.append(graded("3,140 - 3,075 = 66 " + "word " * 5000, {**ROW, "id": "long"}))
     run = write_run(tmp_path / "run", tasks={"finqa": samples})
     monkeypatch.setattr(drilldown, "MARKED", 6)
-    made = drilldown.pack(read({(0, 0): Source((run / "samples_finqa.jsonl",))}), 10**6)
+    made = drilldown.pack(read({(0, 0): SampleFiles((run / "samples_finqa.jsonl",))}), 10**6)
     items = dict(unpacked(made.chunks["replies:0:0"])["items"])
     with_marks = sorted(place for place, entry in items.items() if "m" in entry)
     assert with_marks == [0, 1, 2, 3, 12, 13]  # two right by luck, the rest of the six wrong
@@ -238,7 +238,7 @@ def test_the_drill_down_ships_marks_for_a_bounded_number_of_replies(
 def test_a_long_reply_in_the_drill_down_is_whole_and_plain(tmp_path: Path) -> None:
     text = "3,140 - 3,075 = 66 " + "word " * 5000
     run = write_run(tmp_path / "run", tasks={"finqa": [graded(text)]})
-    made = drilldown.pack(read({(0, 0): Source((run / "samples_finqa.jsonl",))}), 10**6)
+    made = drilldown.pack(read({(0, 0): SampleFiles((run / "samples_finqa.jsonl",))}), 10**6)
     ((_, entry),) = unpacked(made.chunks["replies:0:0"])["items"]
     assert entry["t"] == text
     assert "m" not in entry

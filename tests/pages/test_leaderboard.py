@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fake_runs import make_runs, make_samples, write_run
+from page_parts import Elements, chunks_of, unpacked
 
 from finbench.errors import StoreError, UsageError
-from finbench.pages import drilldown, html, leaderboard
-from finbench.scores.samples import CORRECT, FAILED, JUDGE_DISAGREES, LENIENT, TRUNCATED, UNREADABLE, graded
+from finbench.pages import leaderboard
+from finbench.scores.samples import graded
 
 HOSTILE = (
     "<script>window.fired=1</script>",
@@ -33,41 +31,6 @@ HOSTILE = (
     "__proto__",
     "\x00\x1b[31m",
 )
-
-
-class Elements(HTMLParser):
-    """The start tags of a page, its text, and what stands in scripts."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.scripts: list[tuple[dict[str, str | None], str]] = []
-        self._script: dict[str, str | None] | None = None
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._script = dict(attrs) if tag == "script" else None
-
-    def handle_data(self, data: str) -> None:
-        if self._script is not None:
-            self.scripts.append((self._script, data))
-        else:
-            self.text.append(data)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "script":
-            self._script = None
-
-
-def unpacked(text: str) -> Any:
-    return json.loads(gzip.decompress(base64.b64decode(text)))
-
-
-def chunks_of(page: str) -> dict[str, Any]:
-    found = {a["data-key"]: body for a, body in Elements(page).scripts if a.get("data-key")}
-    return {str(key): unpacked(body) for key, body in found.items()}
 
 
 def policy_of(page: str) -> str:
@@ -160,69 +123,6 @@ def test_samples_beyond_the_size_go_to_files_beside_the_page(tmp_path: Path) -> 
     assert whole["verdicts"] == {**inside, **beside}["verdicts"]
 
 
-def test_verdicts_and_answers_are_those_of_the_samples(tmp_path: Path) -> None:
-    samples = [
-        {"id": "a", "correct": True, "extracted": "1", "text": "it is 1", "span": [6, 7]},
-        {"id": "b", "correct": False, "reason": "truncated", "finish": "length", "text": "hm"},
-        {"id": "c", "correct": False, "lenient": True, "reason": "off_by_100", "extracted": "100"},
-        {"id": "d", "correct": False, "reason": "error", "finish": "error", "error": "HTTP 500"},
-        {"id": "e", "correct": True, "judge": {"verdict": "wrong", "model": "j", "text": "no"}},
-    ]
-    folder = write_run(tmp_path / "run", tasks={"finqa": samples})
-    found = chunks_of(leaderboard.build([folder], tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
-    codes = [ord(letter) - 0x40 for letter in found["verdicts"]["cells"]["0:0"]]
-    assert codes == [
-        CORRECT | LENIENT,
-        TRUNCATED | UNREADABLE,
-        LENIENT,
-        FAILED,
-        CORRECT | LENIENT | JUDGE_DISAGREES,
-    ]
-    answers = found["answers:0:0"]
-    assert [answers["reasons"][number] for number in answers["reason"]] == [
-        "equal",
-        "truncated",
-        "off_by_100",
-        "error",
-        "equal",
-    ]
-    replies = dict(found["replies:0:0"]["items"])
-    assert replies[0]["t"] == "it is 1"
-    assert replies[0]["s"] == [6, 7]
-    assert replies[3]["e"] == "HTTP 500"
-    assert replies[4]["j"]["verdict"] == "wrong"
-
-
-def test_a_span_is_counted_as_javascript_counts() -> None:
-    sample = {"resps": [["𝟙𝟚 7"]], "finbench": {"span": [3, 4]}}
-    assert drilldown.reply(sample)["s"] == [5, 6]
-
-
-def test_repeats_of_a_question_stand_behind_each_other(tmp_path: Path) -> None:
-    samples = [
-        {"id": q, "question": q, "gold": 1, "repeat": r, "correct": c}
-        for q, r, c in (("a", 0, 1), ("a", 1, 0), ("b", 0, 0), ("b", 1, 1))
-    ]
-    folder = write_run(tmp_path / "run", tasks={"finqa": samples})
-    found = chunks_of(leaderboard.build([folder], tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
-    assert [ord(letter) & 1 for letter in found["verdicts"]["cells"]["0:0"]] == [1, 0, 0, 1]
-    assert found["docs:0"]["ids"] == ["a", "b"]
-
-
-def test_questions_are_the_same_by_content_not_by_place(tmp_path: Path) -> None:
-    left = [{"id": "a", "correct": True}, {"id": "b", "question": "other words"}]
-    right = [
-        {"id": "b", "question": "one wording", "doc_id": 0},
-        {"id": "a", "question": "Invented question 0?", "gold": 0},
-    ]
-    runs = [
-        write_run(tmp_path / "x", "m/x", tasks={"finqa": left}),
-        write_run(tmp_path / "y", "m/y", tasks={"finqa": right}),
-    ]
-    found = chunks_of(leaderboard.build(runs, tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
-    assert sorted(found["docs:0"]["ids"]) == ["a", "b", "b"]
-
-
 @pytest.mark.parametrize("separators", [(", ", ": "), (",", ":")])
 def test_the_short_way_to_a_verdict_is_not_fooled_by_text(separators: tuple[str, str]) -> None:
     inner = {"id": "q", "extracted": '"finbench": {"id": "evil"}}', "nested": {"finbench": {"id": "deep"}}}
@@ -230,22 +130,6 @@ def test_the_short_way_to_a_verdict_is_not_fooled_by_text(separators: tuple[str,
     assert graded(json.dumps(line, separators=separators).encode()) == inner
     moved = {"finbench": inner, "doc": {"finbench": {"id": "row"}}}
     assert graded(json.dumps(moved, separators=separators).encode()) == inner
-
-
-def test_prompts_that_differ_between_models_are_kept_apart(tmp_path: Path) -> None:
-    def asked(words: str, system: str) -> list[dict[str, Any]]:
-        prompt = [{"role": "system", "content": system}, {"role": "user", "content": words}]
-        return [{"id": "a", "prompt": prompt, "text": "no"}]
-
-    runs = [
-        write_run(tmp_path / "x", "m/x", tasks={"finqa": asked("P", "be brief")}),
-        write_run(tmp_path / "y", "m/y", tasks={"finqa": asked("P", "think")}),
-        write_run(tmp_path / "z", "m/z", tasks={"finqa": asked("Q", "")}),
-    ]
-    found = chunks_of(leaderboard.build(runs, tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
-    assert found["prompts:0:0"] == ["P"]
-    assert found["prompts:0:1"] == ["Q"]
-    assert [found[f"replies:{row}:0"]["systems"] for row in range(3)] == [["be brief"], ["think"], [""]]
 
 
 def test_a_torn_last_line_is_left_out_and_a_broken_one_is_named(tmp_path: Path) -> None:
@@ -272,9 +156,3 @@ def test_a_lone_surrogate_in_a_reply_neither_stops_the_page_nor_is_lost(tmp_path
         path.write_text(path.read_text().replace("LONE", "\\ud800"))
     found = chunks_of(leaderboard.build([folder], tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
     assert found["answers:0:0"]["extracted"] == ["\ud800"]
-
-
-def test_inline_json_has_no_character_that_html_reads() -> None:
-    text = html.inline_json([*HOSTILE, "&amp;"])
-    assert not set(text) & set("<>&\u2028\u2029")
-    assert json.loads(text) == [*HOSTILE, "&amp;"]

@@ -12,9 +12,8 @@ import pytest
 from fake_runs import make_samples, write_run
 
 from finbench.errors import StoreError
-from finbench.pages import plots, report
+from finbench.pages import report
 from finbench.pages.html import markdown_text
-from finbench.scores import compare
 
 
 def edit_results(run: Path, **changes: Any) -> None:
@@ -169,42 +168,6 @@ def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
         report.write(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["$x_1$ \\frac{", "<b>&amp;", "模型甲", "a\x00b\x1b[31m", "x" * 300, ""])
-def test_names_in_figures_are_text(name: str) -> None:
-    point = plots.Point(name, 50.0, 40.0, 60.0, 10)
-    made = plots.forest([point], {name: [plots.Point(name, 55.0)]})
-    assert ET.fromstring(made.svg).tag.endswith("svg")
-    page = plots.inline(made)
-    assert "<b>" not in page
-    assert "$x_1$" in page or "$" not in name
-    assert "<metadata" not in page
-    assert plots.forest([point], {name: [plots.Point(name, 55.0)]}) == made
-
-
-def test_figures_follow_the_colours_of_the_page() -> None:
-    made = plots.inline(plots.strictness([("FinQA", 50.0, 55.0)]))
-    assert "currentColor" in made
-    assert plots.INK not in made
-    assert 'role="img"' in made
-    assert "<desc>" in made
-
-
-def test_a_comparison_page_says_what_changed_and_escapes_it(tmp_path: Path) -> None:
-    evil = "<img src=x onerror=alert(1)>"
-    first, second = make_samples(80, 0.9), make_samples(80, 0.3, seed=1)
-    for sample in (*first, *second):
-        sample["question"] = evil + sample["id"]
-    runs = [
-        write_run(tmp_path / "a", evil, tasks={"finqa": first, "tfns": first[:3]}),
-        write_run(tmp_path / "b", "second", tasks={"finqa": second}),
-    ]
-    html = report.comparison_html(compare.compare(runs))
-    assert evil not in html
-    assert "▼ worse" in html
-    assert "Only the first run has TFNS" in html
-    assert "Worse in the second run" in html
-
-
 def test_markdown_cells_cannot_break_their_table(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", "a|b\n<i>c", tasks={"x|y": make_samples(3, 0.5)})
     text = report.write(folder)[1].read_text(encoding="utf-8")
@@ -223,6 +186,49 @@ def test_original_and_resampled_questions_stand_side_by_side(tmp_path: Path) -> 
         assert "20 are right with the published numbers only, 0 with the new ones only" in text
         assert "lies above 0: a sign of memory" in text
     assert "| drop | 50.0 |" in markdown
+
+
+def test_a_drop_whose_interval_holds_zero_is_no_sign_of_memory(tmp_path: Path) -> None:
+    original = [{"id": f"q{i}", "correct": i < 30} for i in range(40)]
+    variants = [{"id": f"v{i}", "correct": i < 29, "row": {"original": f"q{i}"}} for i in range(40)]
+    run = write_run(tmp_path / "run", tasks={"finqa": original, "finqa_resampled": variants})
+    for path in report.write(run):
+        text = path.read_text(encoding="utf-8")
+        assert "holds 0: no evidence of memory" in text and "sign of memory" not in text
+
+
+@pytest.mark.parametrize(("by", "points", "said"), [("grader", 4, True), ("grader", 1, False), ("reference", 4, False)])
+def test_points_lost_to_form_are_said_from_two_on_and_of_the_graders_score_only(
+    by: str, points: int, said: bool, tmp_path: Path
+) -> None:
+    samples = [{"id": f"q{i}", "correct": i < 50, "lenient": i < 50 + points} for i in range(100)]
+    run = write_run(tmp_path / "run", tasks={"finqa": samples})
+    tasks = json.loads((run / "results.json").read_text())["finbench"]["tasks"]
+    tasks["finqa"]["verdict_by"] = by
+    edit_results(run, tasks=tasks)
+    assert ("Points lost to form alone" in report.write(run)[1].read_text(encoding="utf-8")) == said
+
+
+def test_without_an_average_the_report_gives_the_mean_of_the_rest_and_why(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", tasks={"finqa": make_samples(50, 0.5), "tfns": make_samples(50, 0.5)})
+    mean = {"score": 48.25, "ci": [44.0, 52.0], "tasks": ["finqa", "tfns"], "left_out": {"convfinqa": "not run"}}
+    edit_results(run, average=None, comparable_average=mean)
+    for path in report.write(run):
+        text = path.read_text(encoding="utf-8")
+        assert "mean of 2" in text and "48.2" in text and "no average: convfinqa (not run)" in text
+
+
+def test_metrics_are_printed_with_their_intervals(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", tasks={"convfinqa": make_samples(50, 0.5)})
+    tasks = json.loads((run / "results.json").read_text())["finbench"]["tasks"]
+    tasks["convfinqa"]["metrics"] = {
+        "acc": 0.5,
+        "acc_ci": [0.4, 0.6],
+        "final_turn_acc": 0.7,
+        "final_turn_acc_ci": [0.6, 0.8],
+    }
+    edit_results(run, tasks=tasks)
+    assert "0.7 (0.6 to 0.8)" in report.write(run)[0].read_text(encoding="utf-8")
 
 
 def test_variants_of_other_questions_leave_no_section(tmp_path: Path) -> None:

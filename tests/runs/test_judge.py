@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fake_server import FakeServer
 
+from finbench.cli import console, main
+from finbench.pages import report
 from finbench.records import Answer, Document, Gold
 from finbench.runs import execute, judge
 from finbench.runs.execute import Settings
@@ -76,6 +79,76 @@ def test_a_judge_that_agrees_is_the_headline_of_the_paper_protocol(tmp_path: Pat
 def test_in_the_own_protocol_the_grader_keeps_the_headline(tmp_path: Path) -> None:
     entry = judged(tmp_path, '{"verdict": "wrong"}', protocol="finbench")["finqa"]
     assert entry["verdict_by"] == "grader" and entry["score"] == 100.0 and entry["judge"]["grader_only"] == 8
+
+
+def test_a_failed_request_is_stored_shown_and_asked_again_and_the_headline_stays_the_judges(tmp_path: Path) -> None:
+    with FakeServer(default='{"verdict": "right"}', mode="400", after=3, span=1) as server:
+        settings = Settings(
+            model="baseline/oracle", tasks=("finance_instruct",), data="sample", output=tmp_path, limit=6,
+            judge="judge-model", judge_base_urls=(server.url,), max_concurrency=1,
+        )  # fmt: skip
+        first = execute.execute(execute.plan(settings))
+        entry = first.document["tasks"]["finance_instruct"]
+        assert (first.status, entry["verdict_by"], round(entry["score"], 1)) == ("partial", "judge", 83.3)
+        assert entry["judge"]["failed"] == 1 and any("400" in text for text in entry["judge"]["failures"])
+        (said,) = console.gaps(first.document)
+        assert said.startswith("finance_instruct, judge: 1 failed (") and said.endswith("the same command asks again")
+        for page in report.write(tmp_path):
+            assert "Judge requests that failed" in page.read_text("utf-8")
+        asked = sum(server.asked.values())
+        again = execute.execute(execute.plan(settings))
+        assert sum(server.asked.values()) == asked + 1
+    entry = again.document["tasks"]["finance_instruct"]
+    assert (again.status, entry["score"], entry["judge"]["failed"]) == ("complete", 100.0, 0)
+
+
+def test_a_judge_that_never_answers_makes_the_run_partial_and_exit_with_three(tmp_path: Path) -> None:
+    with FakeServer(mode="400") as server:
+        words = (
+            "run --model baseline/oracle --tasks finance_instruct --data sample --limit 2 --quiet --no-report --json"
+        )
+        where = ["--output", str(tmp_path), "--judge", "judge-model", "--judge-base-url", server.url]
+        assert main([*words.split(), *where]) == 3
+    assert json.loads((tmp_path / "run.json").read_text("utf-8"))["status"] == "partial"
+
+
+def replay_of(folder: Path, reply: Callable[[int, str], str]) -> str:
+    """The model that answers Finance-Instruct's sample rows with `reply(place, gold)`."""
+    settings = Settings(model="baseline/oracle", tasks=("finance_instruct",), data="sample", output=folder / "oracle")
+    execute.execute(execute.plan(settings))
+    lines = (folder / "oracle" / "samples_finance_instruct.jsonl").read_text("utf-8").splitlines()
+    samples = [json.loads(line)["finbench"] for line in lines]
+    rows = [
+        {"task": "finance_instruct", "id": sample["id"], "text": reply(place, sample["golds"][0]["text"])}
+        for place, sample in enumerate(samples)
+    ]
+    (folder / "replies.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return f"replay:{folder / 'replies.jsonl'}"
+
+
+def test_an_empty_reply_is_wrong_without_asking_the_judge(tmp_path: Path) -> None:
+    empty = ("", "<think>nothing but thought</think>", " ")
+    model = replay_of(tmp_path, lambda place, gold: empty[place] if place < 3 else "An answer.")
+    with FakeServer(default='{"verdict": "right"}') as server:
+        settings = Settings(
+            model=model, tasks=("finance_instruct",), data="sample", output=tmp_path / "run",
+            judge="judge-model", judge_base_urls=(server.url,),
+        )  # fmt: skip
+        entry = execute.execute(execute.plan(settings)).document["tasks"]["finance_instruct"]
+        assert sum(server.asked.values()) == entry["n"] - 3
+    assert entry["judge"]["unasked"] == 0
+    assert entry["score"] == pytest.approx(100 * (entry["n"] - 3) / entry["n"], abs=1e-3)
+
+
+def test_lm_evals_acc_is_the_graders_and_judge_and_reference_have_names_of_their_own(tmp_path: Path) -> None:
+    model = replay_of(tmp_path, lambda place, gold: gold[: len(gold) // 2])
+    settings = Settings(model=model, tasks=("finance_instruct",), data="sample", output=tmp_path / "run")
+    entry = execute.execute(execute.plan(settings)).document["tasks"]["finance_instruct"]
+    found = json.loads((tmp_path / "run" / "results.json").read_text("utf-8"))["results"]["finance_instruct"]
+    assert found["acc,none"] == entry["metrics"]["acc"]
+    assert found["reference,none"] == pytest.approx(entry["score"] / 100)
+    assert found["reference,none"] > found["acc,none"] + 0.1
+    assert found["lenient,none"] == entry["metrics"]["lenient"]
 
 
 def test_verdicts_are_kept_and_not_asked_again(tmp_path: Path) -> None:

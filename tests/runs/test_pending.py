@@ -26,7 +26,13 @@ def likelihoods(parts: int) -> Any:
 
     documents = lambda limit, seed: iter([(0, document)])  # noqa: E731
     return SimpleNamespace(
-        name="t", own_history=False, output_type="loglikelihood", documents=documents, requests=requests
+        name="t",
+        own_history=False,
+        output_type="loglikelihood",
+        documents=documents,
+        requests=requests,
+        repeats=lambda asked: 1,
+        together=lambda document: 1,
     )
 
 
@@ -72,6 +78,8 @@ def generations(count: int) -> Any:
         output_type="generate_until",
         documents=lambda limit, seed: enumerate(documents),
         requests=requests,
+        repeats=lambda asked: asked,
+        together=lambda document: 1,
     )
 
 
@@ -104,3 +112,50 @@ def test_there_is_nothing_to_begin_where_all_is_answered(tmp_path: Path) -> None
             store.append(position, request, Response(request.id, "1", "stop"), Grade(True, "equal"))
         again = Feed([generations(3)], store, {"t": None}, Choice())  # type: ignore[dict-item]
         assert not again.begin() and again.kept == 3
+
+
+def voted(size: int) -> Any:
+    """A task of one document whose replies are scored `size` at a time."""
+    document = Document("d", "t", "?", Answer("lm_eval"), (Gold("1"),), row={"id": "d"})
+
+    def requests(_: Document, __: str, ___: object, repeats: int, ____: int) -> Iterator[Request]:
+        for repeat in range(repeats):
+            yield Request(f"r{repeat}", document, (), Sampling(), prompt="?", repeat=repeat)
+
+    return SimpleNamespace(
+        name="t",
+        own_history=False,
+        output_type="generate_until",
+        documents=lambda limit, seed: iter([(0, document)]),
+        requests=requests,
+        repeats=lambda asked: asked * size,
+        together=lambda document: size,
+    )
+
+
+def test_replies_that_are_scored_together_come_back_once_all_are_there_in_their_order(tmp_path: Path) -> None:
+    with Store(tmp_path, {}) as store:
+        feed = Feed([voted(3)], store, {"t": None}, Choice(repeats=2))  # type: ignore[dict-item]
+        asked = [request.id for request in feed if request]
+        assert asked == ["r0", "r1", "r2", "r3", "r4", "r5"]
+        found = []
+        for name in ("r5", "r1", "r2", "r3", "r0", "r4"):
+            response = Response(name, name, "stop")
+            underway = feed.take(response)
+            assert underway
+            together = feed.complete(underway, response)
+            found.append((underway.first, [reply.text for reply in together] if together else None))
+    assert found == [(3, None), (0, None), (0, None), (3, None), (0, ["r0", "r1", "r2"]), (3, ["r3", "r4", "r5"])]
+
+
+def test_only_the_missing_ones_of_replies_scored_together_are_asked_again(tmp_path: Path) -> None:
+    with Store(tmp_path, {}) as store:
+        for request in Feed([voted(3)], store, {"t": None}, Choice()):  # type: ignore[dict-item]
+            assert request
+            if request.repeat != 1:
+                store.append(0, request, Response(request.id, "1", "stop"), None)
+        again = Feed([voted(3)], store, {"t": None}, Choice())  # type: ignore[dict-item]
+        assert [request.id for request in again if request] == ["r1"] and again.kept == 2
+        response = Response("r1", "1", "stop")
+        underway = again.take(response)
+        assert underway and again.complete(underway, response) is None  # the summary grades it with the stored ones

@@ -39,7 +39,7 @@ def test_the_aggregates_of_lm_evals_own_scoring_survive(tmp_path: Path, monkeypa
     execute.execute(execute.plan(settings))
     before = json.loads((tmp_path / "run" / "results.json").read_text("utf-8"))
     assert before["results"]["capitals"]["exact_match,first-word"] == 0.5
-    document, changed = rescore.rescore(tmp_path / "run")
+    document, changed, _ = rescore.rescore(tmp_path / "run")
     after = json.loads((tmp_path / "run" / "results.json").read_text("utf-8"))
     assert changed == 0 and after["results"] == before["results"]
     assert document["tasks"] == before["finbench"]["tasks"]

@@ -50,7 +50,7 @@ def test_a_reply_cut_inside_its_thinking_came_to_no_answer(
     assert (found.correct, found.reason == "truncated") == (correct, not correct)
 
 
-def test_a_task_with_lm_evals_own_scoring_grades_the_text_without_its_thinking() -> None:
+def test_a_task_with_lm_evals_own_scoring_grades_every_text_without_its_thinking() -> None:
     seen: list[Any] = []
 
     def own_grade(*given: Any) -> Grade:
@@ -61,9 +61,34 @@ def test_a_task_with_lm_evals_own_scoring_grades_the_text_without_its_thinking()
     asked = document("lm_eval")
     found = scoring.grade(asked, replies, SimpleNamespace(own_grade=own_grade))  # type: ignore[arg-type]
     assert found.metrics == {"acc,none": 1.0}
-    assert seen == [asked, replies, "yes"]
+    assert seen == [asked, replies, ["yes", "no"]]
     with pytest.raises(ValueError, match="t is scored by lm-eval's own code, which needs the task"):
         scoring.grade(asked, replies)
+
+
+def test_a_reply_cut_while_thinking_keeps_lm_evals_metrics_of_no_answer() -> None:
+    seen: list[Any] = []
+
+    def own_grade(_: object, __: object, texts: list[str]) -> Grade:
+        seen[:] = texts
+        return Grade(True, "equal", lenient=True, metrics={"f1,none": 0.5})
+
+    task: Any = SimpleNamespace(own_grade=own_grade)
+    cut = said("first I add", "length")
+    found = scoring.grade(document("lm_eval"), [cut], task, opened=True)
+    assert (found.reason, found.correct, found.lenient, found.metrics) == ("truncated", False, False, {"f1,none": 0.5})
+    assert seen == [""]
+    assert scoring.grade(document("lm_eval"), [cut, said("</think>7")], task, opened=True).correct
+    assert seen == ["", "7"], "one of several replies came to its answer"
+
+
+def test_lm_evals_scoring_that_breaks_on_a_reply_is_a_failed_sample_and_not_the_end_of_the_run() -> None:
+    def broken(*_: object) -> Grade:
+        raise AssertionError("Need at least 8 responses")
+
+    task: Any = SimpleNamespace(own_grade=broken)
+    found = scoring.grade(document("lm_eval"), [said()], task)
+    assert found.reason == "error" and "AssertionError: Need at least 8 responses" in found.rule
 
 
 def test_a_grader_that_breaks_is_a_failed_sample_and_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +102,10 @@ def test_a_grader_that_breaks_is_a_failed_sample_and_says_where(monkeypatch: pyt
 
 
 def test_a_row_with_two_golds_is_graded_by_each_alone() -> None:
+    both = scoring.grade(document("number", Gold("14", "executed"), Gold("14.0", "display")), [said()])
+    assert (both.metrics["acc_executed"], both.metrics["acc_display"]) == (1.0, 1.0), (
+        "the one that was not hit first too"
+    )
     conflict = (Gold("10", "executed"), Gold("99", "display"))
     for answer, executed, display in (("10", 1.0, 0.0), ("99", 0.0, 1.0), ("5", 0.0, 0.0)):
         found = scoring.grade(document("number", *conflict), [said(f"\\boxed{{{answer}}}")])

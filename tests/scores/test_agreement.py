@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from finbench.scores.agreement import against_reported, column, estimate_of, in_words, outcome
+from finbench.scores.averages import suite_means
 from finbench.scores.intervals import average_of
 from finbench.scores.published import BENCHMARKS, Protocol, ReportedRow, ReportedScore
 from finbench.scores.significance import Versus, versus_average
@@ -21,6 +22,11 @@ def row(model: str, protocol: str, **scores: float) -> ReportedRow:
     return ReportedRow(
         model, "7B", Protocol(protocol, "t", "s", assumed_n=dict.fromkeys(scores, 1000)), cells, None, None
     )
+
+
+def run_of(entries: dict[str, dict]) -> dict:
+    """The part of results.json that stands beside reported rows."""
+    return {"tasks": entries, **suite_means(entries, {n: estimate_of(e) for n, e in entries.items()}, BENCHMARKS)}
 
 
 def test_an_entry_is_read_back_on_the_scale_from_0_to_1() -> None:
@@ -67,12 +73,12 @@ def test_the_sentence_says_the_difference_what_chance_explains_and_the_n() -> No
     )
     never = Versus("differs", 0.5, 0.08, 202, False, None, None, False)
     assert in_words(never).endswith("(n not stated, taken as 202)")
-    assert "(five benchmarks, n 202 in all, assumed where not stated)" in in_words(VERSUS, average=True)
+    assert "(five benchmarks, n 202 in all, assumed where not stated)" in in_words(VERSUS, 5)
 
 
 def test_rows_of_the_same_model_come_first_and_others_only_from_the_papers_own_table() -> None:
     rows = [row("other", "fin-r1", finqa=50.0), row("other", "fino1", finqa=50.0), row("mine", "fino1", finqa=60.0)]
-    found = against_reported({"finqa_paper": entry(60.0, 3.0)}, "lab/Mine", rows)
+    found = against_reported(run_of({"finqa_paper": entry(60.0, 3.0)}), "lab/Mine", rows)
     assert [(one.model, one.protocol, one.same_model) for one in found] == [
         ("mine", "fino1", True),
         ("other", "fin-r1", False),
@@ -85,13 +91,13 @@ def test_rows_of_the_same_model_come_first_and_others_only_from_the_papers_own_t
 
 def test_the_word_for_another_models_score_follows_the_difference() -> None:
     rows = [row("a", "fin-r1", finqa=75.0), row("b", "fin-r1", finqa=61.0)]
-    behind, same = against_reported({"finqa": entry(60.0, 3.0)}, "m", rows)
+    behind, same = against_reported(run_of({"finqa": entry(60.0, 3.0)}), "m", rows)
     assert behind.cells["finqa"].sentence == "behind it"
     assert same.cells["finqa"].sentence == "not distinguishable from it"
 
 
 def test_a_row_without_a_score_for_any_task_is_left_out() -> None:
-    assert against_reported({"finqa": entry(60.0, 3.0)}, "m", [row("a", "fin-r1", tfns=50.0)]) == []
+    assert against_reported(run_of({"finqa": entry(60.0, 3.0)}), "m", [row("a", "fin-r1", tfns=50.0)]) == []
     assert column("tfns") == "tfns" and column("tfns_paper") == "tfns"
     assert set(BENCHMARKS) >= {"finqa", "tfns"}
 
@@ -100,7 +106,7 @@ def test_the_rounding_of_an_average_is_the_mean_of_what_its_columns_hide() -> No
     scores = {name: ReportedScore("50", 50.0, 0.5) for name in BENCHMARKS}
     protocol = Protocol("fin-r1", "t", "s", assumed_n=dict.fromkeys(BENCHMARKS, 1000))
     theirs = ReportedRow("m", "7B", protocol, scores, ReportedScore("50.0", 50.0, 0.05), 50.0)
-    (found,) = against_reported({name: entry(50.0, 3.0) for name in BENCHMARKS}, "m", [theirs])
+    (found,) = against_reported(run_of({name: entry(50.0, 3.0) for name in BENCHMARKS}), "m", [theirs])
     ours = average_of([estimate_of(entry(50.0, 3.0))] * 5)
     published = theirs.average_estimate()
     assert found.average is not None and published is not None
@@ -113,11 +119,11 @@ def test_an_average_needs_a_printed_one_and_five_columns() -> None:
     columns = dict.fromkeys(BENCHMARKS, 33.3)
     ours = {name: entry(50.0, 3.0) for name in BENCHMARKS}
     bare = row("m", "fin-r1", **columns)
-    assert against_reported(ours, "m", [bare])[0].average is None, "none is printed"
+    assert against_reported(run_of(ours), "m", [bare])[0].average is None, "none is printed"
     printed = ReportedScore("33.3", 33.3, 0.05)
     whole = replace(bare, average=printed, recomputed=33 + 1 / 3)
-    (found,) = against_reported(ours, "m", [whole])
+    (found,) = against_reported(run_of(ours), "m", [whole])
     assert found.average is not None and (found.average.recomputed, found.average.score) == (33.333333, 33.3)
-    assert against_reported({"finqa": entry(50.0, 3.0)}, "m", [whole])[0].average is None, "one column of ours"
+    assert against_reported(run_of({"finqa": entry(50.0, 3.0)}), "m", [whole])[0].average is None, "one column of ours"
     four = replace(whole, scores={name: whole.scores[name] for name in BENCHMARKS[:4]})
-    assert against_reported(ours, "m", [four])[0].average is None, "four columns of theirs"
+    assert against_reported(run_of(ours), "m", [four])[0].average is None, "four columns of theirs"

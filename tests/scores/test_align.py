@@ -13,7 +13,14 @@ from finbench.scores.align import Unaligned, align, open_run, read_questions, re
 
 
 def line(name: str, score: float = 1.0, **fields: Any) -> dict[str, Any]:
-    ours = {"id": name, "reason": "equal", "cluster": "p", "question": f"{name}?", "extracted": "1", "correct": True}
+    ours = {
+        "id": name,
+        "reason": "equal",
+        "cluster": "p",
+        "question": f"{name}?",
+        "extracted": "1",
+        "correct": score == 1,
+    }
     plain = {"doc_id": 3, "doc_hash": fields.pop("doc", "d"), "prompt_hash": fields.pop("prompt", "x"), "acc": score}
     return {**plain, "finbench": {**ours, **fields}}
 
@@ -26,7 +33,7 @@ def write(path: Path, *lines: dict[str, Any]) -> Path:
 def test_repeats_are_averaged_and_the_first_one_is_shown(tmp_path: Path) -> None:
     lines = [line("a", 1.0, reason="equal"), line("b", 0.0), line("a", 0.0, reason="different"), line("a", 0.0)]
     files = (write(tmp_path / "s.jsonl", *lines),)
-    found = read_questions(files, judged=False)
+    found = read_questions(files, "grader")
     assert {name: question.score for name, question in found.items()} == {"a": pytest.approx(1 / 3), "b": 0.0}
     assert (found["a"].reason, found["a"].cluster, found["a"].offset) == ("equal", "p", 0)
     shown = read_sample(files, found["b"])
@@ -35,12 +42,12 @@ def test_repeats_are_averaged_and_the_first_one_is_shown(tmp_path: Path) -> None
 
 def test_the_judges_verdict_is_the_score_where_it_stands(tmp_path: Path) -> None:
     files = (write(tmp_path / "s.jsonl", line("a", 0.0, judge={"verdict": "right"}, correct=False)),)
-    assert [read_questions(files, judged)["a"].score for judged in (False, True)] == [0.0, 1.0]
+    assert [read_questions(files, by)["a"].score for by in ("grader", "judge")] == [0.0, 1.0]
 
 
 def test_parts_of_a_group_keep_their_questions_apart(tmp_path: Path) -> None:
     files = (write(tmp_path / "one.jsonl", line("a")), write(tmp_path / "two.jsonl", line("a", 0.0, extracted=None)))
-    found = read_questions(files, judged=False)
+    found = read_questions(files, "grader")
     assert {name: (question.score, question.file) for name, question in found.items()} == {
         "one a": (1.0, 0),
         "two a": (0.0, 1),
@@ -49,9 +56,9 @@ def test_parts_of_a_group_keep_their_questions_apart(tmp_path: Path) -> None:
 
 
 def test_questions_align_by_content_and_what_does_not_is_counted(tmp_path: Path) -> None:
-    first = read_questions((write(tmp_path / "a.jsonl", *map(line, "abcd")),), False)
+    first = read_questions((write(tmp_path / "a.jsonl", *map(line, "abcd")),), "grader")
     others = [line("d"), line("b", doc="changed"), line("c", prompt="changed"), line("e"), line("f")]
-    second = read_questions((write(tmp_path / "b.jsonl", *others),), False)
+    second = read_questions((write(tmp_path / "b.jsonl", *others),), "grader")
     same, out = align(first, second)
     assert same == ["c", "d"], "in the first run's order"
     assert out == Unaligned(only_first=1, only_second=2, changed_document=1, changed_prompt=1)
@@ -64,7 +71,7 @@ def test_a_damaged_samples_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     path.write_text('{"finbench": {}}\n')
     with pytest.raises(StoreError, match="`finbench score` writes it anew"):
-        read_questions((path,), False)
+        read_questions((path,), "grader")
 
 
 def test_a_run_has_its_tasks_by_benchmark_and_the_benchmarks_of_its_average(tmp_path: Path) -> None:
@@ -74,9 +81,9 @@ def test_a_run_has_its_tasks_by_benchmark_and_the_benchmarks_of_its_average(tmp_
     (tmp_path / "results.json").write_text(json.dumps(results))
     run = open_run(tmp_path)
     assert (run.run_id, run.model, run.protocol, run.suite) == ("r", "m", "paper", ("finqa",))
-    assert [(name, task.name, task.judged) for name, task in run.tasks.items()] == [
-        ("finqa", "finqa_paper", False),
-        ("g", "g", True),
+    assert [(name, task.name, task.by) for name, task in run.tasks.items()] == [
+        ("finqa", "finqa_paper", "grader"),
+        ("g", "g", "judge"),
     ]
     assert len(run.tasks["g"].files) == 2 and run.tasks["finqa"].files[0].name == "samples_finqa_paper.jsonl"
     results["finbench"]["average"] = None

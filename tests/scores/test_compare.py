@@ -181,6 +181,41 @@ def test_the_judges_verdict_counts_where_it_stands_for_the_task_in_both_runs(tmp
     assert (gap_of(task).losses, task.verdict_by) == (20, "judge")
 
 
+def with_rule(path: Path, samples: list[dict], by: str) -> Path:
+    """A Finance-Instruct run whose headline is the judge's or the reference score."""
+    run = write_run(path, tasks={"finance_instruct": samples})
+    results = json.loads((run / "results.json").read_text())
+    results["finbench"]["tasks"]["finance_instruct"]["verdict_by"] = by
+    (run / "results.json").write_text(json.dumps(results))
+    return run
+
+
+def test_reference_scores_are_compared_as_the_runs_print_them(tmp_path: Path) -> None:
+    samples = [{"id": f"q{i}", "gold": "1", "correct": False, "metrics": {"reference": 0.3}} for i in range(20)]
+    better = [{**sample, "metrics": {"reference": 0.5}} for sample in samples]
+    runs = [with_rule(tmp_path / "a", samples, "reference"), with_rule(tmp_path / "b", better, "reference")]
+    task = compare.compare(runs).pairs[0].tasks[0]
+    assert (task.verdict_by, task.headline) == ("reference", True)
+    assert (round(gap_of(task).first, 3), round(gap_of(task).second, 3)) == (30.0, 50.0)
+
+
+def test_a_judged_run_meets_one_without_a_judge_by_the_reference_score_and_says_so(tmp_path: Path) -> None:
+    judge = {"verdict": "right", "model": "judge", "text": "1"}
+    samples = [{"id": f"q{i}", "gold": "1", "metrics": {"reference": 0.3}, "judge": judge} for i in range(20)]
+    runs = [with_rule(tmp_path / "a", samples, "judge"), with_rule(tmp_path / "b", samples, "reference")]
+    found = compare.compare(runs)
+    assert gap_of(found.pairs[0].tasks[0]).difference == 0
+    assert "by the reference score in both, which is not the score that both runs print" in comparison.to_text(found)
+
+
+def test_what_the_judge_was_never_asked_is_left_out_of_a_judged_comparison(tmp_path: Path) -> None:
+    judge = {"verdict": "wrong", "model": "judge", "text": "0"}
+    samples = [{"id": f"q{i}", "gold": "1", "correct": True, "judge": judge if i < 12 else None} for i in range(20)]
+    runs = [with_rule(tmp_path / name, samples, "judge") for name in "ab"]
+    gap = gap_of(compare.compare(runs).pairs[0].tasks[0])
+    assert (gap.n, gap.first) == (12, 0.0)
+
+
 def test_a_group_is_compared_over_its_parts(tmp_path: Path) -> None:
     runs = []
     for name, seed in (("a", 1), ("b", 2)):
@@ -207,45 +242,7 @@ def test_a_torn_last_line_is_left_out_and_a_broken_one_named(tmp_path: Path) -> 
         compare.compare(runs)
 
 
-HOSTILE = "<script>x</script>|\x1b[31m*b*\n# head"
-
-
-def test_text_for_a_terminal_is_plain_and_aligned(tmp_path: Path) -> None:
-    first, second = make_samples(30, 0.9, 1), make_samples(30, 0.4, 2)
-    for sample in second:
-        sample["extracted"] = HOSTILE
-    runs = [
-        write_run(tmp_path / "a", HOSTILE, tasks={"finqa": first}),
-        write_run(tmp_path / "b", "two", tasks={"finqa": second}),
-    ]
-    text = comparison.to_text(compare.compare(runs))
-    assert "\x1b" not in text
-    assert text.isascii()
-    table = [line for line in text.splitlines() if line.startswith(("task ", "FinQA   "))]
-    assert table[0].index("verdict") == table[1].index("worse")
-
-
-def test_markdown_keeps_foreign_text_in_its_cells(tmp_path: Path) -> None:
-    first, second = make_samples(30, 0.9, 1), make_samples(30, 0.4, 2)
-    for sample in [*first, *second]:
-        sample["question"] = HOSTILE
-    runs = [
-        write_run(tmp_path / "a", HOSTILE, tasks={"finqa": first}),
-        write_run(tmp_path / "b", "two", tasks={"finqa": second}),
-    ]
-    text = comparison.to_markdown(compare.compare(runs))
-    assert "<script>" not in text
-    assert "\x1b" not in text
-    widths = {line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("|")}
-    assert widths == {12, 6}
-
-
 def test_json_is_plain(tmp_path: Path) -> None:
     document = json.loads(json.dumps(compare.to_json(compare.compare(make_runs(tmp_path, 2, n=20))), allow_nan=False))
     assert document["schema"] == 1
     assert document["pairs"][0]["tasks"][0]["gap"]["verdict"] in ("better", "worse", "not distinguishable")
-
-
-def test_what_cannot_be_told_comes_with_what_could_have_been(tmp_path: Path) -> None:
-    text = comparison.to_text(compare.compare(make_runs(tmp_path, 2, ["finqa"], n=60)[:1] * 2))
-    assert "60 questions find a true difference of" in text

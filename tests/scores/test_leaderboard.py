@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_runs import make_runs, make_samples, write_run
 
 from finbench.errors import StoreError, UsageError
-from finbench.scores.agreement import against_reported, reported_for
+from finbench.pages import exports, leaderboard
+from finbench.scores.agreement import against_reported, estimate_of, reported_for
 from finbench.scores.align import align, open_run, read_questions
+from finbench.scores.averages import suite_means
 from finbench.scores.leaderboard import Row, Table, build
 from finbench.scores.published import BENCHMARKS
 from finbench.scores.significance import Difference, paired
@@ -21,7 +26,7 @@ def by_question(first: str, second: str, task: str) -> Difference | None:
     runs = [open_run(Path(run)) for run in (first, second)]
     if not all(task in run.tasks for run in runs):
         return None
-    one, two = (read_questions(run.tasks[task].files, False) for run in runs)
+    one, two = (read_questions(run.tasks[task].files) for run in runs)
     same, _ = align(one, two)
     clusters = [one[key].cluster for key in same]
     return paired([one[key].score for key in same], [two[key].score for key in same], clusters)
@@ -29,6 +34,12 @@ def by_question(first: str, second: str, task: str) -> Difference | None:
 
 def entry(score: float, n: int, half: float, **more: object) -> dict[str, object]:
     return {"score": score, "ci": [score - half, score + half], "n": n, "clusters": n, "design_effect": 1.0, **more}
+
+
+def run_of(entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The part of results.json that stands beside reported rows."""
+    estimates = {name: estimate_of(found) for name, found in entries.items()}
+    return {"tasks": entries, **suite_means(entries, estimates, BENCHMARKS)}
 
 
 def five(score: float) -> dict[str, dict[str, object]]:
@@ -129,6 +140,52 @@ def test_deltas_between_runs_are_paired_where_their_samples_are_at_hand(tmp_path
     assert together.high - together.low < 0.6 * (alone.high - alone.low)
 
 
+def test_runs_of_two_protocols_are_not_paired(tmp_path: Path) -> None:
+    questions = make_samples(120, 0.7, 1)
+    runs = [
+        write_run(tmp_path / "a", "a", "finbench", {"finqa": questions}),
+        write_run(tmp_path / "b", "b", "paper", {"finqa_paper": questions}),
+    ]
+    delta = find(build(runs, reported=[], reference="a", pair=by_question), "b").cells["finqa"].delta
+    assert delta is not None and not delta.paired and "another protocol" in delta.note
+
+
+def without_judge(path: Path, *, old: bool = False) -> Path:
+    """A run whose Finance-Instruct score is the reference score; `old`: written when it was averaged with the others."""
+    run = write_run(path, "m", tasks={name: make_samples(100, 0.7) for name in BENCHMARKS})
+    results = json.loads((run / "results.json").read_text())
+    found = results["finbench"]
+    found["tasks"]["finance_instruct"]["verdict_by"] = "reference"
+    if not old:
+        found |= run_of(found["tasks"])
+    (run / "results.json").write_text(json.dumps(results))
+    return run
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_run_with_a_reference_score_has_no_average_no_rank_and_no_difference_in_that_column(
+    old: bool, tmp_path: Path
+) -> None:
+    table = build([without_judge(tmp_path / "r", old=old)], reference="Fin-R1")
+    row = find(table, "m")
+    assert (row.average, row.rank) == (None, None)
+    assert row.cells["finance_instruct"].flags == ("reference_score",)
+    assert row.cells["finance_instruct"].delta is None
+    assert row.cells["finqa"].delta is not None
+
+
+def test_every_export_says_why_there_is_no_average_and_gives_the_mean_of_the_rest(tmp_path: Path) -> None:
+    table = build([without_judge(tmp_path / "r")], reported=[])
+    said = f"m: mean of the comparable benchmarks {table.rows[0].cells['finqa'].score:.1f} ("
+    assert any(note.startswith(said) and "finance_instruct (its reference score" in note for note in table.notes)
+    assert "finance\\_instruct (its reference score" in exports.to_markdown(table).text()
+    lines = {line["task"]: line for line in csv.DictReader(io.StringIO(exports.to_csv(table).text()))}
+    assert "average" not in lines
+    assert float(lines["comparable_average"]["score"]) == pytest.approx(float(lines["finqa"]["score"]), abs=1e-3)
+    leaderboard.build([tmp_path / "r"], tmp_path / "page.html", reported=False)
+    assert "its reference score is no accuracy" in (tmp_path / "page.html").read_text("utf-8")
+
+
 def test_an_unknown_reference_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no row 'nobody'"):
         build(make_runs(tmp_path, 1, n=10), reference="nobody")
@@ -145,7 +202,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_the_same_models_own_scores_come_first_and_are_judged_by_agreement() -> None:
-    rows = against_reported({**five(75.6), "ant_finance": entry(79.0, 1500, 2.1)}, "SUFE-AIFLM-Lab/Fin-R1")
+    rows = against_reported(run_of({**five(75.6), "ant_finance": entry(79.0, 1500, 2.1)}), "SUFE-AIFLM-Lab/Fin-R1")
     assert [row.protocol for row in rows[:2]] == ["fin-r1", "fino1"]
     assert all(row.same_model for row in rows[:2])
     assert not any(row.same_model for row in rows[2:])
@@ -162,7 +219,7 @@ def test_the_same_models_own_scores_come_first_and_are_judged_by_agreement() -> 
 
 
 def test_other_models_are_ahead_behind_or_not_distinguishable() -> None:
-    rows = {row.model: row for row in against_reported(five(70.0), "house/new-model")}
+    rows = {row.model: row for row in against_reported(run_of(five(70.0)), "house/new-model")}
     assert len(rows) == 11
     assert rows["DeepSeek-R1"].cells["finqa"].verdict == "not distinguishable"
     assert rows["DeepSeek-R1"].cells["ant_finance"].verdict == "worse"
@@ -174,15 +231,15 @@ def test_other_models_are_ahead_behind_or_not_distinguishable() -> None:
 
 
 def test_no_average_without_all_five() -> None:
-    assert all(row.average is None for row in against_reported({"finqa": entry(76.0, 1147, 2.5)}, "m"))
+    assert all(row.average is None for row in against_reported(run_of({"finqa": entry(76.0, 1147, 2.5)}), "m"))
 
 
 def test_tasks_without_published_scores_have_nothing_beside_them() -> None:
-    assert reported_for({"house_quiz": entry(50.0, 100, 9.0)}, "m") == []
+    assert reported_for(run_of({"house_quiz": entry(50.0, 100, 9.0)}), "m") == []
 
 
 def test_the_reported_part_of_the_results_is_plain_json() -> None:
-    text = json.dumps(reported_for({"finqa_paper": entry(76.0, 1147, 2.5)}, "Fin-R1"), allow_nan=False)
+    text = json.dumps(reported_for(run_of({"finqa_paper": entry(76.0, 1147, 2.5)}), "Fin-R1"), allow_nan=False)
     assert json.loads(text)[0]["cells"]["finqa_paper"]["verdict"] == "agrees"
 
 
@@ -229,3 +286,12 @@ def test_two_rows_of_one_name_have_two_keys(tmp_path: Path) -> None:
     run = write_run(tmp_path / "r", "m", tasks={"finqa": make_samples(5, 0.5)})
     keys = [row.key for row in build([run, run], reported=[]).rows]
     assert len(set(keys)) == 2 and any(key.endswith("~2") for key in keys)
+
+
+def test_only_the_cells_of_sample_rows_are_flagged(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "r", "m", tasks={"finqa": make_samples(5, 0.5), "tfns": make_samples(5, 0.5)})
+    results = json.loads((run / "results.json").read_text())
+    results["finbench"]["sampled"] = ["tfns"]
+    (run / "results.json").write_text(json.dumps(results))
+    (row,) = build([run], reported=[]).rows
+    assert {name: cell.flags for name, cell in row.cells.items()} == {"finqa": (), "tfns": ("sample_rows",)}

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
 from finbench.errors import DataError
-from finbench.scores.published import BENCHMARKS, COLUMNS, FLAGS, ReportedRow, load, model_key
+from finbench.scores import published
+from finbench.scores.intervals import wilson
+from finbench.scores.published import (
+    BENCHMARKS,
+    COLUMNS,
+    DESIGN_EFFECTS,
+    FLAGS,
+    Protocol,
+    ReportedRow,
+    ReportedScore,
+    folders,
+    load,
+    model_key,
+)
 
 SHIPPED = Path(__file__).parents[2] / "leaderboards" / "reported"
 YAML = "house:\n  title: House\n  source: report 12\n  assumed_n: {finqa: 100}\n"
@@ -177,3 +191,61 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     (tmp_path / "big.csv").write_bytes(b"x" * 5_000_001)
     with pytest.raises(DataError, match="larger than"):
         load([tmp_path])
+
+
+def reported(**sizes: int | None) -> ReportedRow:
+    scores = {name: ReportedScore("80.0", 80.0, 0.05, n=n) for name, n in sizes.items()}
+    return ReportedRow("m", "7B", Protocol("p", "t", "s", assumed_n={"tfns": 500}), scores, None, None)
+
+
+def test_a_printed_score_has_the_interval_of_its_size_and_of_its_benchmarks_clusters() -> None:
+    row = reported(finqa=1000, tfns=None, convfinqa=1000, house=None)
+    alone, assumed, turns = (row.estimate(name) for name in ("finqa", "tfns", "convfinqa"))
+    assert alone is not None and assumed is not None and turns is not None
+    assert (alone.low, alone.high) == wilson(0.8, 1000)
+    assert (alone.mean, alone.n, alone.clusters, alone.design_effect) == (0.8, 1000, 1000, 1.0)
+    assert alone.se == pytest.approx((alone.high - alone.low) / (2 * 1.959963984540054))
+    assert (assumed.low, assumed.high, assumed.n) == (*wilson(0.8, 500), 500)
+    effect = DESIGN_EFFECTS["convfinqa"]
+    assert (turns.low, turns.high) == wilson(0.8, 1000 / effect)
+    assert (turns.n, turns.clusters, turns.design_effect) == (1000, round(1000 / effect), effect)
+    assert row.estimate("house") is None, "no size, no interval"
+    assert (row.size("finqa"), row.size("tfns"), row.size("house")) == (1000, 500, None)
+
+
+def test_an_average_of_columns_needs_all_five_with_a_size() -> None:
+    row = reported(**dict.fromkeys(BENCHMARKS, 1000))
+    mean = row.average_estimate()
+    assert mean is not None and (mean.mean, mean.n) == (pytest.approx(0.8), 5000)
+    widths = [one.high - one.mean for name in BENCHMARKS if (one := row.estimate(name))]
+    assert mean.high - mean.mean == pytest.approx(math.hypot(*widths) / 5)
+    assert reported(**dict.fromkeys(BENCHMARKS[:4], 1000)).average_estimate() is None
+    sizes = dict.fromkeys(BENCHMARKS, 1000) | {"finance_instruct": None}
+    assert reported(**sizes).average_estimate() is None
+
+
+def test_what_is_shipped_is_read_first_and_then_the_folder_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (shipped,) = folders()
+    assert [row.key for row in load()] == [row.key for row in load([SHIPPED])]
+    own = tmp_path / "leaderboards" / "reported"
+    own.mkdir(parents=True)
+    assert folders() == [shipped, Path("leaderboards", "reported")]
+    house(own, "house,mine,7B,finqa,50.0,,,,")
+    assert [row.key for row in load()][-1] == "house/mine"
+    monkeypatch.chdir(shipped.parents[1])
+    assert folders() == [shipped], "the shipped folder is not read twice"
+
+
+def test_a_file_of_the_largest_size_is_read_and_long_words_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = house(tmp_path, "house,mine,7B,finqa,50.0,,,," + "x" * 1500)
+    assert [len(row.scores["finqa"].notes) for row in load([folder])] == [1000]
+    monkeypatch.setattr(published, "MAX_BYTES", (folder / "house.csv").stat().st_size)
+    assert len(load([folder])) == 1
+    monkeypatch.setattr(published, "MAX_BYTES", (folder / "house.csv").stat().st_size - 1)
+    with pytest.raises(DataError, match="larger than"):
+        load([folder])

@@ -11,7 +11,7 @@ import pytest
 
 from finbench.errors import StoreError
 from finbench.scores import samples
-from finbench.scores.samples import Source, Task
+from finbench.scores.samples import SampleFiles, TaskDocuments
 from finbench.tasks.documents import document_from_row
 
 
@@ -69,14 +69,14 @@ def test_a_verdict_is_a_printable_character(line: dict[str, Any], judged: bool, 
 
 
 def test_what_a_sample_counts_for_follows_whose_verdict_stands() -> None:
-    assert Source((), "grader").credit({"metrics": {"reference": 0.25}}, True) == 1.0
-    assert Source((), "reference").credit({"metrics": {"reference": 0.25}}, True) == 0.25
-    assert Source((), "reference").credit({}, False) == 0.0
-    assert (Source((), "judge").judged, Source(()).judged) == (True, False)
+    assert SampleFiles((), "grader").credit({"metrics": {"reference": 0.25}}, True) == 1.0
+    assert SampleFiles((), "reference").credit({"metrics": {"reference": 0.25}}, True) == 0.25
+    assert SampleFiles((), "reference").credit({}, False) == 0.0
+    assert (SampleFiles((), "judge").judged, SampleFiles(()).judged) == (True, False)
 
 
 def test_documents_are_the_same_when_id_question_and_first_gold_are() -> None:
-    task = Task()
+    task = TaskDocuments()
     assert [task.place(sample("a")), task.place(sample("b")), task.place(sample("a"))] == [0, 1, 0]
     assert task.place(sample("a", question="another?")) == 2
     assert task.place(sample("a", golds=[{"text": "2"}])) == 3
@@ -85,7 +85,7 @@ def test_documents_are_the_same_when_id_question_and_first_gold_are() -> None:
 
 
 def test_documents_of_a_page_share_a_cluster() -> None:
-    task = Task()
+    task = TaskDocuments()
     for name, page in (("a", "p"), ("b", ""), ("c", "p"), ("d", "")):
         task.place(sample(name, cluster=page))
     assert task.clusters == [0, 1, 0, 2]
@@ -98,7 +98,7 @@ def test_the_first_pass_keeps_verdicts_answers_and_lucky_ones(tmp_path: Path) ->
         sample("b", value="2", metrics={"lucky_share": 1.0}, repeat=1, output_tokens=7),
         sample("a", False, reason="different"),
     )
-    cell = samples.read_cell(Source((path,)), task := Task())
+    cell = samples.read_cell(SampleFiles((path,)), task := TaskDocuments())
     assert (list(cell.documents), list(cell.repeats), cell.lucky) == ([0, 1, 0], [0, 1, 0], (1,))
     assert cell.codes == bytes([0x41, 0x41, 0x40]) and list(cell.credits) == [1.0, 1.0, 0.0]
     assert cell.answers["value"] == [None, "2", None], "a value that is shown already is not kept twice"
@@ -111,18 +111,18 @@ def test_a_line_that_is_no_sample_is_named(tmp_path: Path) -> None:
     path = tmp_path / "samples_t.jsonl"
     path.write_text('{"finbench": {"id": 1}}\n')
     with pytest.raises(StoreError, match="the line at byte 0 is no graded sample; run `finbench score"):
-        samples.read_cell(Source((path,)), Task())
+        samples.read_cell(SampleFiles((path,)), TaskDocuments())
 
 
 def test_an_empty_file_is_a_cell_without_samples(tmp_path: Path) -> None:
-    cell = samples.read_cell(Source((write(tmp_path / "s.jsonl"),)), Task())
+    cell = samples.read_cell(SampleFiles((write(tmp_path / "s.jsonl"),)), TaskDocuments())
     assert len(cell.documents) == len(cell.codes) == 0
 
 
 def test_repeats_are_averaged_and_rows_compared_on_what_both_were_asked(tmp_path: Path) -> None:
     one = write(tmp_path / "a.jsonl", sample("a"), sample("a", False, repeat=1), sample("b"), sample("only here"))
     other = write(tmp_path / "b.jsonl", sample("b", False), sample("a"), sample("only there"))
-    found = samples.read({(0, 0): Source((one,)), (1, 0): Source((other,))})
+    found = samples.read({(0, 0): SampleFiles((one,)), (1, 0): SampleFiles((other,))})
     assert list(found.credits[0, 0])[:3] == [0.5, 1.0, 1.0] and math.isnan(found.credits[0, 0][3])
     difference = found.paired(0, 1, 0)
     assert difference is not None
@@ -132,7 +132,7 @@ def test_repeats_are_averaged_and_rows_compared_on_what_both_were_asked(tmp_path
 
 def test_rows_without_a_common_document_have_no_difference(tmp_path: Path) -> None:
     one, other = write(tmp_path / "a.jsonl", sample("a")), write(tmp_path / "b.jsonl", sample("b"))
-    assert samples.read({(0, 0): Source((one,)), (1, 0): Source((other,))}).paired(0, 1, 0) is None
+    assert samples.read({(0, 0): SampleFiles((one,)), (1, 0): SampleFiles((other,))}).paired(0, 1, 0) is None
 
 
 def test_a_difference_knows_the_pages_of_its_documents(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_difference_knows_the_pages_of_its_documents(tmp_path: Path) -> None:
         lines = [sample(str(i), i % 2 == 0, cluster=page) for i, page in enumerate(clusters)]
         one = write(tmp_path / "a.jsonl", *lines)
         other = write(tmp_path / "b.jsonl", *(line | {"correct": False} for line in lines))
-        found = samples.read({(0, 0): Source((one,)), (1, 0): Source((other,))}).paired(0, 1, 0)
+        found = samples.read({(0, 0): SampleFiles((one,)), (1, 0): SampleFiles((other,))}).paired(0, 1, 0)
         assert found is not None and found.clusters == groups
 
 

@@ -14,6 +14,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 from finbench.scores.intervals import Estimate, estimate
 from finbench.scores.significance import (
     Difference,
+    _first,
     average_difference,
     detectable,
     half_unit,
@@ -324,3 +325,8 @@ def test_an_unpaired_difference_by_hand() -> None:
     assert found.p == pytest.approx(math.erfc(0.1 / found.se / math.sqrt(2)))
     same = unpaired(replace(first, se=0.0), replace(first, se=0.0))
     assert (same.p, same.test) == (1.0, "unpaired z")
+
+
+def test_the_first_size_for_which_something_holds_may_be_one() -> None:
+    assert [_first(lambda n, least=least: n >= least) for least in (1, 2, 7)] == [1, 2, 7]
+    assert _first(lambda n: n > 50, limit=50) is None

@@ -132,7 +132,7 @@ def test_clusters_widen_the_interval() -> None:
     assert (entry["clusters"], entry["design_effect"]) == (20, round(expected.design_effect, 3))
 
 
-def test_the_headline_is_the_judges_where_it_read_every_document() -> None:
+def test_the_headline_is_the_judges_where_it_was_asked() -> None:
     samples = [(document(str(i), "text"), [grade(False)]) for i in range(4)]
     judged = counted(samples, judged=True, verdicts=["right", "right", "right", "wrong"]).summary()
     assert (judged["score"], judged["verdict_by"]) == (75.0, "judge")
@@ -163,12 +163,11 @@ def test_codes_in_the_data_are_read_as_their_classes() -> None:
 def test_a_mean_of_a_metric_that_some_replies_lack_says_how_many_have_it() -> None:
     samples = [
         (document("a"), [grade(True, metrics={"grounded_share": 1.0})]),
-        (document("b"), [grade(True, metrics={"grounded_share": 0.5, "f1,none": 0.73})]),
+        (document("b"), [grade(True, metrics={"grounded_share": 0.5})]),
         (document("c"), [grade(True)]),
     ]
-    tally = counted(samples)
-    found = tally.summary(lambda own: {"f1,none": sum(own["f1,none"])})["metrics"]
-    assert (found["grounded_share"], found["n_grounded_share"], found["f1,none"]) == (0.75, 2, 0.73)
+    found = counted(samples).summary()["metrics"]
+    assert (found["grounded_share"], found["n_grounded_share"]) == (0.75, 2)
     every = metrics([(document("a"), [grade(True, metrics={"grounded_share": 1.0})])])
     assert "n_grounded_share" not in every
 
@@ -201,6 +200,7 @@ def test_a_judge_is_set_beside_the_grader_with_cohens_kappa() -> None:
         "grader_only": 5,
         "both_wrong": 15,
         "unparsed": 3,
+        "failed": 0,
         "kappa": 0.4,
     }
     thirds = {(True, "right"): 3, (True, "wrong"): 1, (False, "wrong"): 2}
@@ -232,3 +232,98 @@ def test_metrics_have_six_digits() -> None:
     assert [end == round(end, 6) for end in metrics(named)["macro_f1_ci"]] == [True, True]
     means = [(document(str(i)), [grade(True, metrics={"x": float(i == 0)})]) for i in range(3)]
     assert metrics(means)["x"] == third
+
+
+def talks(conversations: list[list[bool]]) -> dict[str, Any]:
+    """The metrics of conversations given as the verdicts on their turns."""
+    tally = Tally()
+    for number, verdicts in enumerate(conversations):
+        for turn, right in enumerate(verdicts):
+            flags = ("final_turn",) if turn == len(verdicts) - 1 else ()
+            where = {"cluster": f"c{number}", "facets": {"turn": str(turn)}, "flags": flags}
+            tally.add(document(f"{number}/{turn}", **where), [(said(), grade(right), None)])
+    return tally.summary()["metrics"]
+
+
+def test_shares_over_conversations_have_the_interval_of_as_many_conversations() -> None:
+    metrics = talks([[True, i % 3 > 0] for i in range(30)])
+    expected = estimate([float(i % 3 > 0) for i in range(30)])
+    for name in ("conversation_acc", "final_turn_acc"):
+        assert metrics[f"{name}_ci"] == pytest.approx([expected.low, expected.high], abs=1e-6)
+
+
+def test_a_conversation_whose_last_turn_was_never_asked_is_missing_and_not_wrong() -> None:
+    tally = Tally()
+    for number in range(3):
+        flags = ("final_turn",) if number else ()
+        asked = document(f"d{number}", cluster=f"c{number}", facets={"turn": "0"}, flags=flags)
+        tally.add(asked, [(said(), grade(True), None)])
+    metrics = tally.summary()["metrics"]
+    assert (metrics["conversations"], metrics["conversation_acc"], metrics["final_turn_acc"]) == (2, 1.0, 1.0)
+
+
+def test_repeats_give_pass_at_every_power_of_two_and_at_all_of_them() -> None:
+    tally = Tally()
+    for number, right in enumerate((5, 1, 0)):
+        tally.add(document(f"d{number}"), [(said(), grade(place < right), None) for place in range(5)])
+    metrics = tally.summary()["metrics"]
+    assert [name for name in metrics if name.startswith("pass@") and not name.endswith("_ci")] == [
+        "pass@1", "pass@2", "pass@4", "pass@5"
+    ]  # fmt: skip
+    assert metrics["pass@1"] == pytest.approx((1 + 0.2 + 0) / 3, abs=1e-6)
+    assert metrics["pass@2"] == pytest.approx((1 + 0.4 + 0) / 3, abs=1e-6)  # Chen et al. 2021: 1 - C(4, 2) / C(5, 2)
+    assert metrics["pass@5"] == pytest.approx(2 / 3, abs=1e-6)
+    assert metrics["pass@2_ci"][0] < metrics["pass@2"] < metrics["pass@2_ci"][1]
+
+
+def test_every_share_among_the_metrics_has_an_interval() -> None:
+    tally = Tally()
+    labelled = document("d", "label", cluster="c")
+    for number in range(4):
+        found = grade(number > 0, metrics={"grounded_share": number / 4})
+        tally.add(labelled, [(said(), found, None), (said(), grade(True), None)])
+    metrics = tally.summary()["metrics"]
+    shares = [name for name, value in metrics.items() if isinstance(value, float)]
+    assert {"acc", "macro_f1", "pass@2", "majority", "grounded_share"} <= set(shares)
+    assert [name for name in shares if f"{name}_ci" not in metrics] == []
+
+
+JUDGED = {
+    "right": {"verdict": "right"},
+    "wrong": {"verdict": "wrong"},
+    "failed": {"verdict": "error", "error": "HTTP 400"},
+}
+
+
+def judged_entry(verdicts: list[str], kind: str = "text") -> dict[str, Any]:
+    """The entry of a task whose headline is the judge's; the grader finds every reply wrong, its reference score is 0.3."""
+    tally = Tally(judged=True)
+    for number, word in enumerate(verdicts):
+        verdict = grade(False, metrics={"reference": 0.3})
+        tally.add(document(f"d{number}", kind), [(said(), verdict, JUDGED.get(word))])
+    return tally.summary()
+
+
+def test_a_failed_judge_request_counts_as_wrong_and_leaves_the_headline_the_judges() -> None:
+    entry = judged_entry(["right"] * 41 + ["failed"])
+    assert (entry["verdict_by"], entry["score"]) == ("judge", pytest.approx(100 * 41 / 42, abs=1e-3))
+    assert (entry["judge"]["failed"], entry["judge"]["failures"]) == (1, {"HTTP 400": 1})
+
+
+def test_what_a_judge_was_never_asked_is_missing_and_counted() -> None:
+    entry = judged_entry(["right", "wrong", "unasked"])
+    assert (entry["verdict_by"], entry["score"], entry["judge"]["unasked"]) == ("judge", 50.0, 1)
+
+
+def test_repeats_that_a_judge_was_never_asked_about_do_not_count_as_wrong() -> None:
+    tally = Tally(judged=True)
+    tally.add(document("d", "text"), [(said(), grade(False), JUDGED["right"]), (said(), grade(False), None)])
+    entry = tally.summary()
+    assert (entry["score"], entry["judge"]["unasked"]) == (100.0, 1)
+
+
+def test_without_a_judge_free_text_prints_one_number_under_score_and_lenient() -> None:
+    entry = judged_entry(["unasked"] * 10)
+    assert (entry["verdict_by"], entry["score"], entry["lenient"]) == ("reference", 30.0, 30.0)
+    assert entry["lenient_ci"] == entry["ci"]
+    assert entry["metrics"]["acc"] == 0.0

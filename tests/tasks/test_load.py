@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,11 +10,9 @@ import pytest
 import yaml
 
 from finbench.errors import NothingSelected, TaskError
-from finbench.records import Response
 from finbench.tasks import load
-from finbench.tasks.task import Asking, Task
+from finbench.tasks.task import Asking
 
-MEMBERS = ["coins", "coins_drawn", "larger", "adds"]
 PLAIN = Asking("fake", chat=False)
 
 
@@ -132,7 +127,8 @@ def test_an_unknown_name_gets_its_neighbours_and_the_broken_files(tmp_path):
         ({"doc_to_text": "{{ missing }}"}, "missing"),
         ({"doc_to_text": "{% if %}"}, "sums"),
         ({"nmu_fewshot": 3}, "nmu_fewshot"),
-        ({"output_type": "loglikelihood_rolling"}, "loglikelihood_rolling"),
+        ({"output_type": "sampled"}, "sampled"),
+        ({"repeats": 0}, "sums: `repeats` is 0"),
         ({"generation_kwargs": 5}, "sums"),
         ({"metric_list": 5}, "sums"),
     ],
@@ -159,7 +155,7 @@ def test_a_data_set_that_cannot_be_fetched_is_named_with_the_ways_out(tmp_path, 
                "doc_to_target": "{{a}}", "output_type": "generate_until"}  # fmt: skip
     task_file(tmp_path, fetched)
     with pytest.raises(TaskError, match=r"(?s)task sums.*somebody/sums.*HF_HOME.*--include"):
-        load.load(["sums"], include=[tmp_path], builtins=False)
+        load.load(["sums"], include=[tmp_path], builtins=False, trust_data=True)
 
 
 def test_the_paper_protocol_takes_the_variant_of_a_task_where_there_is_one():
@@ -196,175 +192,6 @@ def test_a_request_id_changes_with_everything_that_changes_the_reply(tmp_path):
     assert len({base, *changed}) == 9 and base == task.request_id("d", PLAIN, sampling, 0)
 
 
-# -- parity with lm-eval ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def shapes(tmp_path_factory) -> Path:
-    """A gsm8k-like task with filters and few-shot examples, a multiple-choice task, and a group."""
-    folder = tmp_path_factory.mktemp("shapes")
-    sums = [
-        {"question": f"Ann has {n} coins and finds {n % 7}. How many?", "answer": f"{n} + {n % 7}\n#### {n + n % 7}"}
-        for n in range(30)
-    ]
-    train, test = jsonl(folder / "train.jsonl", sums[:10]), jsonl(folder / "test.jsonl", sums[10:])
-    cache = str(folder / "cache")
-    coins = {
-            "task": "coins",
-            "tag": ["arithmetic_like"],
-            "dataset_path": "json",
-            "dataset_kwargs": {"data_files": {"train": train, "test": test}, "cache_dir": cache},
-            "output_type": "generate_until",
-            "training_split": "train",
-            "fewshot_split": "train",
-            "test_split": "test",
-            "num_fewshot": 3,
-            "doc_to_text": "Question: {{question}}\nAnswer:",
-            "doc_to_target": "{{answer}}",
-            "metric_list": [
-                {
-                    "metric": "exact_match",
-                    "aggregation": "mean",
-                    "higher_is_better": True,
-                    "ignore_case": True,
-                    "regexes_to_ignore": [",", "\\$", "(?s).*#### ", "\\.$"],
-                }
-            ],
-            "generation_kwargs": {"until": ["Question:", "</s>"], "do_sample": False, "temperature": 0.0},
-            "filter_list": [
-                {"name": "strict-match", "filter": [
-                    {"function": "regex", "regex_pattern": "#### (\\-?[0-9\\.\\,]+)"}, {"function": "take_first"}]},
-                {"name": "flexible-extract", "filter": [
-                    {"function": "regex", "group_select": -1, "regex_pattern": "(-?[$0-9.,]{2,})|(-?[0-9]+)"},
-                    {"function": "take_first"}]},
-            ],
-            "metadata": {"version": 3.0},
-    }  # fmt: skip
-    task_file(folder, coins | {"fewshot_config": {"sampler": "first_n"}})
-    task_file(folder, coins | {"task": "coins_drawn"})
-    choices = [
-        {"stem": f"Which is larger, item {n}?", "options": [f"{n}", f"{n + 5} apples", "neither"], "right": n % 3}
-        for n in range(25)
-    ]
-    task_file(
-        folder,
-        {
-            "task": "larger",
-            "dataset_path": "json",
-            "dataset_kwargs": {"data_files": {"test": jsonl(folder / "choices.jsonl", choices)}, "cache_dir": cache},
-            "output_type": "multiple_choice",
-            "test_split": "test",
-            "num_fewshot": 0,
-            "description": "Pick one.\n\n",
-            "doc_to_text": "Q: {{stem}}\nA:",
-            "doc_to_target": "{{right}}",
-            "doc_to_choice": "{{options}}",
-            "metric_list": [
-                {"metric": "acc", "aggregation": "mean", "higher_is_better": True},
-                {"metric": "acc_norm", "aggregation": "mean", "higher_is_better": True},
-            ],
-            "metadata": {"version": 1.0},
-        },
-    )
-    table_task(folder, "adds", rows=12)
-    task_file(
-        folder,
-        {
-            "group": "shapes",
-            "task": MEMBERS,
-            "aggregate_metric_list": [{"metric": "acc", "aggregation": "mean", "weight_by_size": True}],
-        },
-    )
-    return folder
-
-
-def fake_reply(prompt: str) -> str:
-    """The same text for the same prompt; right for about every second question."""
-    right = sum(map(int, re.findall(r"\d+", prompt)[-2:]))
-    chance = int(hashlib.sha256(prompt.encode()).hexdigest(), 16) % 6
-    return [f"So:\n#### {right}", f"It is {right}", f"#### {right}.", "no idea", "#### 1,000", f"{right + 1}"][chance]
-
-
-def fake_logprob(prompt: str, continuation: str) -> float:
-    return -(int(hashlib.sha256((prompt + continuation).encode()).hexdigest(), 16) % 1000) / 10
-
-
-@pytest.fixture(scope="module")
-def upstream(shapes):
-    """lm-eval's own evaluation of the group with the fake model: {task: (metrics, samples)}."""
-    from lm_eval.api.model import LM
-    from lm_eval.evaluator import simple_evaluate
-    from lm_eval.tasks import TaskManager
-
-    class Fake(LM):
-        def generate_until(self, requests):
-            return [fake_reply(request.args[0]) for request in requests]
-
-        def loglikelihood(self, requests):
-            return [(fake_logprob(*request.args), False) for request in requests]
-
-        def loglikelihood_rolling(self, requests):
-            raise NotImplementedError
-
-    manager = TaskManager(include_path=str(shapes), include_defaults=False)
-    found = simple_evaluate(model=Fake(), tasks=["shapes"], task_manager=manager, bootstrap_iters=0, log_samples=True)
-    return found["results"], found["samples"]
-
-
-def ours(task: Task) -> tuple[dict[str, float], list[list[str]], dict[str, list]]:
-    """Aggregated metrics, prompts by document, per-sample metrics, with the same fake model."""
-    values: dict[str, list] = defaultdict(list)
-    prompts = []
-    for _, document in task.documents():
-        requests = list(task.requests(document, "", PLAIN))
-        prompts.append([request.prompt for request in requests])
-        if task.output_type == "generate_until":
-            reply = fake_reply(requests[0].prompt)
-            replies = [Response(requests[0].id, reply, "stop")]
-        else:
-            reply = ""
-            replies = [
-                Response(r.id, "", "stop", logprob=fake_logprob(r.prompt, r.continuation), greedy=False)
-                for r in requests
-            ]
-        for key, value in task.own_grade(document, replies, reply).metrics.items():
-            values[key].append(value)
-    return task.aggregate(values), prompts, values
-
-
-@pytest.mark.parametrize("name", ["coins", "larger", "adds", "coins_drawn"])
-def test_prompts_and_scores_are_those_of_lm_evals_own_evaluation(shapes, upstream, name):
-    results, samples = upstream
-    task = next(task for task in load.load(["shapes"], include=[shapes]).tasks if task.name == name)
-    scores, prompts, values = ours(task)
-    theirs: dict[int, list[str]] = {}
-    for sample in samples[name]:
-        theirs[sample["doc_id"]] = [
-            argument["arg_0"] if isinstance(argument, dict) else argument[0]
-            for argument in (
-                sample["arguments"].values() if isinstance(sample["arguments"], dict) else sample["arguments"]
-            )
-        ]
-    assert prompts == [theirs[position] for position in sorted(theirs)]
-    expected = {key: value for key, value in results[name].items() if "," in key and "_stderr" not in key}
-    assert scores == pytest.approx(expected)
-    assert len(set(map(str, values[next(iter(values))]))) > 1, "the fake model has to be right sometimes"
-
-
-def test_drawn_examples_are_the_same_in_every_run(shapes):
-    def first_prompts() -> list[str]:
-        (task,) = load.load(["coins_drawn"], include=[shapes]).tasks
-        return ours(task)[1][0]
-
-    assert first_prompts() == first_prompts()
-
-
-def test_a_group_holds_the_tasks_that_lm_eval_puts_into_it(shapes, upstream):
-    selection = load.load(["shapes"], include=[shapes])
-    assert selection.groups == {"shapes": tuple(MEMBERS)}
-    assert set(upstream[1]) == set(MEMBERS)
-
-
 def test_a_limit_draws_a_question_together_with_its_variant_and_a_larger_one_adds_to_it() -> None:
     finqa, variants = load.load(("finqa", "finqa_resampled"), data="sample").tasks
     few = {document.id for _, document in finqa.documents(6, seed=1)}
@@ -373,3 +200,17 @@ def test_a_limit_draws_a_question_together_with_its_variant_and_a_larger_one_add
     having = {document.row["original"] for _, document in variants.documents()}
     drawn = {document.row["original"] for _, document in variants.documents(12, seed=1)}
     assert more & having <= drawn and more & having
+
+
+def test_names_come_in_the_order_in_which_they_were_asked_for():
+    known = {name: load.shipped() for name in load.shipped().files}
+    objects = {name: object() for name in ("tfns", "of_lm_eval", "finqa")}
+    assert load._order(["finqa", "tfns"], known, objects) == ["finqa", "tfns", "of_lm_eval"]
+
+
+@pytest.mark.parametrize(
+    ("text", "stem", "expected"), [("task: [", "mine", True), ("task: mine\n: [", "x", True), ("[", "x", False)]
+)
+def test_a_file_that_cannot_be_read_may_define_the_name_that_it_bears_or_holds(tmp_path, text, stem, expected):
+    (tmp_path / f"{stem}.yaml").write_text(text)
+    assert load._may_define(tmp_path / f"{stem}.yaml", "mine") is expected

@@ -8,7 +8,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from finbench.tasks import templates
-from finbench.tasks.templates import SecurityError, TemplateError
+from finbench.tasks.templates import TemplateError
 
 
 def render(template: str, **fields: object) -> str:
@@ -20,9 +20,8 @@ def test_lm_eval_still_renders_through_the_name_that_we_replace():
     from lm_eval import utils
 
     templates.install()
-    assert utils.env is templates.environment()
     assert utils.apply_template("{{ a }}!", {"a": "x"}) == "x!"
-    with pytest.raises(SecurityError):
+    with pytest.raises(TemplateError, match="unsafe"):
         utils.apply_template("{{ ''.__class__.__mro__[1].__subclasses__() }}", {})
 
 

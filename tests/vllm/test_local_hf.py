@@ -67,13 +67,15 @@ def test_a_seed_gives_the_same_draw_alone_and_in_a_batch(engine: LocalHF) -> Non
     assert replies(engine, [seeded[0]])["s0"].text == found["s0"].text
 
 
-@pytest.mark.parametrize("setting", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}])
+@pytest.mark.parametrize("setting", [{"top_k": 1}, {"top_p": 1e-6}, {"min_p": 1.0}, {"temperature": 1e-4}])
 def test_sampling_narrowed_to_one_token_is_greedy(engine: LocalHF, setting: dict[str, Any]) -> None:
     greedy = replies(engine, [chat("g", "say it")])["g"]
     assert replies(engine, [chat("s", "say it", seed=1, **{"temperature": 1.0, **setting})])["s"].text == greedy.text
 
 
-@pytest.mark.parametrize("penalty", [{"repetition_penalty": 1.8}, {"presence_penalty": 2.0}])
+@pytest.mark.parametrize(
+    "penalty", [{"repetition_penalty": 1.8}, {"presence_penalty": 2.0}, {"frequency_penalty": 2.0}]
+)
 def test_a_penalty_changes_a_text_that_repeats(engine: LocalHF, penalty: dict[str, float]) -> None:
     plain = replies(engine, [chat("p", "say it", max_tokens=40)])["p"].text
     assert replies(engine, [chat("q", "say it", max_tokens=40, **penalty)])["q"].text != plain

@@ -191,7 +191,11 @@ def test_a_seed_belongs_to_its_request(engine: LocalVLLM) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"repetition_penalty": 1.5}, {"presence_penalty": 1.9}, {"top_k": 2}, {"top_p": 0.3}]
+    "setting",
+    [
+        *({"repetition_penalty": 1.5}, {"presence_penalty": 1.9}, {"frequency_penalty": 1.9}),
+        *({"top_k": 2}, {"top_p": 0.3}, {"min_p": 0.5}),
+    ],
 )
 def test_decoding_settings_reach_vllm(engine: LocalVLLM, setting: dict[str, Any]) -> None:
     requests = [chat(f"r{at}", f"say {at}", max_tokens=24, temperature=0.8, seed=9, **setting) for at in range(4)]

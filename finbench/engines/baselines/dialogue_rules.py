@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finbench.engines.baselines.page_figures import OPERATION_WORDS, Asked, Page, content, word_set
-from finbench.engines.baselines.page_rules import Found, attempt, look_up, show
+from finbench.engines.baselines.page_figures import OPERATION_WORDS, FigureWords, ReadPage, content, word_set
+from finbench.engines.baselines.page_rules import FoundFigure, attempt, look_up, show
 
 _VAGUE = word_set("that this it those these two both latter former corresponding respective net overall answer")
 _DIVIDES = r"divid|ratio|percent|portion|proportion|how much does|represent|rate|over the|in relation|fraction|growth"
@@ -21,10 +21,10 @@ _NUMBER = re.compile(r"-?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
 _LITERAL = re.compile(r"(divided by|over|times|multiplied by|plus|less|minus) \$? ?(\d[\d,]*(?:\.\d+)?)(?! ?%)\b")
 
 
-def attempt_turn(question: str, history: Sequence[Mapping[str, str]], row: Mapping[str, Any]) -> Found | None:
+def attempt_turn(question: str, history: Sequence[Mapping[str, str]], row: Mapping[str, Any]) -> FoundFigure | None:
     """The answer to a turn, given earlier turns (`question`, `answer`) and the page."""
-    asked = Asked.read(question)
-    page = Page(row)
+    asked = FigureWords.read(question)
+    page = ReadPage(row)
     own = asked.words - OPERATION_WORDS - _VAGUE
     known = {word for word in own if word in page.weight}
     if not known or (asked.says(r"\b(that|this|these|those)\b") and len(known) < 3):
@@ -40,7 +40,7 @@ def attempt_turn(question: str, history: Sequence[Mapping[str, str]], row: Mappi
     return look_up(asked, page) or attempt(asked.text, row)
 
 
-def _from_answers(asked: Asked, numbers: Sequence[float], questions: Sequence[str]) -> Found | None:
+def _from_answers(asked: FigureWords, numbers: Sequence[float], questions: Sequence[str]) -> FoundFigure | None:
     """The last answer and a number in the question, or the last two answers: subtracted, added, divided.
 
     A change already made is divided by the answer before it, which it started from.
@@ -58,33 +58,33 @@ def _from_answers(asked: Asked, numbers: Sequence[float], questions: Sequence[st
             first -= second
         return _share(first, second) if second else None
     if asked.says(_SUBTRACTS):
-        return Found(show(first - second), f"{show(first)} - {show(second)}")
+        return FoundFigure(show(first - second), f"{show(first)} - {show(second)}")
     if asked.says(_ADDS):
-        return Found(show(first + second), f"{show(first)} + {show(second)}")
+        return FoundFigure(show(first + second), f"{show(first)} + {show(second)}")
     return None
 
 
-def _literally(number: float, word: str, other: float) -> Found | None:
+def _literally(number: float, word: str, other: float) -> FoundFigure | None:
     """One calculation, as the question spells it."""
     if word in ("divided by", "over"):
         return _share(number, other) if other else None
     if word in ("times", "multiplied by"):
-        return Found(show(number * other), f"{show(number)} x {show(other)}")
+        return FoundFigure(show(number * other), f"{show(number)} x {show(other)}")
     other = other if word == "plus" else -other
-    return Found(show(number + other), f"{show(number)} + {show(other)}")
+    return FoundFigure(show(number + other), f"{show(number)} + {show(other)}")
 
 
-def _share(part: float, whole: float) -> Found:
-    return Found(show(part / whole, 5), f"{show(part)} / {show(whole)}")
+def _share(part: float, whole: float) -> FoundFigure:
+    return FoundFigure(show(part / whole, 5), f"{show(part)} / {show(whole)}")
 
 
-def _with_words_of(asked: Asked, history: Sequence[Mapping[str, str]]) -> Asked:
+def _with_words_of(asked: FigureWords, history: Sequence[Mapping[str, str]]) -> FigureWords:
     """The question with the content words of the last question that had some."""
     for turn in reversed(history):
         if words := content(turn["question"]) - OPERATION_WORDS - _VAGUE:
-            earlier = Asked.read(turn["question"])
+            earlier = FigureWords.read(turn["question"])
             years = asked.years or earlier.years
-            return Asked(" ".join((asked.text, *sorted(words), *years)), asked.words | words, years)
+            return FigureWords(" ".join((asked.text, *sorted(words), *years)), asked.words | words, years)
     return asked
 
 

@@ -49,7 +49,7 @@ TABLE_SPARE, TEXT_SHARED, TEXT_SPARE = 0.12, 0.7, 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class PageFigure:
     """A number of the page, and the years that stand nearest to it (the first counts most)."""
 
     value: float
@@ -64,11 +64,11 @@ class Series:
     """Figures under one name: a row or column over the years, or the figures of one sentence."""
 
     words: frozenset[str]
-    figures: tuple[Figure, ...]
+    figures: tuple[PageFigure, ...]
     in_table: bool
     move: tuple[float, float] | None = None  # "from 128 to 201" in a sentence
 
-    def at(self, year: str) -> Figure | None:
+    def at(self, year: str) -> PageFigure | None:
         return next((f for f in self.figures if year in f.years[:1]), None) or next(
             (f for f in self.figures if year in f.years), None
         )
@@ -78,7 +78,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FigureWords:
     """A question: its text in lower case, its content words, and the years it names, in order, spans filled up."""
 
     text: str
@@ -86,7 +86,7 @@ class Asked:
     years: tuple[str, ...]
 
     @classmethod
-    def read(cls, question: str) -> Asked:
+    def read(cls, question: str) -> FigureWords:
         text = " ".join(question[:LONGEST].lower().split())
         years = list(dict.fromkeys(_YEAR.findall(text)))
         if span := _SPAN.search(text):
@@ -118,7 +118,7 @@ def _singular(word: str) -> str:
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-class Page:
+class ReadPage:
     """The series of a page, with the weight of each word (rare words say more)."""
 
     def __init__(self, row: Mapping[str, Any]) -> None:
@@ -150,14 +150,14 @@ class Page:
         return max(pool, key=lambda s: self.fit(wanted, s), default=None)
 
 
-class Cell(NamedTuple):
-    figure: Figure
+class TableCell(NamedTuple):
+    figure: PageFigure
     row_words: frozenset[str]
     column_words: frozenset[str]
     by_row: bool  # the year stands in the row's name, so the series runs down a column
 
 
-def _cells(table: Sequence[Sequence[str]]) -> Iterator[Cell]:
+def _cells(table: Sequence[Sequence[str]]) -> Iterator[TableCell]:
     """Every numeric cell with its names; a row without numbers names the rows below it."""
     if not table:
         return
@@ -176,8 +176,8 @@ def _cells(table: Sequence[Sequence[str]]) -> Iterator[Cell]:
             name = header[column] if column < len(header) else ""
             column_years = tuple(_YEAR.findall(name))
             years = (row_years or column_years) + (column_years if row_years else ())
-            figure = Figure(value, "%" in cell, years or tuple(_YEAR.findall(section)), number, column)
-            yield Cell(figure, content(cells[0]) | content(section), content(name), bool(row_years))
+            figure = PageFigure(value, "%" in cell, years or tuple(_YEAR.findall(section)), number, column)
+            yield TableCell(figure, content(cells[0]) | content(section), content(name), bool(row_years))
 
 
 def _figure_cell(cell: str) -> bool:
@@ -193,9 +193,9 @@ def _value(cell: str) -> float | None:
     return -abs(value) if negative else value
 
 
-def _series_of(cells: Iterable[Cell]) -> list[Series]:
+def _series_of(cells: Iterable[TableCell]) -> list[Series]:
     """Cells of one row whose columns differ only in their dates are a series, or of one column, down the dates."""
-    groups: dict[tuple[object, ...], list[Cell]] = {}
+    groups: dict[tuple[object, ...], list[TableCell]] = {}
     for cell in cells:
         words = cell.row_words | cell.column_words
         place = ("column", cell.figure.column) if cell.by_row else ("row", cell.figure.row)
@@ -225,7 +225,7 @@ def _sentence(text: str) -> Series | None:
         near: tuple[str, ...] = tuple(after[:1] or before[-1:])
         if len(last) == len(years) > 1 and (value, percent, start, end) in last:
             near = (years[last.index((value, percent, start, end))][0],)
-        made.append(Figure(value, percent, near, -1, number))
+        made.append(PageFigure(value, percent, near, -1, number))
     moved = _MOVE.search(text)
     move = (float(moved[1].replace(",", "")), float(moved[2].replace(",", ""))) if moved else None
     return Series(content(text), tuple(made), False, move)

@@ -15,26 +15,26 @@ from typing import Any, NamedTuple
 from finbench.engines.baselines.page_figures import (
     OPERATION_WORDS,
     TABLE_SPARE,
-    Asked,
-    Cell,
-    Figure,
-    Page,
+    FigureWords,
+    PageFigure,
+    ReadPage,
     Series,
+    TableCell,
     content,
 )
 
 
-class Found(NamedTuple):
+class FoundFigure(NamedTuple):
     """An answer as it should be written, and the calculation in words."""
 
     answer: str
     calculation: str
 
 
-def attempt(question: str, row: Mapping[str, Any]) -> Found | None:
+def attempt(question: str, row: Mapping[str, Any]) -> FoundFigure | None:
     """The answer to a question over the page in `row` (`table`, `pre_text`, `post_text`); None when no rule fits."""
-    page = Page(row)
-    asked = Asked.read(question)
+    page = ReadPage(row)
+    asked = FigureWords.read(question)
     for rule in _plan(asked):
         if found := rule(asked, page):
             return found
@@ -43,14 +43,14 @@ def attempt(question: str, row: Mapping[str, Any]) -> Found | None:
 
 # -- the rules ---------------------------------------------------------------------------------------------------------
 
-Rule = Callable[[Asked, Page], "Found | None"]
+Rule = Callable[[FigureWords, ReadPage], "FoundFigure | None"]
 _CHANGE = (
     r"chang|increas|decreas|grow|grew|declin|drop|rose|higher|lower|reduc|fluctuat|return on|rate of return|fall|fell"
 )
 _PERCENT = r"percent|%|growth rate|rate of (growth|change|return|increase)|growth in percentage|how much did .* grow"
 
 
-def _plan(asked: Asked) -> Iterator[Rule]:
+def _plan(asked: FigureWords) -> Iterator[Rule]:
     """The rules to try, most specific first."""
     if asked.says(r"^(did|does|do|is|was|were|are|has|have|had|will|would)\b"):
         yield _comparison
@@ -73,7 +73,7 @@ def _plan(asked: Asked) -> Iterator[Rule]:
     yield look_up
 
 
-def _comparison(asked: Asked, page: Page) -> Found | None:
+def _comparison(asked: FigureWords, page: ReadPage) -> FoundFigure | None:
     """Two figures, and whether the first is larger: years of one series, or two rows of one year."""
     pair = _two_years(asked, page) or _two_names(asked, page, r"\b(?:than|compared to|exceed\w*|over|versus)\b")
     if not pair:
@@ -81,10 +81,10 @@ def _comparison(asked: Asked, page: Page) -> Found | None:
     old, new = pair
     down = asked.says(r"decreas|declin|less|lower|fell|fall|drop|smaller|reduc")
     larger = new > old if not asked.says(r"\bthan\b|exceed") or len(asked.years) > 1 else old > new
-    return Found("yes" if larger != down and old != new else "no", f"compare {show(old)} with {show(new)}")
+    return FoundFigure("yes" if larger != down and old != new else "no", f"compare {show(old)} with {show(new)}")
 
 
-def _index_return(asked: Asked, page: Page) -> Found | None:
+def _index_return(asked: FigureWords, page: ReadPage) -> FoundFigure | None:
     """An index table starts at 100: the return is the last value less 100, in percent; or the difference of two."""
     names = [asked.words]
     if asked.says("difference|compared to|versus|outperform"):
@@ -98,7 +98,7 @@ def _index_return(asked: Asked, page: Page) -> Found | None:
     return _percent(returns[0], "(last - first) / first")
 
 
-def _one_return(words: frozenset[str], years: Sequence[str], page: Page) -> float | None:
+def _one_return(words: frozenset[str], years: Sequence[str], page: ReadPage) -> float | None:
     series = page.best(words, lambda s: len(s.figures) > 1 and any(f.value == 100 for f in s.figures))
     if series is None:
         return None
@@ -108,7 +108,7 @@ def _one_return(words: frozenset[str], years: Sequence[str], page: Page) -> floa
     return (new - old) / old if old else None
 
 
-def _ratio(asked: Asked, page: Page) -> Found | None:
+def _ratio(asked: FigureWords, page: ReadPage) -> FoundFigure | None:
     """ "ratio of A to B", "A to B ratio", or one name in two years."""
     found = re.search(r"ratio (?:of|between) (.+?) (?:to|and) (.+)", asked.text)
     found = found or re.search(r"the (.+?) to (.+?) ratio", asked.text)
@@ -120,18 +120,18 @@ def _ratio(asked: Asked, page: Page) -> Found | None:
         pair = (series.at(asked.years[0]).value, series.at(asked.years[1]).value) if series else None  # type: ignore[union-attr]
     if not pair or not pair[1]:
         return None
-    return Found(show(pair[0] / pair[1], 5), f"{show(pair[0])} / {show(pair[1])}")
+    return FoundFigure(show(pair[0] / pair[1], 5), f"{show(pair[0])} / {show(pair[1])}")
 
 
-def _average(asked: Asked, page: Page) -> Found | None:
+def _average(asked: FigureWords, page: ReadPage) -> FoundFigure | None:
     """The mean of one series, over the years named or all of them."""
     values = _over_years(asked, page)
     if not values:
         return None
-    return Found(show(sum(values) / len(values), 5), f"mean of {', '.join(map(show, values))}")
+    return FoundFigure(show(sum(values) / len(values), 5), f"mean of {', '.join(map(show, values))}")
 
 
-def _percent_change(asked: Asked, page: Page) -> Found | None:
+def _percent_change(asked: FigureWords, page: ReadPage) -> FoundFigure | None:
     pair = _two_years(asked, page)
     if not pair or not pair[0]:
         return None
@@ -139,7 +139,7 @@ def _percent_change(asked: Asked, page: Page) -> Found | None:
     return _percent((new - old) / abs(old), f"({show(new)} - {show(old)}) / {show(old)}")
 
 
-def _difference(asked: Asked, page: Page) -> Found | None:
+def _difference(asked: FigureWords, page: ReadPage) -> FoundFigure | None:
     pair = None
     if len(asked.years) < 2 and asked.says(r"difference|than|compared"):
         pair = _two_names(asked, page, r"\b(?:and|than|compared (?:to|with)|versus|vs)\b")
@@ -148,20 +148,20 @@ def _difference(asked: Asked, page: Page) -> Found | None:
     if not pair:
         return None
     old, new = pair
-    return Found(show(new - old), f"{show(new)} - {show(old)}")
+    return FoundFigure(show(new - old), f"{show(new)} - {show(old)}")
 
 
-def _sum(asked: Asked, page: Page) -> Found | None:
+def _sum(asked: FigureWords, page: ReadPage) -> FoundFigure | None:
     """One series over the years named, or the two figures around an "and"."""
     values = _over_years(asked, page) if len(asked.years) > 1 else None
     if not values and asked.says("sum|combined|total"):
         values = _two_names(asked, page, r"\band\b")
     if not values:
         return None
-    return Found(show(sum(values)), " + ".join(map(show, values)))
+    return FoundFigure(show(sum(values)), " + ".join(map(show, values)))
 
 
-def look_up(asked: Asked, page: Page) -> Found | None:
+def look_up(asked: FigureWords, page: ReadPage) -> FoundFigure | None:
     """One figure of the series that fits best, preferably of the year asked for; the smallest or largest if asked."""
     series = page.best(asked.words, lambda s: any(s.at(year) for year in asked.years)) or page.best(
         asked.words, lambda s: True
@@ -173,7 +173,7 @@ def look_up(asked: Asked, page: Page) -> Found | None:
         figure = min(series.figures, key=lambda f: f.value)
     if asked.says(r"\b(highest|maximum|largest|greatest|most)\b"):
         figure = max(series.figures, key=lambda f: f.value)
-    return Found(show(figure.value) + ("%" if figure.percent else ""), "read from the page")
+    return FoundFigure(show(figure.value) + ("%" if figure.percent else ""), "read from the page")
 
 
 _SHARE = r"(?:percent(?:age)?|portion|proportion|share)"
@@ -187,7 +187,7 @@ _PORTIONS = (
 )
 
 
-def _portion(asked: Asked, page: Page) -> Found | None:
+def _portion(asked: FigureWords, page: ReadPage) -> FoundFigure | None:
     """A part and a whole, in percent; where the question's form is not known, against a total."""
     for pattern in _PORTIONS:
         found = re.search(pattern, asked.text)
@@ -204,10 +204,12 @@ def _portion(asked: Asked, page: Page) -> Found | None:
     return _percent(pair[0] / pair[1], f"{show(pair[0])} / {show(pair[1])}")
 
 
-def _cells_of(asked: Asked, page: Page, part: frozenset[str], whole: frozenset[str]) -> tuple[float, float] | None:
+def _cells_of(
+    asked: FigureWords, page: ReadPage, part: frozenset[str], whole: frozenset[str]
+) -> tuple[float, float] | None:
     """The two cells of one row or column that fit the two names best, the smaller figure as the part."""
 
-    def fit(cell: Cell, words: frozenset[str]) -> float:
+    def fit(cell: TableCell, words: frozenset[str]) -> float:
         name = cell.row_words | cell.column_words
         dated = cell.figure.years and asked.years
         years = (1.5 if set(cell.figure.years) & set(asked.years) else -1.0) if dated else 0.0
@@ -229,11 +231,11 @@ def _cells_of(asked: Asked, page: Page, part: frozenset[str], whole: frozenset[s
 # -- choosing figures --------------------------------------------------------------------------------------------------
 
 
-def _of_year(series: Series, years: Sequence[str]) -> Figure:
+def _of_year(series: Series, years: Sequence[str]) -> PageFigure:
     return next((figure for year in years if (figure := series.at(year))), series.figures[0])
 
 
-def _two_years(asked: Asked, page: Page) -> tuple[float, float] | None:
+def _two_years(asked: FigureWords, page: ReadPage) -> tuple[float, float] | None:
     """(older, newer) of one series: the years named, the year before the only one named, or the two first columns."""
     years = asked.years
     if len(years) == 1:
@@ -254,7 +256,7 @@ def _two_years(asked: Asked, page: Page) -> tuple[float, float] | None:
     return (one.value, other.value) if dated else (other.value, one.value)
 
 
-def _over_years(asked: Asked, page: Page) -> Sequence[float] | None:
+def _over_years(asked: FigureWords, page: ReadPage) -> Sequence[float] | None:
     """The figures of one series in the years named (all of them where none is named)."""
     years = asked.years
     if len(years) > 1:
@@ -264,7 +266,7 @@ def _over_years(asked: Asked, page: Page) -> Sequence[float] | None:
     return [figure.value for figure in series.figures] if series else None
 
 
-def _pair(asked: Asked, page: Page, first: str, second: str) -> tuple[float, float] | None:
+def _pair(asked: FigureWords, page: ReadPage, first: str, second: str) -> tuple[float, float] | None:
     """A figure for each of two names, in the year that the question gives, preferably of one column."""
     one_words, other_words = content(first) - OPERATION_WORDS, content(second) - (OPERATION_WORDS - {"total"})
     one = page.best(one_words, lambda s: True)
@@ -279,14 +281,14 @@ def _pair(asked: Asked, page: Page, first: str, second: str) -> tuple[float, flo
     return figure.value, (match or beside or _of_year(other, asked.years)).value
 
 
-def _two_names(asked: Asked, page: Page, between: str) -> tuple[float, float] | None:
+def _two_names(asked: FigureWords, page: ReadPage, between: str) -> tuple[float, float] | None:
     """The figures on both sides of a word such as "than" or "and"."""
     parts = re.split(between, asked.text, maxsplit=1)
     return _pair(asked, page, parts[0], parts[1]) if len(parts) == 2 else None
 
 
-def _percent(share: float, calculation: str) -> Found:
-    return Found(f"{show(share * 100, 2)}%", f"{calculation} = {show(share, 5)}")
+def _percent(share: float, calculation: str) -> FoundFigure:
+    return FoundFigure(f"{show(share * 100, 2)}%", f"{calculation} = {show(share, 5)}")
 
 
 def show(value: float, decimals: int = 4) -> str:

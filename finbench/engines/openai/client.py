@@ -6,8 +6,9 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from finbench.engines.openai import keys, wire
+from finbench.engines.openai import wire
 from finbench.engines.openai.endpoints import Endpoint
+from finbench.sanitize import redact
 
 
 class Unreachable(Exception):
@@ -18,7 +19,7 @@ class Broken(Exception):
     """A connection, and no whole answer over it."""
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """What a server said, whatever it says."""
 
     status: int
@@ -46,14 +47,14 @@ class Client:
             auto_decompress=False,  # unpacked by hand, with a limit
         )
 
-    async def send(self, endpoint: Endpoint, method: str, url: str, payload: bytes | None = None) -> Answer:
+    async def send(self, endpoint: Endpoint, method: str, url: str, payload: bytes | None = None) -> HttpAnswer:
         """One request to a server, and its whole answer."""
         aiohttp = self._aiohttp
         try:
             async with self._session.request(
                 method, url, data=payload, headers=endpoint.headers, proxy=endpoint.proxy, allow_redirects=False
             ) as answer:
-                return Answer(answer.status, answer.headers, await self._body(answer))
+                return HttpAnswer(answer.status, answer.headers, await self._body(answer))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unreachable(self._words(error)) from None
         except aiohttp.ClientError as error:
@@ -84,7 +85,7 @@ class Client:
     def _words(self, error: BaseException) -> str:
         """An exception in one line."""
         text = f"{type(error).__name__}: {error}".encode("utf-8", "replace")
-        return keys.redact(wire.head(text).rstrip(": "), self._secrets)
+        return redact(wire.head(text).rstrip(": "), self._secrets)
 
 
 def _socket(address: tuple[Any, ...]) -> socket.socket:

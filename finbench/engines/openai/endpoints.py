@@ -96,6 +96,8 @@ class Endpoints:
     probe: Callable[[Endpoint], Awaitable[bool]]
     probe_every: float = 1.0  # seconds; doubles up to 30 times that while a server stays away
     max_wait: float = 600.0  # seconds without any server
+    answered_at: float = 0.0  # loop time of the last reply of any server
+    _refusing_since: float | None = None  # loop time since when every answer was a 429
     _troubled: bool = False  # some server was down or paused once: until then nobody ever has to wait
     _probes: set[asyncio.Task[None]] = field(default_factory=set)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -151,6 +153,8 @@ class Endpoints:
         endpoint.failures = endpoint.relapses = 0
         endpoint.succeeded = True
         endpoint.limit += 1 / endpoint.limit
+        self.answered_at = asyncio.get_running_loop().time()
+        self._refusing_since = None
 
     def failed(self, endpoint: Endpoint, error: str, *, unreachable: bool = False) -> None:
         """Counts a failure that speaks against the server itself, and leaves it out when it is one too many."""
@@ -164,7 +168,15 @@ class Endpoints:
         task.add_done_callback(self._probes.discard)
 
     def throttled(self, endpoint: Endpoint, seconds: float) -> None:
-        """The server said "too many": half as many at once, which success slowly raises again, and a pause."""
+        """The server said "too many": half as many at once, which success slowly raises again, and a pause.
+
+        Raises EngineError when that is all it has said for `max_wait`, and nothing that may still succeed is under way.
+        """
+        now = asyncio.get_running_loop().time()
+        self._refusing_since = now if self._refusing_since is None else self._refusing_since
+        if now - self._refusing_since > self.max_wait and sum(e.outstanding for e in self.all) <= 1:
+            endpoint.last_error = "HTTP 429, too many requests, and nothing else"
+            raise EngineError(self._outage())
         endpoint.limit = max(1.0, endpoint.outstanding / 2)
         self.pause(endpoint, seconds)
 

@@ -6,10 +6,12 @@ works on a reply; the sockets keep what arrives meanwhile.
 
 What happens to a failure:
 
-    HTTP status other than 200                      engines/answers.py
+    HTTP status other than 200                      openai/status.py
     status to ask again, broken or malformed reply  asked again, with backoff and full jitter, at most `retries` times
-    server cannot be reached                        asked elsewhere, or waited for (engines/endpoints.py), not counted
-    no complete reply within `timeout`              that sample's error; the deadline spans all attempts
+    server cannot be reached                        asked elsewhere, or waited for (openai/endpoints.py), not counted
+    no complete reply within `timeout`              that sample's error; the deadline spans all attempts, and the time
+                                                    after a 429 in which nobody else is answered
+    nothing but 429 for `max_wait`                  the end of the run
 
 A key comes from the environment only, and its value is taken out of every text that leaves this module.
 """
@@ -20,19 +22,40 @@ import asyncio
 import json
 import random
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from finbench.engines.openai import keys, wire
-from finbench.engines.openai.client import Answer, Broken, Client, Unreachable
+from finbench.engines.openai.client import Broken, Client, HttpAnswer, Unreachable
 from finbench.engines.openai.deadlines import Deadlines
 from finbench.engines.openai.endpoints import Endpoint, Endpoints, parse
 from finbench.engines.openai.limits import Limits
-from finbench.engines.openai.status import GATEWAY, Refused, Retry, meaning
+from finbench.engines.openai.status import GATEWAY, RequestRefused, Retry, meaning
 from finbench.errors import EngineError, UsageError
-from finbench.records import Request, Response
+from finbench.records import Finish, Request, Response
+from finbench.sanitize import redact
 
 BACKOFF_CAP = 30.0  # seconds between two attempts, at most
+MOST_NAMES = 16  # of models that replies came from, as the manifest lists them
+
+
+@dataclass(slots=True)
+class _Asking:
+    """One request on its way to a reply; times are the loop's, in seconds."""
+
+    request: Request
+    payload: bytes
+    estimate: float  # tokens, for --tpm
+    started: float
+    excused: float = 0.0  # waited for a server, for room at one, or for --rpm and --tpm: not on the request's deadline
+    attempts: int = 0
+    failures: int = 0  # attempts that count against `retries`
+    throttled: bool = False  # was refused with 429, and waits on its own time since
+    failed_at: Endpoint | None = None
+
+    def ended(self, now: float, text: str = "", finish: Finish = "error", **fields: Any) -> Response:
+        return Response(self.request.id, text, finish, seconds=now - self.started, attempts=self.attempts, **fields)
 
 
 class OpenAIEngine:
@@ -86,6 +109,9 @@ class OpenAIEngine:
         self._limits = Limits(rpm, tpm) if rpm or tpm else None
         self._dialect = wire.Dialect()
         self._names: set[str] = set()  # model names that replies carried
+        self._known: frozenset[str] = frozenset()  # those of the replies that this run has already; empty: any may come
+        self._retried = 0
+        self._last_words = ""  # of the last failure
         self._connected = False
         self._loop = uvloop.new_event_loop()  # a fifth less time per request than asyncio's own
         self._deadlines = Deadlines(self._loop, timeout)
@@ -131,6 +157,31 @@ class OpenAIEngine:
             self._run(self._introduce())
             self._connected = True
 
+    def resume(self, earlier: Mapping[str, Any]) -> None:
+        """Checks that the servers are those that a run was begun with, by what `describe` said of them then.
+
+        Raises EngineError when none of the models that a server offers, or none of the names that replies carry from
+        now on, is one of then: replies of two models would stand in one run.
+        """
+        self.connect()
+        names = earlier.get("replied_as")
+        self._known = (
+            frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
+        )
+        self._names |= self._known
+        servers = earlier.get("servers")
+        lists = (
+            [server.get("models") for server in servers if isinstance(server, dict)]
+            if isinstance(servers, list)
+            else []
+        )
+        before = {name for listed in lists if isinstance(listed, list) for name in self._offered(listed)}
+        for endpoint in self._endpoints.all:
+            offered = self._offered(endpoint.offers)
+            if before and offered and before.isdisjoint(offered):
+                now = f"{endpoint.url} offers {', '.join(sorted(offered))}"
+                raise EngineError(self._other_deployment(now, before))
+
     def describe(self) -> dict[str, object]:
         """What the manifest should know: servers and what they say they serve; no credentials."""
         self.connect()
@@ -143,11 +194,29 @@ class OpenAIEngine:
             "model": self.model,
             "servers": servers,
             "replied_as": sorted(self._names),
+            "notes": self.notes(),
             "max_concurrency": self.max_concurrency,
             "timeout": self.timeout,
             "retries": self.retries,
             "extra_body": json.loads(self._redact(json.dumps(self._extra))),
         }
+
+    def notes(self) -> list[str]:
+        """What readers of the results have to know, as sentences: where a server is, or calls itself, another model."""
+        said = [
+            f"{e.url} does not list {self.model}; it offers {', '.join(e.offers)}"
+            for e in self._endpoints.all
+            if e.offers and self.model not in e.offers
+        ]
+        others = sorted(self._names - {self.model})
+        return [*said, *([f"asked for {self.model}, the server answered as {', '.join(others)}"] if others else [])]
+
+    def state(self) -> str:
+        """How it goes, in a line for whoever waits: requests under way, retries, servers that are away, the last words."""
+        away = [f"{e.url} is away ({e.last_error})" for e in self._endpoints.all if e.down]
+        words = [f"{len(self._slots)} under way"]
+        words += [f"{self._retried} retries"] if self._retried else []
+        return "; ".join([", ".join(words), *(away or [self._last_words])]).rstrip("; ")
 
     def close(self) -> None:
         """Ends everything under way and closes the connections; safe to call twice."""
@@ -193,66 +262,93 @@ class OpenAIEngine:
             request = self._next()
 
     async def _ask(self, request: Request) -> Response:
-        loop = self._loop
-        started = loop.time()
-        waited = 0.0  # for a server or a rate limit: not the request's fault, so not on its deadline
-        attempts = failures = 0
-        failed_at: Endpoint | None = None
+        """Tries until there is a reply, or a reason to give up."""
         payload = wire.encode(request, self.model, self._dialect, self._extra)
         estimate = self._limits.estimate(len(payload), request.sampling.max_tokens) if self._limits else 0.0
-
-        def ended(text: str = "", finish: Any = "error", **fields: Any) -> Response:
-            return Response(request.id, text, finish, seconds=loop.time() - started, attempts=attempts, **fields)
-
+        one = _Asking(request, payload, estimate, self._loop.time())
         while True:
-            before = loop.time()
-            if self._limits:
-                await self._limits.wait(estimate)
-            endpoint = await self._endpoints.acquire(avoid=failed_at)
-            waited += loop.time() - before
-            attempts += 1
+            endpoint = await self._turn(one)
             try:
-                deadline = started + waited + self.timeout
-                reply = await self._deadlines.keep(deadline, self._attempt(endpoint, request, payload))
-            except TimeoutError:
-                message = f"no complete reply within {self.timeout:g} s"
-                self._endpoints.failed(endpoint, message)
-                return ended(
-                    error=f"{endpoint.url}: {message} ({attempts} attempts); raise --timeout if the model needs longer"
-                )
-            except Refused as refusal:
-                return ended(error=self._redact(f"{endpoint.url}: {refusal}"))
+                return await self._try(one, endpoint)
             except Retry as failure:
-                error = failure
-            else:
-                self._endpoints.succeeded(endpoint)
-                if self._limits:
-                    self._limits.used(estimate, reply.prompt_tokens, reply.output_tokens)
-                if reply.model and len(self._names) < 16:
-                    self._names.add(reply.model)
-                return ended(
-                    self._redact(reply.text),
-                    reply.finish,
-                    reasoning=self._redact(reply.reasoning),
-                    prompt_tokens=reply.prompt_tokens,
-                    output_tokens=reply.output_tokens,
-                    logprob=reply.logprob,
-                    greedy=reply.greedy,
-                )
+                counted, given_up = failure.counted, self._failed(one, endpoint, failure)
             finally:
                 self._endpoints.release(endpoint)
-            failed_at = endpoint
-            if not error.counted:
-                payload = wire.encode(request, self.model, self._dialect, self._extra)
+            if given_up:
+                return given_up
+            if not counted:
                 continue
-            failures += 1
-            ceiling = min(BACKOFF_CAP, self.backoff * 2 ** (failures - 1))
-            pause = random.uniform(0, ceiling)  # noqa: S311  # full jitter, not a secret
-            if failures > self.retries or loop.time() - started - waited + pause > self.timeout:
-                return ended(error=self._redact(f"{endpoint.url}: {error} (gave up after {attempts} attempts)"))
-            await asyncio.sleep(pause)
+            ceiling = min(BACKOFF_CAP, self.backoff * 2 ** (one.failures - 1))
+            await asyncio.sleep(random.uniform(0, ceiling))  # noqa: S311  # full jitter, not a secret
 
-    async def _attempt(self, endpoint: Endpoint, request: Request, payload: bytes) -> wire.Reply:
+    async def _turn(self, one: _Asking) -> Endpoint:
+        """A server that has room for the request. Waiting is excused, but not that of a request that was refused with 429
+        for as long as nobody else is answered either: a server that only refuses must not hold it for ever."""
+        before = self._loop.time()
+        if self._limits:
+            await self._limits.wait(one.estimate)
+        waiting = self._loop.time()
+        endpoint = await self._endpoints.acquire(avoid=one.failed_at)
+        excused_until = self._endpoints.answered_at if one.throttled else self._loop.time()
+        one.excused += waiting - before + max(0.0, excused_until - waiting)
+        return endpoint
+
+    async def _try(self, one: _Asking, endpoint: Endpoint) -> Response:
+        """One attempt: the reply, or the error that ends the request; Retry for a failure that another may not have."""
+        one.attempts += 1
+        try:
+            deadline = one.started + one.excused + self.timeout
+            reply = await self._deadlines.keep(deadline, self._attempt(endpoint, one.request, one.payload))
+        except TimeoutError:
+            message = f"no complete reply within {self.timeout:g} s"
+            self._endpoints.failed(endpoint, message)
+            words = f"{endpoint.url}: {message} ({one.attempts} attempts); raise --timeout if the model needs longer"
+            return one.ended(self._loop.time(), error=words)
+        except RequestRefused as refusal:
+            return one.ended(self._loop.time(), error=self._redact(f"{endpoint.url}: {refusal}"))
+        self._endpoints.succeeded(endpoint)
+        if self._limits:
+            self._limits.used(one.estimate, reply.prompt_tokens, reply.output_tokens)
+        self._meet(endpoint, reply.model)
+        return one.ended(
+            self._loop.time(),
+            self._redact(reply.text),
+            reply.finish,
+            reasoning=self._redact(reply.reasoning),
+            prompt_tokens=reply.prompt_tokens,
+            output_tokens=reply.output_tokens,
+            logprob=reply.logprob,
+            greedy=reply.greedy,
+        )
+
+    def _failed(self, one: _Asking, endpoint: Endpoint, failure: Retry) -> Response | None:
+        """Notes a failed attempt; the error that ends the request when it was one too many, or its time is over."""
+        one.failed_at = endpoint
+        if not failure.counted:
+            one.payload = wire.encode(one.request, self.model, self._dialect, self._extra)
+            return None
+        one.failures += 1
+        one.throttled = one.throttled or failure.status == 429
+        self._retried += 1
+        self._last_words = self._redact(f"{endpoint.url}: {failure}")
+        now = self._loop.time()
+        late = now - one.started - one.excused > self.timeout
+        if one.failures <= self.retries and not late:
+            return None
+        why = f"gave up after {one.attempts} attempts" + (f" in {self.timeout:g} s, --timeout" if late else "")
+        return one.ended(now, error=f"{self._last_words} ({why})")
+
+    def _meet(self, endpoint: Endpoint, name: str) -> None:
+        """Notes the name under which a server replied; EngineError when the replies of this run came from another."""
+        if not name or name in self._names:
+            return
+        name = self._redact(name)
+        if self._known and name not in self._known:
+            raise EngineError(self._other_deployment(f"{endpoint.url} answers as {name!r}", self._known))
+        if len(self._names) < MOST_NAMES:
+            self._names.add(name)
+
+    async def _attempt(self, endpoint: Endpoint, request: Request, payload: bytes) -> wire.Completion:
         """One exchange with one server; Retry, Refused or EngineError when it brought no reply."""
         url = endpoint.chat if request.messages else endpoint.completions
         try:
@@ -269,11 +365,11 @@ class OpenAIEngine:
             raise Retry(message) from None
         except wire.BadReply as error:
             if error.final:
-                raise Refused(f"unusable reply: {error}") from None
+                raise RequestRefused(f"unusable reply: {error}") from None
             raise Retry(f"unusable reply: {error}") from None
         raise self._meaning(endpoint, request, payload, answer)
 
-    def _meaning(self, endpoint: Endpoint, request: Request, payload: bytes, answer: Answer) -> Exception:
+    def _meaning(self, endpoint: Endpoint, request: Request, payload: bytes, answer: HttpAnswer) -> Exception:
         """What an answer other than 200 means, noted down for its server and for requests to come."""
         if answer.status == 400:
             message, _ = wire.error_of(answer.raw)
@@ -330,6 +426,16 @@ class OpenAIEngine:
 
     # machinery
 
+    def _offered(self, names: Sequence[Any]) -> set[str]:
+        """What a server is asked as: the model if it lists it, else all that it lists."""
+        return {self.model} if self.model in names else {name for name in names if isinstance(name, str)}
+
+    def _other_deployment(self, now: str, before: Iterable[str]) -> str:
+        return (
+            f"{now}; the replies of this run so far came from {', '.join(sorted(before))}. Two models are not mixed in "
+            "one run: name the server it was begun with, or give another --output for a new run"
+        )
+
     async def _open(self, max_body: int) -> Client:
         return Client(self._secrets, max_body)
 
@@ -360,7 +466,7 @@ class OpenAIEngine:
         return self._loop.run_until_complete(work)
 
     def _redact(self, text: str) -> str:
-        return keys.redact(text, self._secrets)
+        return redact(text, self._secrets)
 
 
 def _nothing() -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import quote
 
 from finbench.errors import UsageError
+from finbench.sanitize import secrets_in
+
+SHORTEST = 8  # characters: what is shorter stands in too many innocent replies to be taken out of them
 
 
 def headers(api_key_env: str, given: Mapping[str, str]) -> dict[str, str]:
@@ -38,20 +41,6 @@ def secrets(sent_headers: Sequence[Mapping[str, str]], urls: Sequence[str]) -> t
     plain = {"Content-Type", "Accept", "Accept-Encoding", "User-Agent"}
     values = [value for sent in sent_headers for name, value in sent.items() if name not in plain]
     values += [value.split(" ")[-1] for value in values]  # without "Bearer" or "Basic"
-    for url in urls:
-        parts = urlsplit(url)
-        values += [parts.password or "", unquote(parts.password or ""), *(value for _, value in parse_qsl(parts.query))]
     values += [quote(value, safe="") for value in values]
-    return tuple(sorted({v for v in values if len(v) >= 8}, key=len, reverse=True))
-
-
-def redact(text: str, values: Sequence[str]) -> str:
-    """The text without any of these values.
-
-    >>> redact("Bearer sk-12345678", ["sk-12345678"])
-    'Bearer [redacted]'
-    """
-    for value in values:
-        if value in text:
-            text = text.replace(value, "[redacted]")
-    return text
+    values += secrets_in((url if "://" in url else f"http://{url}" for url in urls), SHORTEST)
+    return tuple(sorted({v for v in values if len(v) >= SHORTEST}, key=len, reverse=True))

@@ -2,7 +2,7 @@
 
 401, 402, 404, a redirect, a spent quota        EngineError: it concerns every request
 403, a field the server does not know           EngineError before the first success, afterwards that sample's error
-other 4xx                                       Refused: that sample's error, not asked again
+other 4xx                                       RequestRefused: that sample's error, not asked again
 408 409 425 429 5xx                             Retry
 """
 
@@ -31,13 +31,13 @@ class Retry(Exception):
         self.counted, self.status, self.after = counted, status, after
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """An answer that will not change by asking again."""
 
 
 def meaning(
     status: int, headers: Mapping[str, str], raw: bytes, endpoint: Endpoint, model: str, extra: Iterable[str]
-) -> Retry | Refused | EngineError:
+) -> Retry | RequestRefused | EngineError:
     """The failure that an answer stands for; its words may hold what the server echoes, keys too."""
     if 300 <= status < 400:
         place = _place(headers.get("Location", ""))
@@ -54,7 +54,7 @@ def meaning(
     if hint:
         return EngineError(f"{endpoint.url} answers {said.rstrip('.')}. {hint}")
     if status not in TRANSIENT:
-        return Refused(said)
+        return RequestRefused(said)
     return Retry(said, status=status, after=wire.retry_after(headers.get("Retry-After")))
 
 

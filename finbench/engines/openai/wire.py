@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
 import re
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +33,16 @@ LENGTHS = {"length", "max_tokens"}
 # vLLM: docs, "OpenAI-Compatible Server", `--generation-config`; SGLang: `--sampling-defaults model`.
 FILLING_SERVERS = {"vllm", "sglang"}
 
+# Numbers of a server are believed within these; SQLite's integers end at 2**63, and no reply has a billion tokens.
+MOST_COUNTED = 10**9  # tokens
+MOST_SECONDS = 366 * 86_400.0  # of a Retry-After; longer than any run waits
+
 QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
 COMPLAINT = r"(?i)unsupported|unrecogni[sz]ed|unknown|not supported|not permitted|extra"
-FIELDS = ("temperature", "top_p", "top_k", "repetition_penalty", "presence_penalty", "seed", "stop", "echo", "logprobs")
+FIELDS = (
+    *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
+    *("seed", "stop", "echo", "logprobs"),
+)
 
 
 def _no_constant(name: str) -> float:
@@ -69,7 +77,7 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Completion:
     """The parts of one successful answer."""
 
     text: str
@@ -91,6 +99,11 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
             raise EngineError(
                 "chat servers give no log-probabilities of a prompt: run this task with --no-chat, or a local engine"
             )
+        if not request.prompt:
+            raise EngineError(
+                "servers give no log-probability for the first token of a text, so a text without a prompt before it "
+                "cannot be scored there: run this task with a local engine (--engine hf or vllm)"
+            )
         # One token is generated because servers refuse zero; it is cut off again by its offset.
         body |= {"prompt": request.prompt + request.continuation, "echo": True, "logprobs": 1, "max_tokens": 1}
         body |= {"temperature": 0.0, **extra}
@@ -108,6 +121,10 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
         body["repetition_penalty"] = sampling.repetition_penalty
     if sampling.presence_penalty:
         body["presence_penalty"] = sampling.presence_penalty
+    if sampling.frequency_penalty:
+        body["frequency_penalty"] = sampling.frequency_penalty
+    if sampling.min_p or dialect.fills_defaults:
+        body["min_p"] = sampling.min_p
     if sampling.seed is not None:
         body["seed"] = sampling.seed
     if sampling.stop:
@@ -120,7 +137,7 @@ def encode(request: Request, model: str, dialect: Dialect, extra: Mapping[str, A
     return packed(body).encode()
 
 
-def read(request: Request, raw: bytes) -> Reply:
+def read(request: Request, raw: bytes) -> Completion:
     """The reply in a 200 body; BadReply when it is not one."""
     try:
         data = DECODER.decode(raw.decode())
@@ -130,10 +147,9 @@ def read(request: Request, raw: bytes) -> Reply:
         raise BadReply(f"a {type(data).__name__} where an object was promised: {head(raw)}")
     if data.get("error"):
         raise BadReply(f"an error inside a 200 reply: {head(raw)}")
-    choices = data.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+    choice = _first(data.get("choices"))
+    if choice is None:
         raise BadReply(f"no choices: {head(raw)}")
-    choice = choices[0]
     usage = data.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     model = data.get("model")
@@ -144,7 +160,7 @@ def read(request: Request, raw: bytes) -> Reply:
     }
     if request.kind == "loglikelihood":
         logprob, greedy = _loglikelihood(request, choice, raw)
-        return Reply("", "stop", logprob=logprob, greedy=greedy, **common)
+        return Completion("", "stop", logprob=logprob, greedy=greedy, **common)
     reason = choice.get("finish_reason")
     if reason == "content_filter":
         raise BadReply("the server's content filter stopped the reply (finish_reason content_filter)", final=True)
@@ -156,7 +172,17 @@ def read(request: Request, raw: bytes) -> Reply:
         if finish == "stop" and not reasoning:
             raise BadReply(f"no content: {head(raw)}")
         text = ""  # thinking used the whole budget, or the server filed all of it under reasoning
-    return Reply(text, finish, reasoning, **common)
+    return Completion(text, finish, reasoning, **common)
+
+
+def _first(choices: object) -> Mapping[str, Any] | None:
+    """The choice of index 0, wherever a server lists it; the first of them where there are several, None where none is.
+
+    >>> _first([{"index": 1, "text": "b"}, {"index": 0, "text": "a"}]), _first([{"text": "no index"}]), _first([3])
+    ({'index': 0, 'text': 'a'}, {'text': 'no index'}, None)
+    """
+    listed = choices if isinstance(choices, list) else []
+    return next((choice for choice in listed if isinstance(choice, dict) and not choice.get("index")), None)
 
 
 def _texts(choice: Mapping[str, Any]) -> tuple[str | None, str]:
@@ -188,18 +214,30 @@ def _loglikelihood(request: Request, choice: Mapping[str, Any], raw: bytes) -> t
         tokens, scores = data["tokens"], data["token_logprobs"]  # type: ignore[index]
         offsets, tops = data["text_offset"], data["top_logprobs"]  # type: ignore[index]
         start, end = len(request.prompt), len(request.prompt) + len(request.continuation)
-        total, greedy = 0.0, True
-        for i, token in enumerate(tokens):
-            if offsets[i] + len(token) <= start or offsets[i] >= end:
-                continue
-            total += scores[i]
-            greedy = greedy and max(tops[i], key=tops[i].__getitem__) == token
-    except (TypeError, KeyError, IndexError, ValueError):
+        scored = [i for i, token in enumerate(tokens) if offsets[i] + len(token) > start and offsets[i] < end]
+        greedy = all(max(tops[i], key=tops[i].__getitem__) == tokens[i] for i in scored)
+        total = _total([scores[i] for i in scored])
+    except (TypeError, KeyError, IndexError, ValueError, AttributeError):
         raise EngineError(
             "the server does not echo log-probabilities of the prompt (/v1/completions with echo and logprobs): use a "
             f"local engine, or a server that has it, such as vLLM. It said: {head(raw)}"
         ) from None
+    if total is None:
+        raise BadReply(f"log-probabilities that are none: {head(raw)}")
     return total, greedy
+
+
+def _total(scores: Sequence[Any]) -> float | None:
+    """The sum of log-probabilities; None when one of them is no number, no finite one, or above zero by more than rounding.
+
+    >>> _total([-1, -0.5]), _total([10**400]), _total([1e999]), _total([0.5])
+    (-1.5, None, None, None)
+    """
+    try:
+        total = math.fsum(scores)
+    except (OverflowError, ValueError):  # ValueError: infinities of both signs
+        return None
+    return total if math.isfinite(total) and max(scores, default=0.0) <= 1e-3 else None
 
 
 def head(raw: bytes, length: int = 300) -> str:
@@ -267,11 +305,12 @@ def retry_after(value: str | None) -> float | None:
     if value is None:
         return None
     if re.fullmatch(r"\s*\d{1,9}(\.\d{1,9})?\s*", value):
-        return float(value)
+        return min(float(value), MOST_SECONDS)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, OverflowError):
+        wait = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, OverflowError, TypeError, IndexError, OSError):  # what a date that is none makes it raise
         return None
+    return min(max(0.0, wait), MOST_SECONDS)
 
 
 def inflate(raw: bytes, encoding: str, limit: int) -> bytes:
@@ -291,4 +330,9 @@ def inflate(raw: bytes, encoding: str, limit: int) -> bytes:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """A number of tokens, or None for what cannot be one.
+
+    >>> _count(7), _count(-1), _count(2**63), _count(10**400), _count(7.5), _count(True)
+    (7, None, None, None, None, None)
+    """
+    return value if type(value) is int and 0 <= value <= MOST_COUNTED else None

@@ -235,6 +235,8 @@ def _sampling(request: Request, prompt: Prompt) -> Any:
         top_k=how.top_k,
         repetition_penalty=how.repetition_penalty,
         presence_penalty=how.presence_penalty,
+        frequency_penalty=how.frequency_penalty,
+        min_p=how.min_p,
         seed=how.seed,
         stop=list(how.stop) or None,
         structured_outputs=StructuredOutputsParams(choice=list(how.choices)) if how.choices else None,

@@ -2,13 +2,13 @@
 
 Every prompt is rendered as a run would; every gold answer, given as the reply, has to be graded right; and the text of
 the task files is looked over (lint.py). Python of the folder runs only with consent: without it, what would run is
-listed with its hash, and the rows stay unread.
+listed with its hash, and the rows stay unread; so do rows outside the folder, which have a consent of their own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,23 @@ from finbench.records import UNREADABLE_REASONS, Document, Request, Response, te
 from finbench.tasks import load, table_files, yaml_files
 from finbench.tasks.authoring import lint
 from finbench.tasks.authoring.findings import CODES, Finding, Report
-from finbench.tasks.authoring.lint import Setting
 from finbench.tasks.data_files import SAMPLE, DataMissing
 from finbench.tasks.task import Asking, Task
+from finbench.tasks.trust import consent, merged
+from finbench.tasks.trust.merged import Setting
 from finbench.text import quantities
 
 SENTINEL = "FINBENCHGOLD"
 SENTINEL_DOCUMENTS = 50  # a template that shows the gold shows it on any row
 ASKING = Asking("check")
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What of a stranger's folder the check may let through."""
+
+    code: bool = False
+    data: bool = False
 
 
 def check(
@@ -35,6 +44,7 @@ def check(
     include: Sequence[Path] = (),
     data: str | None = None,
     trust: bool = False,
+    trust_data: bool = False,
     context_length: int = 32_768,
     allow: Sequence[str] = (),
 ) -> Report:
@@ -43,61 +53,98 @@ def check(
     if unknown:
         raise TaskError(f"--allow {unknown[0]}: no such code; there are {', '.join(CODES)}")
     report = Report(str(target), frozenset(allow))
-    names, folders = _targets(str(target), include, report)
-    known = {name: folder for folder in folders for name in folder.files}
-    places = [folder.root for folder in folders[1:]]
-    for group in _groups(names, str(target), folders[1:]):
-        for finding in lint.foreign_code(group.name, [group], {}):
-            report.add(finding)
-    for name in names:
-        before = len(report.findings)
+    targets = _targets(str(target), include, report)
+    checking = _Checking(targets, data, Trust(trust, trust_data), context_length, report)
+    for name in (*targets.groups, *targets.names):
         try:
-            _check_task(name, known, places, data, trust, context_length, report)
+            with yaml_files.in_words(targets.file_of(name) or name):
+                checking.group(name) if name in targets.groups else checking.task(name)
         except FinbenchError as err:
-            if len(report.findings) == before or not str(err).startswith("task "):
-                report.add(Finding("load", name, _file_of(name, known), 0, str(err)))
+            report.add(Finding("load", name, targets.file_of(name), 0, str(err)))
     return report
 
 
-def _groups(names: Sequence[str], target: str, folders: Sequence[yaml_files.Folder]) -> Iterator[yaml_files.TaskFile]:
-    """The group files of others that are the target, or that hold one of its tasks: they may carry code too."""
-    for folder in folders:
-        for file in folder.files.values():
-            if file.kind == "group" and (file.name == target or set(folder.members(file.name)) & set(names)):
-                yield file
+# -- what to check ---------------------------------------------------------------------------------------------------
 
 
-def _file_of(name: str, known: Mapping[str, yaml_files.Folder]) -> str:
-    return str(known[name].files[name].path) if name in known else ""
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The tasks to check, the groups of others around them, and the folders they may come from: the shipped one first,
+    later ones win."""
+
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    folders: tuple[yaml_files.Folder, ...]
+
+    @property
+    def known(self) -> dict[str, yaml_files.Folder]:
+        """The folder of every name."""
+        return _known(self.folders)
+
+    def file_of(self, name: str) -> str:
+        """The YAML of a name, empty where no folder has it."""
+        return str(self.known[name].files[name].path) if name in self.known else ""
 
 
-def _targets(target: str, include: Sequence[Path], report: Report) -> tuple[list[str], list[yaml_files.Folder]]:
-    """The task names to check, and the folders they may come from: the shipped one first, later ones win."""
-    shipped = load.shipped_folder()
+def _known(folders: Sequence[yaml_files.Folder]) -> dict[str, yaml_files.Folder]:
+    return {name: folder for folder in folders for name in folder.files}
+
+
+def _targets(target: str, include: Sequence[Path], report: Report) -> Targets:
     path = Path(target)
-    if not (path.is_dir() or path.suffix in (".yaml", ".yml")):
-        folders = [yaml_files.scan(folder) for folder in (shipped, *include)]
-        known = {name: folder for folder in folders for name in folder.files}
-        wanted = "finbench" if target == "all" else target
-        if wanted not in known:
-            raise TaskError(load.unknown([target], known, folders))
-        return list(dict.fromkeys(load.leaves_of(wanted, known))), folders
+    if path.is_dir() or path.suffix in (".yaml", ".yml"):
+        return _in_folder(path, include, report)
+    return _by_name(target, include)
+
+
+def _by_name(target: str, include: Sequence[Path]) -> Targets:
+    """A task, or the members of a group, by name."""
+    folders = [load.shipped(), *(yaml_files.scan(folder) for folder in include)]
+    known = _known(folders)
+    wanted = "finbench" if target == "all" else target
+    if wanted not in known:
+        raise TaskError(load.unknown([target], known, folders))
+    leaves = [leaf for leaf in dict.fromkeys(load.leaves_of(wanted, known)) if leaf in known]
+    return Targets(tuple(leaves), _groups(leaves, {wanted}, folders[1:]), tuple(folders))
+
+
+def _in_folder(path: Path, include: Sequence[Path], report: Report) -> Targets:
+    """The tasks of a folder or of one YAML; its files that cannot be read become findings."""
     if not path.exists():
         raise TaskError(f"{path}: no such file or folder")
     root = (path if path.is_dir() else path.parent).resolve()
-    ours = root.is_relative_to(shipped.resolve())
-    folders = [yaml_files.scan(folder) for folder in (shipped, *include, *([] if ours else [root]))]
     own = yaml_files.scan(root)
-    wanted_path = None if path.is_dir() else path.resolve()
+    wanted = None if path.is_dir() else path.resolve()
     for broken, reason in own.broken.items():
-        if wanted_path in (None, broken):
+        if wanted in (None, broken):
             report.add(Finding("unreadable", "", str(broken), _line_in(reason, broken), reason))
-    files = [file for file in own.files.values() if wanted_path in (None, file.path)]
+    files = [file for file in own.files.values() if wanted in (None, file.path)]
     if not files and not own.broken:
         raise TaskError(f"{path}: defines no task; a task file has `task: NAME`")
-    known = {name: folder for folder in folders for name in folder.files}
-    leaves = [leaf for file in files for leaf in load.leaves_of(file.name, known)]
-    return list(dict.fromkeys(leaf for leaf in leaves if leaf in own.files)), folders
+    ours = root.is_relative_to(load.shipped().root.resolve())
+    folders = [load.shipped(), *(yaml_files.scan(folder) for folder in include), *([] if ours else [own])]
+    known = _known(folders)
+    leaves = dict.fromkeys(leaf for file in files for leaf in _leaves(file, known, report) if leaf in own.files)
+    return Targets(tuple(leaves), _groups(list(leaves), {file.name for file in files}, folders[1:]), tuple(folders))
+
+
+def _leaves(file: yaml_files.TaskFile, known: Mapping[str, yaml_files.Folder], report: Report) -> list[str]:
+    """The tasks below one file; a group that holds itself is a finding."""
+    try:
+        return load.leaves_of(file.name, known)
+    except TaskError as err:
+        report.add(Finding("load", file.name, str(file.path), 0, str(err)))
+        return []
+
+
+def _groups(names: Sequence[str], targets: Collection[str], folders: Sequence[yaml_files.Folder]) -> tuple[str, ...]:
+    """The groups of others that are a target, or that hold one of its tasks: they may carry code and data too."""
+    found = []
+    for folder in folders:
+        for file in folder.files.values():
+            if file.kind == "group" and (file.name in targets or set(folder.members(file.name)) & set(names)):
+                found.append(file.name)
+    return tuple(dict.fromkeys(found))
 
 
 def _line_in(reason: str, path: Path) -> int:
@@ -108,48 +155,91 @@ def _line_in(reason: str, path: Path) -> int:
 # -- one task --------------------------------------------------------------------------------------------------------
 
 
-def _check_task(
-    name: str,
-    known: Mapping[str, yaml_files.Folder],
-    places: Sequence[Path],
-    data: str | None,
-    trust: bool,
-    context_length: int,
-    report: Report,
-) -> None:
-    folder = known[name]
-    file, chain = folder.files[name], folder.chain(name)
-    settings = lint.effective(file, folder)
-    for finding in lint.lint(name, chain, settings):
-        report.add(finding)
-    if folder.root != load.shipped_folder():
-        foreign = list(lint.foreign_code(name, chain, settings))
-        if foreign:
-            report.would_run |= {str(path): _hash_of(path) for path in yaml_files.python_files(chain)}
-        if foreign and not trust:
-            for finding in foreign:
-                report.add(finding)
-            report.notes.append(f"{name}: its rows were not read; look at the Python above, then --trust-task-code")
+class _Checking:
+    """The check of one task after another: where its tasks come from, what it may do, and where it reports."""
+
+    def __init__(self, targets: Targets, data: str | None, trust: Trust, context_length: int, report: Report) -> None:
+        self._known = targets.known
+        self._shipped = targets.folders[0].root
+        self._places = [folder.root for folder in targets.folders[1:]]
+        self._data, self._trust = data, trust
+        self._context_length, self._report = context_length, report
+
+    def task(self, name: str) -> None:
+        """The text of one task, what it would run and read, then its rows, prompts and golds."""
+        folder = self._known[name]
+        file, chain = folder.files[name], folder.chain(name)
+        settings = merged.effective(file, folder)
+        for finding in lint.lint(name, chain, settings):
+            self._report.add(finding)
+        elsewhere = self._is_elsewhere(name, file, settings)
+        if self._may_load(name) and not elsewhere:
+            self._documents(name, file, settings)
+
+    def group(self, name: str) -> None:
+        """What the settings of a group would run and read, and the documents of the tasks that are written out in it."""
+        if not self._may_load(name):
             return
-    elsewhere = lint.network_rows(settings)
-    if elsewhere:
-        text = f"its rows are those of {elsewhere!r}, which a run would fetch; they were not checked"
-        report.add(Finding("network", name, str(file.path), 0, text))
-        return
-    lines = _lines(name, settings, file, data, report)
-    if lines is None:
-        return
-    try:
-        loaded = load.load([name], include=places, data=data, trust=trust, builtins=False).tasks
-    except DataMissing:
-        report.notes.append(f"{name}: its rows were not found; the sample rows were checked")
-        data = SAMPLE
-        loaded = load.load([name], include=places, data=data, trust=trust, builtins=False).tasks
-    if not lines and data == SAMPLE:
-        sample = [line for line, _ in table_files.numbered(file.path.parent / "sample.jsonl")]
-        lines = sample if len(sample) == len(loaded[0]) else []
-    rows_file = _rows_path(settings, file, data)
-    _check_documents(loaded[0], _Where(rows_file, lines, str(file.path)), context_length, report)
+        inline = [task.name for task in merged.built(name, self._known) if "::" in task.name]
+        if not inline:
+            return
+        for task in self._loaded(name, self._data):
+            if task.name in inline:
+                file = self._known[name].files[name]
+                _check_documents(task, _Where("", [], str(file.path)), self._context_length, self._report)
+
+    def _may_load(self, name: str) -> bool:
+        """Whether a name may be built; what it would run or read without consent becomes findings."""
+        code = list(consent.code_of(name, self._known, self._shipped))
+        data = list(consent.data_of(name, self._known, self._shipped))
+        if code:
+            foreign = [f for f in merged.sources(name, self._known) if not consent.is_ours(f, self._shipped)]
+            python = yaml_files.python_files(foreign)
+            self._report.would_run |= {str(path): _hash_of(path) for path in python}
+        refused = ([] if self._trust.code else code) + ([] if self._trust.data else data)
+        for item in refused:
+            line = item.line or item.file.lines().get(item.keys, 0)
+            kind, text = ("data", item.text) if item.kind == "data" else ("python", _would_run(item))
+            self._report.add(Finding(kind, name, str(item.file.path), line, text))
+        if refused:
+            flags = dict.fromkeys("--trust-task-data" if i.kind == "data" else "--trust-task-code" for i in refused)
+            self._report.notes.append(f"{name}: its rows were not read; look at the above, then {' '.join(flags)}")
+        return not refused
+
+    def _is_elsewhere(self, name: str, file: yaml_files.TaskFile, settings: Mapping[str, Setting]) -> bool:
+        """Whether a run would fetch the rows, which the check never does."""
+        elsewhere = lint.network_rows(settings)
+        if elsewhere:
+            text = f"its rows are those of {elsewhere!r}, which a run would fetch; they were not checked"
+            self._report.add(Finding("network", name, str(file.path), 0, text))
+        return bool(elsewhere)
+
+    def _documents(self, name: str, file: yaml_files.TaskFile, settings: Mapping[str, Setting]) -> None:
+        data = self._data
+        lines = _lines(name, settings, file, data, self._report)
+        if lines is None:
+            return
+        try:
+            loaded = self._loaded(name, data)
+        except DataMissing:
+            self._report.notes.append(f"{name}: its rows were not found; the sample rows were checked")
+            data = SAMPLE
+            loaded = self._loaded(name, data)
+        if not lines and data == SAMPLE:
+            sample = [line for line, _ in table_files.numbered(file.path.parent / "sample.jsonl")]
+            lines = sample if len(sample) == len(loaded[0]) else []
+        where = _Where(_rows_path(settings, file, data), lines, str(file.path))
+        _check_documents(loaded[0], where, self._context_length, self._report)
+
+    def _loaded(self, name: str, data: str | None) -> tuple[Task, ...]:
+        trust = self._trust
+        return load.load(
+            [name], include=self._places, data=data, trust=trust.code, trust_data=trust.data, builtins=False
+        ).tasks
+
+
+def _would_run(item: consent.NeedsConsent) -> str:
+    return item.text if item.kind == "metric" else f"would run `{item.text}`"
 
 
 def _hash_of(path: Path) -> str:
@@ -299,20 +389,23 @@ def _leak(task: Task, document: Document, render: bool) -> str:
 
 def _with_sentinel(task: Task, document: Document) -> dict[str, Any] | None:
     """The row with its gold, and every plain field that equals it, replaced; None when the gold is no text field."""
-    row = dict(document.row)
     target = task.target_setting
-    keys = {"gold", "golds"} | ({target} if isinstance(target, str) else set())
-    gold = row.get("gold", row.get(target) if isinstance(target, str) else None)
+    named = target if isinstance(target, str) else ""
+    gold = document.row.get("gold", document.row.get(named))
     if not isinstance(gold, str) or not gold:
         return None
-    for key, value in row.items():
-        if key == "golds":
-            row[key] = [{**item, "text": SENTINEL} for item in value]
-        elif isinstance(value, str) and (key in keys or (value == gold and key not in ("question", "context"))):
-            row[key] = SENTINEL
-        elif isinstance(value, dict) and key != "answer":
-            row[key] = {name: SENTINEL if item == gold else item for name, item in value.items()}
-    return row
+    return {key: _marked(key, value, gold, {"gold", "golds", named}) for key, value in document.row.items()}
+
+
+def _marked(key: str, value: Any, gold: str, holding: Collection[str]) -> Any:
+    """A field of a row with the gold replaced: in the fields that are `holding` it, and where another equals it."""
+    if key == "golds":
+        return [{**item, "text": SENTINEL} for item in value]
+    if isinstance(value, str) and (key in holding or (value == gold and key not in ("question", "context"))):
+        return SENTINEL
+    if isinstance(value, dict) and key != "answer":
+        return {name: SENTINEL if item == gold else item for name, item in value.items()}
+    return value
 
 
 # -- its golds -------------------------------------------------------------------------------------------------------
@@ -320,8 +413,9 @@ def _with_sentinel(task: Task, document: Document) -> dict[str, Any] | None:
 
 def _golds(task: Task, document: Document, requests: Sequence[Request]) -> Iterator[tuple[str, str]]:
     """(code, what is wrong) for every gold that is not graded right when it is given as the reply."""
+    size = task.together(document)
     if document.answer.kind == "lm_eval":
-        verdict = task.own_grade(document, _right_choice(task, document, requests), document.golds[0].text)
+        verdict = task.own_grade(document, _right_choice(task, document, requests), [document.golds[0].text] * size)
         if not verdict.correct and task.output_type != "loglikelihood":
             yield (
                 "gold-fails",
@@ -367,4 +461,5 @@ def _accepts_nothing(task: Task, document: Document, requests: Sequence[Request]
     """Whether the task's own scoring takes an empty reply for right."""
     if task.output_type != "generate_until":
         return False
-    return task.own_grade(document, [Response(requests[0].id, "", "stop")], "").correct
+    size = task.together(document)
+    return task.own_grade(document, [Response(requests[0].id, "", "stop")], [""] * size).correct

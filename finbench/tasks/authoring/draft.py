@@ -142,39 +142,61 @@ def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
 def draft(name: str, source: Path, wishes: Wishes) -> Draft:
     """The task that these rows make. Raises UsageError for names and columns, DataError for rows without an answer."""
     _check_name(name)
-    seen = _Seen(source, wishes)
-    if not seen.rows:
-        raise DataError(f"{source}: holds no rows")
-    if seen.gaps:
-        listed = ", ".join(f"{source}:{line}" for line in seen.gaps[:5])
-        raise DataError(f"{len(seen.gaps)} rows have no question or no answer ({listed}); fill or delete them")
+    seen = _read_whole(source, wishes)
     choices = list(wishes.choices) or (seen.option_columns() if wishes.kind in (None, "choice") else [])
     kind, why = (wishes.kind, "as you said") if wishes.kind else seen.kind(choices)
     if kind == "choice" and not choices:
         raise UsageError(
             "--type choice needs the columns of the options: --choices A,B,C,D (or one column that holds all)"
         )
-    answer: dict[str, Any] = {"kind": kind}
-    reasons = {"kind": why}
-    first = None
-    if kind == "number":
-        unit, reasons["unit"] = (wishes.unit, "as you said") if wishes.unit else seen.unit()
-        form = wishes.gold_form or (seen.gold_form() if unit == "percent" else None)
-        answer |= {key: value for key, value in (("unit", unit), ("gold_form", form)) if value}
-    elif kind == "label":
-        answer["classes"] = seen.classes()
-    elif kind == "choice":
-        first = seen.first_option()
-        if seen.several(choices):
-            answer["multi"] = True
-    columns: dict[str, Any] = {"question": wishes.question, "answer": wishes.answer}
-    identity = wishes.id or seen.id_column()
-    columns |= {"id": identity} if identity else {}
-    columns |= {"cluster": wishes.cluster} if wishes.cluster else {}
-    columns |= {"context": list(wishes.context)} if wishes.context else {}
-    columns |= {"choices": choices} if kind == "choice" else {}
-    columns |= {"facets": list(wishes.facets)} if wishes.facets else {}
-    return Draft(name, source, seen.rows, columns, answer, first, seen.chinese(), reasons)
+    details, reasons = _answer(kind, seen, wishes, choices)
+    columns = _columns(seen, wishes, choices if kind == "choice" else [])
+    first = seen.first_option() if kind == "choice" else None
+    return Draft(
+        name, source, seen.rows, columns, {"kind": kind, **details}, first, seen.chinese(), {"kind": why, **reasons}
+    )
+
+
+def _read_whole(source: Path, wishes: Wishes) -> _Seen:
+    """What one pass over the rows sees; DataError where there are none, or where some have no answer."""
+    seen = _Seen(source, wishes)
+    if not seen.rows:
+        raise DataError(f"{source}: holds no rows")
+    if seen.gaps:
+        listed = ", ".join(f"{source}:{line}" for line in seen.gaps[:5])
+        raise DataError(f"{len(seen.gaps)} rows have no question or no answer ({listed}); fill or delete them")
+    return seen
+
+
+def _answer(kind: str, seen: _Seen, wishes: Wishes, choices: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the YAML says of the answers besides their kind, and why."""
+    if kind == "label":
+        return {"classes": seen.classes()}, {}
+    if kind == "choice":
+        return ({"multi": True} if seen.several(choices) else {}), {}
+    if kind != "number":
+        return {}, {}
+    unit, why = (wishes.unit, "as you said") if wishes.unit else seen.unit()
+    form = wishes.gold_form or (seen.gold_form() if unit == "percent" else None)
+    return _given(unit=unit, gold_form=form), {"unit": why}
+
+
+def _columns(seen: _Seen, wishes: Wishes, choices: Sequence[str]) -> dict[str, Any]:
+    """What each column means; those that nobody named are left out."""
+    return _given(
+        question=wishes.question,
+        answer=wishes.answer,
+        id=wishes.id or seen.id_column(),
+        cluster=wishes.cluster,
+        context=list(wishes.context),
+        choices=list(choices),
+        facets=list(wishes.facets),
+    )
+
+
+def _given(**settings: Any) -> dict[str, Any]:
+    """The settings that say something."""
+    return {key: value for key, value in settings.items() if value}
 
 
 def _check_name(name: str) -> None:
@@ -182,9 +204,9 @@ def _check_name(name: str) -> None:
         near = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")[:64].lower()
         hint = f"; for example {near!r}" if near else ""
         raise UsageError(f"{shown(name)!r} is no task name: letters, digits, _ and -, at most 64, no spaces{hint}")
-    from finbench.tasks import load, yaml_files
+    from finbench.tasks import load
 
-    if name in yaml_files.scan(load.shipped_folder()).files or name == "all":
+    if name in load.shipped().files or name == "all":
         raise UsageError(f"{name!r} is a task that comes with finbench; choose another name")
 
 

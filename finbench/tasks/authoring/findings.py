@@ -16,6 +16,7 @@ CODES = {
     "no-until": "the reply ends where the model ends it",
     "token-limit": "the reply has room for reasoning",
     "python": "no Python runs without consent",
+    "data": "no rows outside the task's folder are read without consent",
     "network": "the rows are on this machine",
     "load": "the task can be loaded",
     "row": "every row follows the contract",

@@ -9,42 +9,21 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from finbench.records import Answer
-from finbench.tasks import consent, table_files, yaml_files
+from finbench.tasks import decoding, table_files, yaml_files
 from finbench.tasks.authoring.findings import Finding
+from finbench.tasks.trust import consent
+from finbench.tasks.trust.merged import Setting
 
 MIN_TOKENS = 1024  # a reasoning model often needs more before it answers
-GENERATION_KEYS = frozenset(
-    "until do_sample temperature top_p top_k max_gen_toks max_tokens repetition_penalty presence_penalty".split()
-)
+GENERATION_KEYS = decoding.KNOWN | set(decoding.NEUTRAL)
 ROWS_DOOR = "finbench.lm_eval.rows"
-_LOCAL_BUILDERS = ("json", "csv", "parquet", "arrow", "text")
 _STRUCTURE = frozenset({"include", "group", "tag", "task", "task_list", "class"})
 _METRIC_KEYS = frozenset({"metric", "aggregation", "higher_is_better", "hf_evaluate"})
 _DOOR_KEYS = frozenset({"file", "columns", "answer", "first_option"})
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A value of the merged configuration and the file that gives it."""
-
-    value: Any
-    file: yaml_files.TaskFile
-
-
-def effective(file: yaml_files.TaskFile, folder: yaml_files.Folder) -> dict[str, Setting]:
-    """The settings of a task with its includes merged as lm-eval does: later includes win, the file itself over all."""
-    merged: dict[str, Setting] = {}
-    for include in file.includes:
-        if include in folder.parts:
-            merged.update(effective(folder.parts[include], folder))
-    merged.update({str(key): Setting(value, file) for key, value in file.config.items() if key != "include"})
-    return merged
 
 
 def lint(name: str, chain: Iterable[yaml_files.TaskFile], settings: Mapping[str, Setting]) -> Iterator[Finding]:
@@ -57,39 +36,12 @@ def lint(name: str, chain: Iterable[yaml_files.TaskFile], settings: Mapping[str,
         yield from _door(name, settings)
 
 
-def lines_of(path: Path) -> dict[tuple[str, ...], int]:
-    """The line of every key of a YAML file, by its path of keys; list items count as "0", "1", ..."""
-    return dict(_lines(path, path.stat().st_mtime_ns))
-
-
-@lru_cache(maxsize=64)
-def _lines(path: Path, _changed: int) -> tuple[tuple[tuple[str, ...], int], ...]:
-    import yaml
-
-    found: list[tuple[tuple[str, ...], int]] = []
-
-    def visit(node: yaml.Node | None, above: tuple[str, ...]) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                here = (*above, str(getattr(key, "value", "")))
-                found.append((here, key.start_mark.line + 1))
-                visit(value, here)
-        elif isinstance(node, yaml.SequenceNode):
-            for position, value in enumerate(node.value):
-                here = (*above, str(position))
-                found.append((here, value.start_mark.line + 1))
-                visit(value, here)
-
-    visit(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader), ())  # composing builds no objects
-    return tuple(found)
-
-
 def _value(settings: Mapping[str, Setting], key: str, default: Any = None) -> Any:
     return settings[key].value if key in settings else default
 
 
 def _at(name: str, code: str, file: yaml_files.TaskFile, keys: tuple[str, ...], text: str) -> Finding:
-    return Finding(code, name, str(file.path), lines_of(file.path).get(keys, 0), text)
+    return Finding(code, name, str(file.path), file.lines().get(keys, 0), text)
 
 
 # -- keys ------------------------------------------------------------------------------------------------------------
@@ -142,7 +94,7 @@ def _generation(name: str, settings: Mapping[str, Setting]) -> Iterator[Finding]
     if "until" not in given:
         text = "no `until`: lm-eval stops at a blank line; write `until: []` to let the model finish"
         yield _at(name, "no-until", file, ("generation_kwargs",), text)
-    key = next((key for key in ("max_gen_toks", "max_tokens") if key in given), None)
+    key = next((key for key in decoding.LENGTHS if key in given), None)
     limit = given.get(key) if key else None
     if key is None:
         text = f"no `max_gen_toks`: plain lm-eval cuts replies at 256 tokens; write the limit, at least {MIN_TOKENS}"
@@ -162,22 +114,11 @@ def _door(name: str, settings: Mapping[str, Setting]) -> Iterator[Finding]:
     yield from _strangers(name, setting.file, setting.value, ("dataset_kwargs",), _DOOR_KEYS)
     answer = {field.name for field in dataclasses.fields(Answer)}
     yield from _strangers(name, setting.file, setting.value.get("answer"), ("dataset_kwargs", "answer"), answer)
-    columns = {field.name for field in dataclasses.fields(table_files.Table)} - {"path", "declared", "first_option"}
+    columns = {field.name for field in dataclasses.fields(table_files.RowsTable)} - {"path", "declared", "first_option"}
     yield from _strangers(name, setting.file, setting.value.get("columns"), ("dataset_kwargs", "columns"), columns)
 
 
-# -- what would run, what would be fetched ---------------------------------------------------------------------------
-
-
-def foreign_code(name: str, chain: Iterable[yaml_files.TaskFile], settings: Mapping[str, Setting]) -> Iterator[Finding]:
-    """Every place where loading the task would run Python that does not come with finbench."""
-    for file in chain:
-        for use in consent.foreign(file, scored="process_results" in settings):
-            if use.kind == "function":
-                yield Finding("python", name, str(file.path), use.line, f"would run `!function {use.name}`")
-            elif use.kind == "metric":
-                text = f"metric {use.name} is none of lm-eval's: its code would be fetched and run"
-                yield _at(name, "python", file, use.keys, text)
+# -- what would be fetched -------------------------------------------------------------------------------------------
 
 
 def network_rows(settings: Mapping[str, Setting]) -> str:
@@ -187,4 +128,4 @@ def network_rows(settings: Mapping[str, Setting]) -> str:
     path = str(settings["dataset_path"].value)
     if "://" in str(_value(settings, "dataset_kwargs", "")):
         return path
-    return "" if path in _LOCAL_BUILDERS or Path(path).exists() else path
+    return "" if path in consent.FILE_BUILDERS or Path(path).exists() else path

@@ -37,7 +37,7 @@ def test_a_reply_carries_text_tokens_time_and_attempts() -> None:
 
 def test_every_sampling_field_reaches_the_server() -> None:
     sampling = {"max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "top_k": 5, "repetition_penalty": 1.1, "seed": 3}
-    sampling |= {"presence_penalty": 1.5}
+    sampling |= {"presence_penalty": 1.5, "frequency_penalty": 0.5, "min_p": 0.1}
     with FakeServer() as server:
         ask_one(server, chat("1", stop=("END",), choices=("a", "b"), **sampling))
     body = server.bodies[0]
@@ -46,13 +46,13 @@ def test_every_sampling_field_reaches_the_server() -> None:
     assert body["messages"] == [{"role": "user", "content": "question 1"}] and body["model"] == "fake"
 
 
-@pytest.mark.parametrize(("owner", "expected"), [("vllm", (-1, 1.0)), ("openai", (None, None))])
+@pytest.mark.parametrize(("owner", "expected"), [("vllm", (-1, 1.0, 0.0)), ("openai", (None, None, None))])
 def test_servers_that_fill_gaps_from_generation_config_are_told_all_of_it(
     owner: str, expected: tuple[Any, Any]
 ) -> None:
     with FakeServer(owned_by=owner) as server:
         ask_one(server)
-    assert (server.bodies[0].get("top_k"), server.bodies[0].get("repetition_penalty")) == expected
+    assert tuple(server.bodies[0].get(name) for name in ("top_k", "repetition_penalty", "min_p")) == expected
 
 
 def test_the_extra_body_overrides_and_null_removes() -> None:
@@ -95,6 +95,12 @@ def test_loglikelihood_that_the_server_cannot_give_is_an_engine_error(with_messa
     if with_messages:
         request = Request("1", DOCUMENT, (Message("user", "x"),), Sampling(), kind="loglikelihood", continuation="y")
     with FakeServer(mode="no-logprobs") as server, pytest.raises(EngineError, match="log-probabilities"):
+        ask_one(server, request)
+
+
+def test_a_text_without_a_prompt_before_it_cannot_be_scored_by_a_server() -> None:
+    request = raw("1", "", continuation="The sky is blue", kind="loglikelihood", whole=True)
+    with FakeServer() as server, pytest.raises(EngineError, match=r"first token of a text.*local engine"):
         ask_one(server, request)
 
 
@@ -295,9 +301,9 @@ def test_an_error_names_the_boundary_and_shows_the_head_of_the_body(mode: str, n
     assert reply.finish == "error" and named in reply.error and "Traceback" not in reply.error
 
 
-def test_retry_after_is_honoured_by_all_requests_and_costs_no_deadline() -> None:
+def test_retry_after_is_honoured_by_all_requests() -> None:
     with FakeServer(mode="429-retry-after", faults=1, retry_after=2) as server:
-        reply = ask_one(server, timeout=1.5)
+        reply = ask_one(server, timeout=60)
     assert reply.finish == "stop" and reply.attempts == 2 and reply.seconds > 1.5
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from finbench.engines import choose
 from finbench.engines.vllm import read_ahead
+from finbench.errors import EngineError
 from finbench.runs import execute
 from finbench.runs.execute import Settings
 
@@ -70,3 +72,33 @@ def test_a_run_begins_with_the_weights_where_they_are_loaded_here(
     monkeypatch.setattr(read_ahead, "read_ahead", lambda model, revision: asked.append((model, revision)))
     execute.begin(Settings(model="org/name", engine=engine, revision="r"))
     assert asked == ([("org/name", "r")] if begun else [])
+
+
+# a model that is nowhere
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/no/such/model", "a/b/c", "-x", "../m", "C:\\models\\x", "nowhere/"])
+@pytest.mark.parametrize("engine", read_ahead.LOCAL)
+def test_a_path_that_does_not_exist_is_said_before_the_engine_is_imported(
+    tmp_path: Path, name: str, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(choose, "engine_class", lambda _: pytest.fail("the engine was imported"))
+    with pytest.raises(EngineError, match="check --model"):
+        choose.create(engine, name)
+
+
+def test_a_hub_name_that_is_not_cached_is_said_when_there_is_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "HF_HUB_OFFLINE" in read_ahead.why_absent("org/name")
+    (tmp_path / "models--org--name").mkdir()
+    assert read_ahead.why_absent("org/name") == read_ahead.why_absent("org/name:Q4_K_M") == ""
+
+
+@pytest.mark.parametrize("name", ["org/name", "gpt2", "org/name-GGUF:Q4_K_M", "s3://bucket/model", "HERE"])
+def test_what_may_exist_is_left_to_the_engine(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    assert read_ahead.why_absent(str(tmp_path) if name == "HERE" else name) == ""

@@ -73,10 +73,10 @@ YAML_MISTAKES = [
         "temperature",
     ),
     (
-        {"generation_kwargs": {"until": [], "max_new_tokens": 2048, "max_gen_toks": 2048}},
+        {"generation_kwargs": {"until": [], "max_new_token": 2048, "max_gen_toks": 2048}},
         "unknown-key",
         "max_new",
-        "max_tokens",
+        "max_new_tokens",
     ),
     ({"metric_list": [{"metric": "acc", "agregation": "mean"}]}, "unknown-key", "agregation", "aggregation"),
     ({"generation_kwargs": {"max_gen_toks": 2048}}, "no-until", "generation_kwargs", "until: []"),
@@ -273,3 +273,27 @@ def test_checking_names_only_codes_that_are_documented():
     for code in findings.CODES:
         assert f'"{code}"' in text
         assert f"`{code}`" in guide.read_text(encoding="utf-8"), f"{code} is not explained in docs/custom-tasks.md"
+
+
+def test_a_task_that_is_written_out_in_a_group_is_checked_too(tmp_path):
+    """Such a task is in no file of its own: it was passed over, and the check said `no problems`."""
+    text = """\
+group: g
+task:
+  - task: inner
+    custom_dataset: !function finbench.lm_eval.rows
+    dataset_kwargs: {file: rows.jsonl, columns: {question: q, answer: a}, answer: {kind: number}}
+    output_type: generate_until
+    test_split: test
+    fewshot_config: {sampler: first_n, samples: []}
+    doc_to_text: "{{ question }} {{ gold }}"
+    doc_to_target: gold
+    process_results: !function finbench.lm_eval.number
+    metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]
+    generation_kwargs: {until: [], max_gen_toks: 2048}
+"""
+    (tmp_path / "g.yaml").write_text(text)
+    (tmp_path / "rows.jsonl").write_text('{"q": "1 plus 1?", "a": "2"}\n{"q": "How much?", "a": "much"}\n')
+    report = check(tmp_path)
+    assert {finding.code for finding in report.findings} == {"leak"}
+    assert report.counts["g::inner"]["documents"] == 2

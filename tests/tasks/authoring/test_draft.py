@@ -301,3 +301,19 @@ def test_any_rows_make_a_task_that_renders_and_grades_or_one_of_our_errors(tmp_p
             grading.grade(document, document.golds[0].text)
     except FinbenchError:
         pass
+
+
+def test_the_stages_of_a_draft_leave_out_what_nobody_said(tmp_path):
+    (tmp_path / "x.csv").write_text("q,a\none?,1%\ntwo?,2%\n")
+    wishes = draft.Wishes("q", "a")
+    seen = draft._read_whole(tmp_path / "x.csv", wishes)
+    assert draft._columns(seen, wishes, []) == {"question": "q", "answer": "a"}
+    assert draft._answer("number", seen, wishes, []) == (
+        {"unit": "percent", "gold_form": "percent"},
+        {"unit": "every answer has a % sign"},
+    )
+    assert [draft._answer(kind, seen, wishes, [])[0] for kind in ("label", "boolean", "text")] == [
+        {"classes": ["1%", "2%"]},
+        {},
+        {},
+    ]
