@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from finbench.grading.claims import Claim
+from finbench.text.lexicon import pattern
 from finbench.text.normalize import plain
 
 _BOLD = re.compile(r"\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*|__(?!\s)([^_\n]{1,80}?)(?<!\s)__")
@@ -12,6 +13,7 @@ _LABEL = re.compile(r".*[:：]\s*|\s*\d{1,2}[.)]?\s*")  # "**Step 2:**", "**3.**
 _ROW = re.compile(r"^[ \t]*\|(.+)\|[ \t]*$", re.M)
 _RULE = re.compile(r"[\s|:-]+")
 _ANSWER = re.compile(r"\W*(?:(?:final|my|the)\s+)?(?:answers?|results?|choice|label|sentiment|答案|结果|选项)\W*", re.I)
+_UNIT_COLUMN = pattern(r"\W*<field_scale>\W*")
 _TOLD = re.compile(
     r"change|difference|ratio|share|growth|average|total|sum|percent|%|变动|变化|增长|差额|占比|比率|合计|平均", re.I
 )
@@ -58,4 +60,7 @@ def in_table(text: str) -> Claim | None:
         cell = cells[-1]
     else:
         return None
+    unit = next((at for at, name in enumerate(names) if _UNIT_COLUMN.fullmatch(name)), None)
+    if unit is not None and len(body) == 1:
+        cell = f"{cell} {body[0][1][unit]}"
     return Claim(plain(cell), match.start(), match.end(), "table", lead=plain(cells[0]))

@@ -44,6 +44,7 @@ class Asked:
     points: Literal["points", "bp", ""] = ""
     limit: bool = False
     measure: Literal["average", "total", ""] = ""
+    share: bool = False  # the question speaks of a percentage, rate, share, return
     money: bool = False  # the question speaks of money
     tolerance: Fraction | None = None  # a declared share of the gold
 
@@ -83,6 +84,7 @@ def asked(question: str, answer: Answer, golds: Sequence[Gold]) -> Asked:
         points=wording.points if unit == "percent" else "",
         limit=wording.limit,
         measure=wording.measure,
+        share=wording.percent or wording.weak_percent,
         money=wording.money or any(q.currency for q in shown),
         tolerance=_share(answer.tolerance),
     )

@@ -41,6 +41,8 @@ _FIELD = pattern(rf"[\"']<field>[\"']\s{{0,3}}:\s{{0,3}}{_VALUE}")
 _SCALE_FIELD = pattern(
     r"<field_scale>[\"'*]{0,3}\s{0,2}(?:is|are|:|=|为|是|は){1,2}[\s\"'*:]{0,4}([^\n\"'.;。}]{1,30})"
 )
+# "761 (in thousands)"
+_IN_SCALE = pattern(r"([^A-Za-z]{1,30}?)[\s(]*in\s+(?:[a-z$.]{1,8}\s+)?(<scale>)[\s).]*")
 _SCALE_WORD = pattern("<scale>")
 _UNIT_WORD = pattern("<unit>")
 _HASHES = re.compile(r"(?:^|\n|\s)####[ \t]*([^\n]{1,300})")
@@ -187,7 +189,8 @@ def with_scale(content: str, text: str, end: int, opened: int = -1) -> str:
             _SCALE_FIELD.search(text, opened, end) if opened >= 0 else None
         )
     if beside is None:
-        return content
+        within = _IN_SCALE.fullmatch(content)
+        return f"{within[1]} {within[2]}" if within else content
     scale, unit = _SCALE_WORD.search(beside[1]), _UNIT_WORD.search(beside[1])
     if scale and not _SCALE_WORD.search(content):
         content = f"{content} {scale[0]}"
@@ -202,6 +205,9 @@ _CUE_STARTS = (
     *({word.split(" ")[0] for name in ("cue.noun", "cue.choose") for word in words(name)} - {"the", "i", "overall"}),
     *("best", "output", "right", "correct", "option", "choice", "statement"),
 )
+
+
+_CUE_CHARACTERS = frozenset("选答案结果论判断回情绪标签分类别项正解え정답")
 
 
 def _cue_matches(text: str) -> Iterator[re.Match[str]]:
@@ -230,7 +236,7 @@ def _cue_matches(text: str) -> Iterator[re.Match[str]]:
 def _cues(text: str) -> list[Claim]:
     found = []
     matches = _last(_cue_matches(text))
-    if not text.isascii():
+    if not text.isascii() and any(map(text.__contains__, _CUE_CHARACTERS)):
         matches += [match for match in _last(_CUE_HAN.finditer(text)) if not _others(text, match)]
     for match in matches:
         start = match.end()

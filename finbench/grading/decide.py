@@ -214,8 +214,8 @@ def _offered_both(scene: Scene) -> Found | None:
         either = len(gap) <= 200 and _ALTERNATIVE.match(gap) and _EITHER.search(gap)
         if not adjacent and not either:
             break
-        if later.where == "cue" and earlier.where == "cue" and not either:
-            break
+        if earlier.where == "cue" and not either:
+            break  # a phrase leads up to its box
         reading = _read(earlier, reader)
         if reading is None or reading.problem or found.reading.problem:
             break
@@ -262,32 +262,20 @@ def _revised(text: str, found: Found, reader: Reader) -> Found | None:
     return Found(Reading(problem="no_answer"), found.claim) if match.group("strong") else None
 
 
-def _problem(scene: Scene) -> Found | None:
-    assert scene.found is not None
-    return scene.found if scene.found.reading.problem else None
-
-
-def _restated(scene: Scene) -> Found | None:
-    """A plain "Answer:" that opens a derivation: its conclusion counts."""
-    found = scene.found
-    assert found is not None
-    if found.claim.final or found.reading.whole or found.claim.where != "cue":
-        return None
-    after = found.claim.end
-    return _by_prose(scene.text[after:], after, scene.reader, only_cued=True)
-
-
 def _last_word(scene: Scene) -> Found | None:
-    """What a reply states last wins: a last short sentence with another value that suits at least as well."""
+    """What a reply states last wins: the conclusion after a plain "Answer:" that opened a derivation, or a last short
+    sentence with another number that suits at least as well."""
     found, reader = scene.found, scene.reader
     assert found is not None
-    if found.claim.where != "cue" or not reader.plans:
+    if found.claim.where != "cue" or found.reading.problem == "refusal":
         return None
     after = found.claim.end
     tail = scene.text[after:]
-    if len(tail) > _LAST_WORD or not tail.strip() or not CONCLUSION.match(plain(tail).strip()):
+    if not found.claim.final and not found.reading.whole and not found.reading.problem:
+        return _announced(tail, after, reader)
+    if not reader.plans or not 0 < len(tail.strip()) <= _LAST_WORD or not CONCLUSION.match(plain(tail).strip()):
         return None
-    later = _by_prose(tail, after, reader, only_cued=True)
+    later = _announced(tail, after, reader)
     if later is None or later.reading.problem or later.reading.fit < found.reading.fit:
         return None
     return None if reader.same(found.reading.value, later.reading.value) else later
@@ -305,14 +293,11 @@ EXPLICIT: tuple[Row, ...] = (
         r"\boxed{5} or \boxed{6}", "`two_answers`", _offered_both),
     Row("corrected", "a retraction follows", "what stands after it; nothing where nothing follows a strong one",
         "The answer is 4. Wait, it should be 5.", "5", _corrected),
-    Row("unreadable", "the claim gives a range, two values, a refusal", "that problem",
-        r"\boxed{5 or 6}", "`two_answers`", _problem),
-    Row("restated", "a plain \"Answer:\" opens a derivation", "the conclusion that follows",
-        "Answer: 3 of the 4 count. Therefore, it is 5.", "5", _restated),
-    Row("last-word", "a phrase states a number, and one last concluding sentence another that suits as well",
-        "the last sentence's",
+    Row("last-word", "a plain \"Answer:\" opens a derivation, or one last concluding sentence has another number",
+        "the conclusion's",
         "The answer is 4. So in total it is 5.", "5", _last_word),
-    Row("explicit", "a box, answer tag, JSON field, \"####\" or answer phrase says something", "the last of them",
+    Row("explicit", "a box, answer tag, JSON field, \"####\" or answer phrase says something",
+        "the last of them, or its problem",
         r"\boxed{4} is the gross figure, \boxed{5} the net one.", "5", _explicit),
 )  # fmt: skip
 
@@ -328,12 +313,11 @@ class _Prose:
     spans: list[tuple[int, int]]
     readable: list[tuple[bool, Found]]
     refused: Found | None
-    only_cued: bool
     last: str
     marked: bool = False  # what is left are sentences that a mark had lowered
 
 
-def _by_prose(text: str, base: int, reader: Reader, *, only_cued: bool = False) -> Found | None:
+def _by_prose(text: str, base: int, reader: Reader) -> Found | None:
     """The first row of `PROSE` that decides about a text without an explicit claim."""
     remarks = REMARKS.search(text)
     if remarks and text[: remarks.start()].strip():
@@ -349,16 +333,24 @@ def _by_prose(text: str, base: int, reader: Reader, *, only_cued: bool = False) 
     if refusing:
         refused, readable = _with_refusals([claim for claim in offered if claim.mark != "aside"], reader)
     else:
-        readable, marked = _from_the_end(offered, reader, only_cued=only_cued)
+        readable, marked = _from_the_end(offered, reader)
     last = text[spans[-1][0] : spans[-1][1]].strip()
-    prose = _Prose(base, spans, readable, refused, only_cued, last, marked)
+    prose = _Prose(base, spans, readable, refused, last, marked)
     cut = _breaks_off(text, last, len(spans)) or (reader.plans and len(spans) > 1 and bool(_DANGLING.fullmatch(last)))
     scene = Scene(text, reader, [], prose=prose, cut=cut)
     for row in PROSE:
         found = row.act(scene)
         if found is not None:
-            return None if found.reading.problem == "none" else replace(found, row=found.row or row.name)
+            return replace(found, row=found.row or row.name)
     return None
+
+
+def _announced(text: str, base: int, reader: Reader) -> Found | None:
+    """The last sentence of a text that a word such as "therefore" announces; None where none says anything."""
+    spans = sentences(text)[-_MOST_SENTENCES:]
+    cued = [claim for claim in candidates(text, base, spans, plans=reader.plans) if claim.where == "conclusion"]
+    said = (Found(reading, claim) for claim in reversed(cued) if (reading := _sentence(claim, reader)) is not None)
+    return next(said, None)
 
 
 # "If the industry average": words and no number, and neither end nor mark
@@ -371,7 +363,7 @@ def _breaks_off(text: str, last: str, sentences: int) -> bool:
     return bool(UNFINISHED.search(last.rstrip("$ *")) or STUB.fullmatch(last) or UNDONE.fullmatch(last))
 
 
-def _from_the_end(offered: list[Claim], reader: Reader, *, only_cued: bool) -> tuple[list[tuple[bool, Found]], bool]:
+def _from_the_end(offered: list[Claim], reader: Reader) -> tuple[list[tuple[bool, Found]], bool]:
     """What the last sentences say, back to the last announced one; lowered ones only where no other says anything."""
     for marks in (("",), ("", "lead"), ("", "lead", "aside")):
         readable: list[tuple[bool, Found]] = []
@@ -379,14 +371,14 @@ def _from_the_end(offered: list[Claim], reader: Reader, *, only_cued: bool) -> t
         for index in range(len(chosen) - 1, -1, -1):
             claim = chosen[index]
             cued = claim.where == "conclusion"
-            if not cued and (only_cued or (len(readable) >= _MOST_PLAIN and index)):
+            if not cued and len(readable) >= _MOST_PLAIN and index:
                 continue
             reading = _sentence(claim, reader)
             if reading is not None:
                 readable.insert(0, (cued, Found(reading, claim)))
                 if cued:
                     break
-        if only_cued or any(found.reading.fit and found.reading.problem != "range" for _, found in readable):
+        if any(found.reading.fit and found.reading.problem != "range" for _, found in readable):
             return readable, marks != ("",)
     return readable, True
 
@@ -432,17 +424,6 @@ def _both(scene: Scene) -> Found | None:
     if len(offers) == 2 and BOTH_OFFERED.search(prose.last) and not scene.reader.same(*offers):
         return Found(Reading(problem="two_answers"), prose.readable[-1][1].claim)
     return None
-
-
-_NONE = Reading(problem="none")  # no row after this one is tried
-
-
-def _announced_only(scene: Scene) -> Found | None:
-    prose = _prose_of(scene)
-    if not prose.only_cued:
-        return None
-    cued = [found for is_cued, found in prose.readable if is_cued]
-    return cued[-1] if cued else Found(_NONE, Claim("", 0, 0, "none"))
 
 
 def _cut_off(scene: Scene) -> Found | None:
@@ -531,8 +512,6 @@ PROSE: tuple[Row, ...] = (
         "It was 5 in 2013. For 2014 it cannot be determined.", "`refusal`", _refused),
     Row("both", "the last sentence calls both values acceptable", "`two_answers`",
         "It is 5. By cost it is 6. Both answers are acceptable.", "`two_answers`", _both),
-    Row("announced", "(within `restated`) only what is announced counts", "the last announced",
-        "Answer: 3 of the 4 count. Therefore, it is 5.", "5", _announced_only),
     Row("cut-off", "the text ends inside a sentence", "an earlier conclusion, else `truncated`",
         "Revenue was 100 and grew to 105. Therefore the growth rate of the company is", "`truncated`", _cut_off),
     Row("concluded", "a sentence begins with \"therefore\", \"so\", 因此, ...",

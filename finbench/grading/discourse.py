@@ -55,7 +55,7 @@ LEAD = pattern(rf"{_OPENING}<act.lead>")
 # "The ratio is 0.68. This means that there are 68 cents of assets for every dollar of debt."
 GLOSS = pattern("<act.gloss>")
 # "..., net income was $5 million.": the copula leads up to the number that the sentence ends on.
-STATES = pattern(r"<copula|rise|fall>\s[^\d.;]{0,25}[-($€£¥]{0,3}\d[\d,.]*\s?%?[^\d.;]{0,25}[.。]?\W*$")
+STATES = pattern(r"(?:<copula|rise|fall>\s|[=≈])[^\d.;]{0,25}[-($€£¥]{0,3}\d[\d,.]*\s?%?[^\d.;]{0,25}[.。]?\W*$")
 CONTEXT_INSIDE = re.compile(
     r"\b(?:on|see|from|at) p(?:age|\.)\s?\d|\bsample of\b|第\s?\d+\s?页|\b10-[KQ]\b|\bannual report\b|"
     r"\bdisclaimer\b|\bnot (?:financial|investment) advice\b|\bit would have been\b",

@@ -142,6 +142,8 @@ def _amounts(quantity: Quantity, asked: Asked) -> list[Point] | str:
         if quantity.currency == "cent" and asked.currency == "USD":
             return [shown.times(_HUNDREDTH, "scale")]
         return "wrong_unit"
+    if quantity.currency == "cent" and not asked.currency:
+        return [shown.times(_HUNDREDTH, "scale"), shown]
     if asked.unit == "ratio" and quantity.currency and not asked.either and asked.sure:
         return "wrong_unit"
     if quantity.noun and asked.noun and quantity.noun != asked.noun:
@@ -153,7 +155,11 @@ def _amounts(quantity: Quantity, asked: Asked) -> list[Point] | str:
         return "wrong_unit"
     if quantity.noun in _DAYS and in_money and not asked.noun and not asked.year:
         return "wrong_unit"
-    return _scaled(quantity, asked, shown)
+    points = _scaled(quantity, asked, shown)
+    if asked.share and not asked.sure and not (quantity.currency or quantity.scale != 1 or quantity.noun):
+        hundred = "factor of 100"
+        points += [shown.times(_HUNDREDTH, guess=hundred), shown.times(Fraction(100), guess=hundred)]
+    return points
 
 
 def _scaled(quantity: Quantity, asked: Asked, shown: Point) -> list[Point]:

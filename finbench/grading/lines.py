@@ -72,7 +72,7 @@ def document_of(row: Mapping[str, Any]) -> Document:
     task = row.get("task")
     if task not in TASKS:
         raise ValueError(f"task {task!r} is none of {', '.join(TASKS)}")
-    golds = [Gold(_text(row.get("gold")), "executed")]
+    golds = [Gold(_final(_text(row.get("gold"))), "executed")]
     display = _text(row.get("gold_display"))
     if display and display != golds[0].text:
         golds.append(Gold(display, "display"))
@@ -84,6 +84,11 @@ def document_of(row: Mapping[str, Any]) -> Document:
     declared = DECLARED.get(str(task), {}) if kind == "number" else {}
     answer = Answer(kind, classes=TFNS_CLASSES if kind == "label" else (), **declared)  # type: ignore[arg-type]
     return Document(id=_text(row.get("id")), task=str(task), question=question, answer=answer, golds=tuple(golds))
+
+
+def _final(gold: str) -> str:
+    """What stands after the last "####" of a worked solution (GSM8K's form)."""
+    return gold.rpartition("####")[2].strip() or gold
 
 
 def _text(value: Any) -> str:

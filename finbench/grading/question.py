@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from finbench.text import lexicon
 from finbench.text.normalize import normalise, plain
 
 
@@ -37,29 +38,7 @@ def _sign(hints: str, english: str, chinese: str = _NEVER) -> _Sign:
     return _Sign(tuple(hints.split("|")) if hints else (), re.compile(english), re.compile(chinese))
 
 
-SCALE_WORDS = {
-    "crore": 10**7,
-    "lakh": 10**5,
-    "hundred": 100,
-    "thousand": 10**3,
-    "k": 10**3,
-    "million": 10**6,
-    "m": 10**6,
-    "mm": 10**6,
-    "mn": 10**6,
-    "billion": 10**9,
-    "bn": 10**9,
-    "b": 10**9,
-    "trillion": 10**12,
-    "百": 100,
-    "千": 10**3,
-    "万": 10**4,
-    "百万": 10**6,
-    "千万": 10**7,
-    "亿": 10**8,
-    "十亿": 10**9,
-    "万亿": 10**12,
-}
+SCALE_WORDS: dict[str, int] = {word: 10**power for word, power in lexicon.words("scale").items()}
 _WORD = r"(hundred|thousand|million|billion|trillion|crore|lakh)s?"
 _HAN = r"(万亿|十亿|千万|百万|亿|万|千)"
 _SCALE = _sign(

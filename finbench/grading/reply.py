@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from finbench.text.lexicon import pattern
@@ -31,9 +32,11 @@ class Reply:
 
 
 # The marks of thinking of the families of models: <think>, [THINK], ◁think▷, <|begin_of_thought|>, <|START_THINKING|>.
-_THINK = pattern(
-    r"<\s?(?P<a>/?)\s?<thinking>\s?>|\[(?P<b>/?)<thinking>\]|◁(?P<c>/?)<thinking>▷|"
-    r"<\|(?:(?P<d>end(?:_of)?)|(?:begin|start)(?:_of)?)_(?:thought|thinking|think|reasoning)\|>"
+_THINK = re.compile(
+    r"<\|?\s?(?P<a>end(?:_of)?_|/?)\s?[\w:-]{0,20}(?:think|thought|reasoning|reflect|scratchpad)[\w:-]{0,20}\s?\|?>|"
+    r"\[(?P<b>/|END[ _](?:OF[ _])?)?(?:(?:BEGIN|START)[ _](?:OF[ _])?)?(?:THINK|THINKING|THOUGHTS?|REASONING)\]|"
+    r"◁(?P<c>/?)think\w{0,8}▷",
+    re.I,
 )
 # gpt-oss thinks in channels (OpenAI's harmony format); without its special tokens the names of the channels remain.
 _CHANNELS = re.compile(r"\s{0,9}(?:(?:<\|start\|>assistant)?<\|channel\|>|analysis(?=[A-Z\"'(\d]))")
@@ -45,12 +48,12 @@ _CHAT = re.compile(
     r"<end_of_turn>|<start_of_turn>|\[/?INST\]|<</?SYS>>"
 )
 # An invented next question: a heading of its own, or a word such as "Question:" at the start of a line.
-_NEW_LINE = r"(?:^|\n)[ \t]*(?:#{1,6}[ \t]*|\*\*|>[ \t]*)?(?:<next.again>[ \t]+)?"
+_NEW_LINE = r"[ \t]*(?:#{1,6}[ \t]*|\*\*|>[ \t]*)?(?:<next.again>[ \t]+)?"
 _COUNTED = r"[ \t]*(?:#?\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*"
 _NEXT = pattern(
     rf"{_NEW_LINE}(?P<sure><next.question>){_COUNTED}[:.、]|{_NEW_LINE}(?P<weak><next.weak>){_COUNTED}[:.、]"
     # a heading or a bold line of its own: "### Question 2"
-    rf"|(?:^|\n)[ \t]*(?:#{{1,6}}|\*\*)[ \t]*(?:<next.again>[ \t]+)?<next.heading>{_COUNTED}(?=\n)"
+    rf"|[ \t]*(?:#{{1,6}}|\*\*)[ \t]*(?:<next.again>[ \t]+)?<next.heading>{_COUNTED}(?=\n)"
 )
 # an exam question with its blank, and its first option in the next line
 _EXAM = re.compile(r"\n[^\n]{4,300}\([ \t]{0,4}\)[^\n]{0,12}\n\s{0,4}A[.、:]")
@@ -150,9 +153,7 @@ def cuts(text: str, question: str) -> list[int]:
     exam = _EXAM.search(text, first) if "\nA" in text or "\n A" in text else None
     if exam:
         cuts.append(exam.start())
-    for match in _NEXT.finditer(text):
-        if match.start() <= first:
-            continue
+    for match in _next_lines(text, first):
         if match["weak"] and not _follows(text, match):
             continue
         echo = _letters(question)[:100]
@@ -161,6 +162,15 @@ def cuts(text: str, question: str) -> list[int]:
         cuts.append(match.start())
         break
     return sorted(cuts)
+
+
+def _next_lines(text: str, first: int) -> Iterator[re.Match[str]]:
+    """The lines that open as an invented question does, after the first text."""
+    at = text.find("\n", first)
+    while at >= 0:
+        if match := _NEXT.match(text, at + 1):
+            yield match
+        at = text.find("\n", at + 1)
 
 
 def _follows(text: str, match: re.Match[str]) -> bool:

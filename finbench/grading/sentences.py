@@ -80,13 +80,19 @@ def candidates(
         if not cued and plans and PLAN.match(content) and not (RESULT.search(content) or _amends(content)):
             continue
         inside = None if check else CONCLUSION_INSIDE.search(content)
-        core = emphasised(text[start:end]) or (content[inside.start() :].lstrip(",;— ") if inside else "")
+        core = emphasised(text[start:end]) or (_inside(content, inside.start(), plans) if inside else "")
         core = "" if core == content.strip(" .。") else core
         where = "conclusion" if cued else "bare" if len(spans) == 1 and len(content) <= 80 else "sentence"
         lead = text[max(0, start - 300) : start]
         content = with_scale(content, text, end)
         kept.append(Claim(content, base + start, base + end, where, lead=lead, core=core, mark=mark))
     return kept
+
+
+def _inside(content: str, at: int, plans: bool) -> str:
+    """What follows ", so" in a sentence; what stands before it where that states the number ("it is 5, so buy at 10 %")."""
+    head, core = content[:at], content[at:].lstrip(",;— ")
+    return head if plans and STATES.search(head) and not STATES.search(core) else core
 
 
 def _amends(content: str) -> bool:

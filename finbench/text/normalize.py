@@ -204,7 +204,7 @@ _TAG = re.compile(
     r"</?(?:b|i|u|p|em|strong|span|code|br|div|font|sub|mark|answer|final|final_answer|result)\b[^<>]{0,60}>", re.I
 )
 # Elements and chat marks of any name; one letter in brackets ("<B>") is an answer, and "a < b" none.
-_ELEMENT = re.compile(r"<[/|]?[A-Za-z][\w:|-]{1,40}(?:\s[^<>\n]{0,60})?/?>")
+_ELEMENT = re.compile(r"<[/|]?(?:[A-Za-z][\w:|-]{1,40}|[pius])(?:\s[^<>\n]{0,60})?/?>|<!--[^<>\n]{0,200}-->")
 _STARS = re.compile(r"\*\*+|__+|`+|(?<![\w)\s])\*(?=\S)|(?<=\S)\*(?![\w(\s])")
 _CELL = re.compile(r"\s*\\\\\s*|\s*&\s*")
 

@@ -69,7 +69,7 @@ def suffix(text: str, end: int, number: Fraction) -> tuple[Unit, int, str, str, 
         return unit, scale, currency, noun, end
     while match := _SCALE.match(text, end):
         word = (match.group(1) or match.group(2) or match.group(3)).lower()
-        if match.group(3) and match.group()[:1].isspace() and match.group(3) in ("m", "b", "k"):
+        if match.group(3) and match.group()[:1].isspace() and match.group(3) == "m":
             break  # "5 m" is a length; "5 M" and "5m" are millions
         if scale != 1 and (match.group(3) or scale >= 10**12):
             break

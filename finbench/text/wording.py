@@ -32,7 +32,9 @@ def _stems(*names: str) -> tuple[str, ...]:
 _DOWN_STEMS, _UP_STEMS = _stems("fall"), _stems("rise")
 _TURNS = _stems("fall", "rise", "fall_after", "rise_after")
 _BOUND_BEFORE = pattern(
-    r"(?:(?<!add )(?<!adds )(?<!added )(?<!adding )<bound.before>|(?<![-=])[<>≥≤]=?)(?:\s+or\s+equal\s+to)?[\s$€£¥*]*$"
+    r"(?:(?<!add )(?<!adds )(?<!added )(?<!adding )<bound.before>|"
+    r"(?<![-=>\n])(?<!^)[<>≥≤]=?(?!>)|(?:^|(?<=\n))[<≥≤]=?)"  # at the start of a line, ">" quotes
+    r"(?:\s+or\s+equal\s+to)?[\s$€£¥*]*$"
 )
 _BOUND_ENDS = (*{word.rsplit(" ", 1)[-1] for word in words("bound.before")}, *"to < > ≥ ≤ =".split())
 _LOOSE = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "$€£¥*"

@@ -23,7 +23,7 @@ def test_every_row_decides_its_example(row: Row) -> None:
     found = read(row.example)
     assert found is not None
     assert (found.reading.problem or str(found.reading.shown)) in row.shown
-    assert found.row == row.name or row.name == "announced"  # that one works within `restated`
+    assert found.row == row.name
 
 
 # The other side of each row: a reply that looks alike, and is decided by another.
@@ -31,8 +31,6 @@ OTHERS = [
     ("thinking-on", "The answer is 5. But wait, does that hold? It does.", "explicit"),
     ("offered-both", "\\boxed{0.226} or \\boxed{22.6\\%}", "explicit"),
     ("corrected", "The answer is 4. Let me double check: 2 + 2 = 4, which is correct.", "explicit"),
-    ("unreadable", "\\boxed{5}", "explicit"),
-    ("restated", "Final answer: 5. Therefore, all is well.", "explicit"),
     ("last-word", "The answer is 4. So in total it is 4.", "explicit"),
     ("explicit", "It was 4 before. It is 5 now.", "last-sentence"),
     ("refused", "For 2014 it cannot be determined directly, but it can be inferred. Therefore, it is 5.", "concluded"),

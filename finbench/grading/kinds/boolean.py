@@ -245,7 +245,7 @@ _DIGITS = {"0": False, "0.0": False, "1": True, "1.0": True}
 
 def grade_boolean(document: Document, reply: Reply) -> Grade:
     """Right when the final statement has the gold's polarity."""
-    digits = any(gold.text.strip() in _DIGITS for gold in document.golds)
+    digits = any(gold.text.strip().lower() in (*_DIGITS, "true", "false") for gold in document.golds)
     found = find(reply, BooleanReader(document.question, digits=digits), document.question)
     if found is None:
         return Grade(False, "no_answer")

@@ -111,7 +111,7 @@ def letters_in(text: str) -> str:
 
 
 # "$B", "<B>", "[b]": a letter in whatever marks
-_ALONE = re.compile(r"[\s$<\[({*\"'\\]{0,6}([A-Za-z])[\s>\])}*\"'.。$]{0,6}")
+_ALONE = re.compile(r"[\s$<\[({*\"'\\]{0,6}([A-Za-z])(?: it is)?[\s>\])}*\"'.。$]{0,6}")
 # "B,A项错在口径不同", "B(A是盈利能力)": what follows the letter speaks of the others
 _EXPLAINS = re.compile(
     r"([\s(*\"']*[A-Z]{1,8}(?:、[A-Z]){0,7}(?:选?项)?)[\s*\"')]*(?:[,。;(]\s*(?:而|因为|其中)?(?:不选|排除)?(?:选项)?[A-Z](?:[、,和及与]{1,2}[A-Z])*\s?"
@@ -152,7 +152,7 @@ class ChoiceReader:
         text = self._without_texts(text)
         if explained := _EXPLAINS.match(text):
             text = explained[1]
-        elif left := _LEFT.search(text):
+        elif (left := _LEFT.search(text)) and not _REJECT_AFTER.match(text, left.end()):
             return self._letters([left[1]], whole=explicit_places(claim), fit=2)
         found = _SET.fullmatch(text) if len(text) <= 200 else None
         if found:

@@ -53,7 +53,7 @@ _HYPOTHETICAL = re.compile(
 _ONLY_IF = re.compile(r"\b(?:would|could|might|may) only (?:be|become|turn) [\"'*(]*$|\bif it were [\"'*(]*$", re.I)
 _SOME_SAY = re.compile(
     r"\b(?:some|others|one|you|many)(?: \w+)? (?:would|could|might|may) (?:also )?"
-    r"(?:call|see|read|label|consider|argue)\b[^.;]{0,30}$",
+    r"(?:call|see|read|label|consider|argue)\b[^.;,]{0,30}$",
     re.I,
 )
 _WOULD_MISS = re.compile(

@@ -87,7 +87,11 @@ def judge(document: Document, quantity: Quantity, wanted: Asked, found: Found | 
                     missed = missed or verdict
     if hits:
         best = next((hit for hit in hits if not hit.guess), hits[0])
-        doubt = f"the {best.guess} is guessed: nothing declares it" if best.guess and quantity.digits <= 2 else ""
+        doubt = (
+            f"the {best.guess} is guessed: nothing declares it"
+            if best.guess and (quantity.digits <= 2 or "100" in best.guess)
+            else ""
+        )
         return replace(base, correct=True, reason=best.reason, gold=best.gold, lenient=True, rival=doubt)
     reason = missed or diagnosis(document, quantity, wanted, readings, golds)
     return replace(base, reason=reason, lenient=lenient_match(quantity, golds))

@@ -193,6 +193,8 @@ class NumberReader:
         percent = quantity.unit in ("percent", "points", "bp", "mille")
         if unit == "percent":
             return 2 if percent else 0 if quantity.currency or quantity.scale != 1 or quantity.noun else 1
+        if unit in ("amount", "count") and percent and not self.wanted.sure:
+            return 1  # the unit is only guessed
         if unit in ("amount", "count"):
             if percent or quantity.unit == "times":
                 return 0
@@ -311,7 +313,9 @@ class NumberReader:
             if self.wanted.direction:  # "Fees were 40 and then 32: they shrank by 8"
                 moved = [q for q in suited if _MOVED_BY.search(text[max(0, q.start - 40) : q.start])]
                 suited = moved if len(moved) == 1 else suited
+            stated = [q for q in suited if _MAIN.search(text[max(0, q.start - 40) : q.start])]
             named = [q for q in suited if self._measured(text[max(0, q.start - 40) : q.start])]
+            named = stated if len(stated) == 1 and stated[0] is suited[-1] else named
             chosen = named[0] if len(named) == 1 else _after_copula(text, suited, claim.where == "cue", self.wanted)
             if _bare(chosen):  # "500 / 125 = 4, so it pays back in 4 months"
                 chosen = next((q for q in suited if q.number == chosen.number and not _bare(q)), chosen)

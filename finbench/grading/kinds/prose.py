@@ -23,7 +23,7 @@ _AT_LEAST = pattern(r"<limit.low>\W*(?:of\s*|rs\W*)?$")
 _AT_MOST = pattern(r"<limit.high>\W*(?:of\s*|rs\W*)?$")
 _LEAD = pattern(r"\W*(?:<limit.low|limit.high|limit.near>\s*){0,3}(?:rs\.?\s?|[$€£₹¥]\s?)?")
 _PERIODS = {"year": 365, "quarter": 91, "month": 30, "week": 7, "day": 1}
-_LATIN_SENTENCE = re.compile(r"(?:\S+\s+){5}\S")
+_LATIN_SENTENCE = re.compile(r"(?:\S+\s+){4}\S")
 
 
 def is_sentence(gold: str) -> bool:
