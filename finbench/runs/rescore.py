@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from finbench.errors import DataError, StoreError, foreign
-from finbench.grading.lines import document_of
-from finbench.records import Document, Finish, Grade, Response, text_hash
+from finbench.records import Document, Grade, Response
 from finbench.runs import files, grading_process, manifest, scoring
+from finbench.runs.logs import Log
 from finbench.runs.store import Store
 from finbench.scores import samples
 from finbench.scores.aggregates import GroupRule
 from finbench.scores.tally import SCHEMA, Tally
-from finbench.tasks import data_files
-from finbench.tasks.documents import document_from_row
 
 # Of a task that lm-eval's own code scored: what its aggregation says.
 OWN_FIELDS = (
@@ -25,20 +22,8 @@ OWN_FIELDS = (
     *("clusters", "design_effect"),
 )
 
-Sample = tuple[Document, Response]
 AGAIN = "the `finbench run` command of this run repairs it"
 Watcher = Callable[[Document, Response, Grade], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Which columns of a plain file hold what."""
-
-    question: str = "question"
-    gold: str = "gold"
-    gold_display: str | None = None
-    reply: str = "output"
-    id: str = "id"
 
 
 class Rescored(NamedTuple):
@@ -153,137 +138,42 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
-def read(path: Path, form: str, task: str, columns: Columns) -> Log:
-    """The pairs of a file, read when they are asked for; `form` names a reader of READERS."""
-    if not path.is_file():
-        raise DataError(f"{path}: no such file or run folder")
-    return Log(path, form, task, columns)
+def score_logs(logs: Sequence[Log], watch: Watcher | None = None) -> dict[str, Any]:
+    """Grade the questions of logs and summarize each log as one task; `watch` sees each verdict as it is made.
 
-
-class Log:
-    """The (document, reply) pairs of somebody's file, in its order.
-
-    A line that cannot be read does not hide the others: it is listed in `problems` with its number. A question counts
-    once: of several lines with the same id, repeat and question the first counts, the others are in `left_out`, as are
-    rows of a plain file whose gold is empty.
+    Of several logs each task bears its file's name. Raises DataError, with the first problem of a log, where nothing in
+    it could be graded.
     """
-
-    def __init__(self, path: Path, form: str, task: str, columns: Columns) -> None:
-        self.path, self.form, self.task, self.columns = path, form, task, columns
-        self.problems: list[str] = []
-        self.left_out: list[str] = []
-
-    def __iter__(self) -> Iterator[Sample]:
-        reader = READERS[self.form]
-        first: dict[tuple[str, str, int], int] = {}
-        for number, row in self._rows():
-            if self.form == "generic" and row.get(self.columns.gold, 0) in (None, ""):
-                self.left_out.append(f"{self.path}:{number}: no gold")
-                continue
-            try:
-                with foreign(f"{self.path}:{number}", hint=self._hint(row)):
-                    found = reader(row, self.task, self.columns, number)
-                    place = (found[0].id, text_hash(found[0].question), _repeat(row))
-            except DataError as err:
-                self.problems.append(str(err))
-                continue
-            earlier = first.setdefault(place, number)
-            if earlier == number:
-                yield found
-            else:
-                self.left_out.append(f"{self.path}:{number}: {found[0].id!r} stands in line {earlier} already")
-
-    def _rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """Rows with their numbers, from 1; an array or table that breaks off ends there."""
-        if self.path.suffix == ".jsonl":
-            yield from self._lines()
-            return
-        rows, number = data_files.read(self.path), 0
-        try:
-            for number, row in enumerate(rows, 1):
-                yield number, row
-        except DataError as err:
-            self.problems.append(f"{err} (after {number:,} rows)")
-
-    def _lines(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        with self.path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    with foreign(f"{self.path}:{number}"):
-                        row = json.loads(line.decode("utf-8-sig"))
-                        if not isinstance(row, dict):
-                            raise DataError(f"{self.path}:{number}: holds {type(row).__name__}, expected an object")
-                except DataError as err:
-                    self.problems.append(str(err))
-                    continue
-                yield number, row
-
-    def _hint(self, row: Mapping[str, Any]) -> str:
-        found = f"found {', '.join(map(str, row))[:300]}"
-        wanted = "--question, --gold and --reply name its columns"
-        return f"{found}; {wanted if self.form == 'generic' else '--format generic reads columns'}"
-
-
-def _repeat(row: Mapping[str, Any]) -> int:
-    return int((row.get("finbench") or {}).get("repeat") or 0)
-
-
-def _plain(row: Mapping[str, Any], task: str, columns: Columns, number: int) -> Sample:
-    display = row[columns.gold_display] if columns.gold_display else None
-    named = {"id": row.get(columns.id, number), "question": row[columns.question], "gold": row[columns.gold]}
-    document = document_of({"task": task, **named, "gold_display": display})
-    return document, Response(document.id, str(row[columns.reply] or ""), "stop")
-
-
-def _logged(row: Mapping[str, Any], task: str, columns: Columns, number: int) -> Sample:
-    """A line of samples_*.jsonl: a row of ours carries its answer type; for others `task` says how to read it."""
-    inner = row["doc"]
-    ours = row.get("finbench") or {}
-    reply = row["resps"][0][0]
-    if isinstance(inner, Mapping) and isinstance(inner.get("answer"), Mapping):
-        document = document_from_row(inner, task)
-        if document.answer.kind == "lm_eval":
-            raise ValueError(
-                "its task is scored by lm-eval's own code; `finbench score` of the run's folder keeps that"
-            )
-    else:
-        question = str(inner.get("question", "")) if isinstance(inner, Mapping) else ""
-        named = {"id": row.get("doc_id", number), "question": question, "gold": row["target"]}
-        document = document_of({"task": task, **named})
-    finish: Finish = ours.get("finish", "stop") if ours.get("finish") in ("stop", "length", "error") else "stop"
-    return document, Response(document.id, str(reply), finish, reasoning=str(ours.get("reasoning", "")))
-
-
-# How a row of a file is read, by the name that `--format` gives.
-READERS: dict[str, Callable[[Mapping[str, Any], str, Columns, int], Sample]] = {"auto": _logged, "generic": _plain}
-
-
-def score_samples(path: Path, log: Iterable[Sample], watch: Watcher | None = None) -> dict[str, Any]:
-    """Grade pairs and summarize them as one task; `watch` sees each verdict as it is made.
-
-    Raises DataError, with the first problem of the log, where nothing could be graded.
-    """
-    tally = Tally()
-    name = ""
-    with foreign(path):
-        for document, response in log:
-            verdict = scoring.grade(document, [response])
-            tally.add(document, [([response], verdict, None)])
-            name = document.task
-            if watch:
-                watch(document, response, verdict)
-    if not tally.n:
-        raise DataError(next(iter(getattr(log, "problems", ())), f"{path}: holds no samples"))
-    with foreign(path):
-        summary = {"tasks": {name or "custom": tally.summary()}, "average": None, "comparable_average": None}
+    tasks: dict[str, Any] = {}
+    for log in logs:
+        name, entry = _score(log, watch)
+        tasks[log.path.stem.removeprefix("samples_") if len(logs) > 1 else name] = entry
     return {
         "schema": SCHEMA,
-        "run_dir": str(path),
-        "model": path.stem,
+        "run_dir": str(logs[0].path),
+        "model": logs[0].path.stem,
         "protocol": "imported",
-        **summary,
+        "tasks": tasks,
+        "average": None,
+        "comparable_average": None,
         "sampled": [],
         "reported": [],
     }
+
+
+def _score(log: Log, watch: Watcher | None) -> tuple[str, dict[str, Any]]:
+    """The name of a log's task and its entry."""
+    tally, name = Tally(), "custom"
+    with foreign(log.path):
+        for found in log:
+            verdicts = [found.verdict or scoring.grade(found.document, [response]) for response in found.responses]
+            graded = list(zip(found.responses, verdicts, strict=True))
+            tally.add(found.document, [([response], verdict, None) for response, verdict in graded])
+            name = found.document.task or name
+            if watch:
+                for response, verdict in graded:
+                    watch(found.document, response, verdict)
+    if not tally.n:
+        raise DataError(next(iter(log.problems or log.left_out), f"{log.path}: holds no samples"))
+    with foreign(log.path):
+        return name, tally.summary()

@@ -10,8 +10,8 @@ import pytest
 
 from finbench.cli import main
 from finbench.errors import DataError
-from finbench.runs import rescore
-from finbench.runs.rescore import Columns
+from finbench.runs import logs, rescore
+from finbench.runs.logs import Columns
 
 
 def line(number: int, reply: str = "", **ours: Any) -> dict[str, Any]:
@@ -65,14 +65,14 @@ def test_a_bad_line_is_listed_with_its_number_and_the_others_count(
 def test_the_torn_end_of_a_crashed_tool_costs_its_line_only(tmp_path: Path) -> None:
     path = tmp_path / "samples_x.jsonl"
     path.write_bytes(b"\n".join(GOOD)[:-9])
-    log = rescore.read(path, "auto", "custom", Columns())
-    assert rescore.score_samples(path, log)["tasks"]["custom"]["n"] == 19 and f"{path}:20:" in log.problems[0]
+    log = logs.read(path, "auto", "custom", Columns())
+    assert rescore.score_logs([log])["tasks"]["custom"]["n"] == 19 and f"{path}:20:" in log.problems[0]
 
 
 def test_a_log_with_nothing_to_grade_is_refused_with_its_first_problem(tmp_path: Path) -> None:
     path = written(tmp_path / "samples_x.jsonl", [b"{", b"NaN"])
     with pytest.raises(DataError, match=rf"{path.name}:1: "):
-        rescore.score_samples(path, rescore.read(path, "auto", "custom", Columns()))
+        rescore.score_logs([logs.read(path, "auto", "custom", Columns())])
 
 
 def test_a_question_that_stands_twice_counts_once_and_the_first_counts(
@@ -91,8 +91,8 @@ def test_repeats_of_a_question_and_other_questions_under_its_id_are_no_doubles(t
     other = line(0) | {"doc": {"question": "Another turn of the same talk?"}}
     lines = [line(0), line(0, repeat=1), line(0, repeat=2), other]
     path = written(tmp_path / "samples_x.jsonl", [json.dumps(one).encode() for one in lines])
-    log = rescore.read(path, "auto", "custom", Columns())
-    rescore.score_samples(path, log)
+    log = logs.read(path, "auto", "custom", Columns())
+    rescore.score_logs([log])
     assert log.left_out == [] and log.problems == []
 
 
@@ -100,5 +100,5 @@ def test_an_array_that_breaks_off_gives_what_stands_before(tmp_path: Path) -> No
     rows = [{"question": f"How much is {n}?", "gold": str(n), "output": f"It is {n}."} for n in range(4)]
     path = tmp_path / "replies.json"
     path.write_text(json.dumps(rows)[:-30], encoding="utf-8")
-    log = rescore.read(path, "generic", "custom", Columns())
-    assert rescore.score_samples(path, log)["tasks"]["custom"]["n"] == 3 and "after 3 rows" in log.problems[0]
+    log = logs.read(path, "generic", "custom", Columns())
+    assert rescore.score_logs([log])["tasks"]["custom"]["n"] == 3 and "after 3 rows" in log.problems[0]

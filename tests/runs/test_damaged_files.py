@@ -12,8 +12,8 @@ from fake_runs import make_runs
 from finbench.errors import FinbenchError
 from finbench.pages import report
 from finbench.pages.leaderboard import build
-from finbench.runs import rescore
-from finbench.runs.rescore import Columns
+from finbench.runs import logs, rescore
+from finbench.runs.logs import Columns
 from finbench.scores import compare, leaderboard
 
 JUNK = [b"", b"null", b"[]", b"{}", b"{", b"\xff\xfe", b'{"tasks": 3}', b'{"finbench": []}', b"\x00" * 40]
@@ -46,7 +46,7 @@ READERS = {
     "compare": lambda folder, other: compare.compare([folder, other]),
     "report": lambda folder, other: report.write(folder),
     "imports": lambda folder, other: [
-        rescore.score_samples(path, rescore.read(path, "auto", "finqa", Columns())) for path in folder.glob("samples_*")
+        rescore.score_logs([logs.read(path, "auto", "finqa", Columns())]) for path in folder.glob("samples_*")
     ],
 }
 
