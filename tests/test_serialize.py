@@ -62,11 +62,9 @@ def test_what_is_no_json_is_refused() -> None:
         response_from("[1")
 
 
-def test_a_verdict_stored_before_certainty_is_read() -> None:
-    old = json.dumps({
-        "correct": True, "reason": "equal", "extracted": "1", "value": "1", "rule": "box", "span": [0, 1], "gold": "gold",
-        "lenient": True, "metrics": {},
-    })  # fmt: skip
-    assert (grade_from(old).certainty, grade_from(old).rival) == ("", "")
+def test_a_grade_from_before_certainty_loads_and_says_nothing_of_it() -> None:
+    old = grade_from('{"correct":true,"reason":"equal","extracted":"5","span":[0,1]}')
+    assert (old.correct, old.certainty, old.rival) == (True, "", "")
+    assert grade_from(grade_json(old)) == old
     new = Grade(True, "equal", span=(0, 1), certainty="unsure", rival="7 stands behind it")
     assert grade_from(grade_json(new)) == new

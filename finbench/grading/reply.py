@@ -33,9 +33,9 @@ class Reply:
 
 # The marks of thinking of the families of models: <think>, [THINK], ◁think▷, <|begin_of_thought|>, <|START_THINKING|>.
 _THINK = re.compile(
-    r"<\|?\s?(?P<a>end(?:_of)?_|/?)\s?[\w:-]{0,20}(?:think|thought|reasoning|reflect|scratchpad)[\w:-]{0,20}\s?\|?>|"
-    r"\[(?P<b>/|END[ _](?:OF[ _])?)?(?:(?:BEGIN|START)[ _](?:OF[ _])?)?(?:THINK|THINKING|THOUGHTS?|REASONING)\]|"
-    r"◁(?P<c>/?)think\w{0,8}▷",
+    r"<\|?\s?(?:end_(?:of_)?|/?)\s?(?:[a-z]{1,12}[:_-]){0,2}(?:think|thought|reasoning|reflect|scratchpad)\w{0,16}\s?\|?>|"
+    r"\[(?:/|END[ _](?:OF[ _])?)?(?:(?:BEGIN|START)[ _](?:OF[ _])?)?(?:THINK|THINKING|THOUGHTS?|REASONING)\]|"
+    r"◁/?think\w{0,8}▷",
     re.I,
 )
 # gpt-oss thinks in channels (OpenAI's harmony format); without its special tokens the names of the channels remain.
@@ -106,7 +106,8 @@ def _outside_thinking(text: str) -> tuple[list[tuple[int, int]], bool]:
         return ([(final.end(), len(text))], False) if final else ([], True)
     position, inside = 0, False
     for match in _THINK.finditer(text):
-        closing = any(match.groups())
+        mark = match[0]
+        closing = "/" in mark or "end" in mark[:6].lower()
         if closing and inside:
             position, inside = match.end(), False
         elif closing:  # a stray close ends the thinking: all before it was thinking
