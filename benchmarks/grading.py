@@ -1,17 +1,20 @@
-"""Accuracy and speed of the grader beside four others, on the labelled outputs of tests/cases, in one run.
+"""Accuracy, certainty and speed of the grader, per source and beside four others, on labelled outputs.
 
-    python benchmarks/grading.py [--file LINES.jsonl] [--seconds 2]
+    python benchmarks/grading.py [--file LINES.jsonl[.gz]] [--seconds 2] [--by source]
 
 The others are restated from their sources, with the wording of each rule in its docstring; Math-Verify is the package.
 They see the gold and the output only, as they do at home. `--file` takes further labelled lines (those of the line
-protocol with `correct`, or `expect: {correct}`).
+protocol with `correct`, or `expected: {correct, extracted}`; rows marked `debatable` are left out). The first table has a line
+per source (the field that `--by` names), with Wilson intervals; only rows that nobody built on say how good it is.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import importlib.util
 import json
+import math
 import re
 import sys
 import time
@@ -101,15 +104,59 @@ GRADERS: dict[str, Callable[[Row], Verdict]] = {
 
 def rows_of(files: list[Path]) -> list[Row]:
     """The labelled rows of the files, each with the protocol line it makes."""
-    rows = [
-        json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines() if line.strip()
-    ]
+    rows = []
+    for file in files:
+        raw = file.read_bytes()
+        text = (gzip.decompress(raw) if file.suffix == ".gz" else raw).decode("utf-8")
+        name = file.name.partition(".")[0]
+        rows += [{"file": name, **json.loads(line)} for line in text.split("\n") if line.strip()]
+    rows = [row for row in rows if isinstance(row.get("output"), str) and not row.get("debatable")]
     for row in rows:
-        row["correct"] = row.get("expect", row)["correct"]
+        label = row.get("expected") or row.get("expect") or row
+        row["correct"], row["shown"] = label["correct"], label.get("extracted")
+        row["gold"], row["gold_display"] = str(row["gold"]), str(row.get("gold_display") or "")
         row["line"] = json.dumps(
             {k: row.get(k, "") for k in ("id", "task", "question", "gold", "gold_display", "output")}
         )
-    return [row for row in rows if isinstance(row.get("output"), str)]
+    return rows
+
+
+def wilson(hits: int, n: int) -> str:
+    """The 95 % interval of a share, in percent (Wilson 1927)."""
+    z, p = 1.96, hits / n
+    middle, width = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return f"{100 * (middle - width) / (1 + z * z / n):.1f} to {100 * (middle + width) / (1 + z * z / n):.1f}"
+
+
+def per_source(rows: list[Row], by: str) -> None:
+    """Prints a line per source: accuracy, false positives and negatives, extraction, and what certainty is worth."""
+    from finbench.grade import grade_line
+
+    groups: dict[str, list[tuple[Row, dict[str, Any]]]] = {}
+    for row in rows:
+        groups.setdefault(str(row.get(by) or row["file"]), []).append((row, grade_line(row["line"])))
+    groups = dict(sorted(groups.items())) | {"all": [pair for pairs in groups.values() for pair in pairs]}
+    print("| source | n | accuracy | 95 % | FP | FN | extracted | unsure | sure and right | errors that are unsure |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for name, pairs in groups.items():
+        right = sum(row["correct"] == verdict["correct"] for row, verdict in pairs)
+        positives = sum(verdict["correct"] and not row["correct"] for row, verdict in pairs)
+        unsure = [pair for pair in pairs if pair[1]["certainty"] == "unsure"]
+        sure = len(pairs) - len(unsure)
+        caught = sum(row["correct"] != verdict["correct"] for row, verdict in unsure)
+        shown = [_bare(row["shown"]) == _bare(verdict["extracted"]) for row, verdict in pairs if row["shown"]]
+        errors = len(pairs) - right
+        print(
+            f"| {name} | {len(pairs)} | {right / len(pairs):.1%} | {wilson(right, len(pairs))} | {positives} | "
+            f"{errors - positives} | {f'{sum(shown) / len(shown):.1%}' if shown else '-'} | {len(unsure) / len(pairs):.1%} | "
+            f"{f'{1 - (errors - caught) / sure:.1%}' if sure else '-'} | {caught} of {errors} |"
+        )
+    print()
+
+
+def _bare(shown: Any) -> str:
+    """An extracted form without blanks, marks and grouping: "$1,234" and "1234" are one."""
+    return re.sub(r"[\s,$€£¥*]|\.0+(?=\D|$)", "", str(shown or "")).lower()
 
 
 def measure(grader: Callable[[Row], Verdict], rows: list[Row], seconds: float) -> tuple[int, int, float, float]:
@@ -140,10 +187,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--file", type=Path, action="append", help="labelled lines instead of tests/cases")
     parser.add_argument("--seconds", type=float, default=2.0, help="processor time for each grader's throughput")
+    parser.add_argument("--by", default="source", help="the field of a row that names its source (else: its file)")
     options = parser.parse_args()
     rows = rows_of(options.file or sorted((ROOT / "tests" / "cases").glob("*.jsonl")))
     right = sum(row["correct"] for row in rows)
     print(f"{len(rows)} labelled outputs, {right} right and {len(rows) - right} wrong\n")
+    per_source(rows, options.by)
     print("| grader | accuracy | false positives | false negatives | cases/s | p99 ms |")
     print("|---|---|---|---|---|---|")
     for name, grader in GRADERS.items():

@@ -42,18 +42,25 @@ class Run:
         return f"<table><caption>{escape(shown(title))}</caption>{''.join(lines)}</table>"
 
     def table(self) -> pandas.DataFrame:
-        """One row per task: n, score and interval from 0 to 100, lenient score, unreadable, truncated, errors."""
+        """One row per task: n, score and interval from 0 to 100, lenient score, unreadable, truncated, errors.
+
+        `unsure` is the percent of verdicts that the grader calls unsure, `range_low` to `range_high` the score from all
+        of them wrong to all of them right; missing where the score is not the grader's or older than certainty.
+        """
         import pandas
 
         keys = ("n", "score", "lenient", "unreadable", "truncated", "errors")
         rows = {
-            name: {key: entry[key] for key in keys} | {"low": entry["ci"][0], "high": entry["ci"][1]}
+            name: {key: entry[key] for key in keys} | {"low": entry["ci"][0], "high": entry["ci"][1]} | _doubt(entry)
             for name, entry in self.document["tasks"].items()
         }
         return pandas.DataFrame.from_dict(rows, orient="index")
 
     def samples(self, task: str) -> pandas.DataFrame:
         """One row per document and repeat of a task: question, golds, reply, extracted answer, verdict, reason.
+
+        `certainty` is "sure" or "unsure", `rival` the other reading that makes it unsure; both are empty where the
+        verdict is older than certainty.
 
         Raises KeyError for a task that the run does not hold.
         """
@@ -64,6 +71,11 @@ class Run:
             raise KeyError(f"{task}: this run holds {', '.join(self.document['tasks'])}")
         with path.open(encoding="utf-8") as lines:
             return pandas.DataFrame([_flat(json.loads(line)) for line in lines])
+
+
+def _doubt(entry: Mapping[str, Any]) -> dict[str, float | None]:
+    low, high = entry.get("range") or (None, None)
+    return {"unsure": entry.get("unsure"), "range_low": low, "range_high": high}
 
 
 def _line(tag: str, cells: Sequence[str]) -> str:
@@ -82,6 +94,7 @@ def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
             key: ours[key]
             for key in ("extracted", "correct", "lenient", "reason", "finish", "output_tokens", "seconds")
         },
+        **{key: ours.get(key) or "" for key in ("certainty", "rival")},
     }
 
 

@@ -17,7 +17,7 @@ Unit = Literal["percent", "ratio", "amount", "count"]
 Finish = Literal["stop", "length", "error"]
 
 # Every verdict carries one of these. The first group is right, the second wrong with a diagnosis, the third unreadable.
-RIGHT_REASONS = ("equal", "rounding", "percent_form", "scale_form", "alias")
+RIGHT_REASONS = ("equal", "rounding", "percent_form", "scale_form", "alias", "tolerance")
 WRONG_REASONS = (
     "off_by_100",
     "wrong_scale",
@@ -41,6 +41,7 @@ UNREADABLE_REASONS = (
     "not_a_number",
     "error",
     "unparsed",
+    "needs_judge",
 )
 REASONS = RIGHT_REASONS + WRONG_REASONS + UNREADABLE_REASONS
 
@@ -57,15 +58,19 @@ class Gold:
 class Answer:
     """What kind of answer a question wants; `None` or empty means that the question has to be read for it.
 
-    `gold_form` says how a percentage stands in the gold: "fraction" (0.142), "percent" (14.2), or None for either.
-    `scale` is the scale word of the gold ("million"); `decimals` a precision that the question demands.
+    `gold_form` says how a percentage stands in the gold: "fraction" (0.142), "percent" (14.2), "computed" (the result of
+    a program: a fraction, unless it is over 10 and no percentage tells), or None for either. `scale` is the scale word of
+    the gold ("million"); `decimals` a precision that the question demands; `currency` the code of a currency that the
+    questions leave out ("USD"); `tolerance` a share of the gold by which a number may be off ("0.2%", the publisher's rule).
     """
 
     kind: Kind
     unit: Unit | None = None
-    gold_form: Literal["fraction", "percent"] | None = None
+    gold_form: Literal["fraction", "percent", "computed"] | None = None
     scale: str | None = None
     decimals: int | None = None
+    currency: str | None = None
+    tolerance: str | None = None
     choices: Mapping[str, str] = field(default_factory=dict)  # letter -> option text
     multi: bool = False
     classes: tuple[str, ...] = ()
@@ -184,7 +189,8 @@ class Grade:
     """The verdict on one response.
 
     `correct` follows the strict specification (docs/grading.md); `lenient` forgives scale, sign by wording and golds
-    that contradict each other. `span` are the offsets of the answer in the response text.
+    that contradict each other. `span` are the offsets of the answer in the response text. `rule` is the row of the
+    decision table that found the answer.
     """
 
     correct: bool
@@ -196,6 +202,8 @@ class Grade:
     gold: str = ""  # the source of the gold that was hit
     lenient: bool = False
     metrics: Mapping[str, float] = field(default_factory=dict)  # further per-sample metrics
+    certainty: Literal["sure", "unsure", ""] = ""  # "" where the verdict is older than certainty
+    rival: str = ""  # the other reading that makes a verdict unsure, in one line
 
 
 def fields_of(record: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from finbench.scores.averages import mean_doubt
 from finbench.scores.intervals import Estimate, average_of, estimate
 
 TASKS = ("finqa", "convfinqa", "ant_finance", "tfns", "finance_instruct")
@@ -29,7 +30,8 @@ def write_run(
     """Write run.json, results.json and samples_<task>.jsonl under `path`; returns it.
 
     A sample needs nothing but may say: id, question, gold, text, extracted, correct, lenient, reason, finish, error,
-    repeat, cluster, flags, facets, kind, reasoning, prompt, output_tokens, seconds, judge, row (more document fields).
+    repeat, cluster, flags, facets, kind, reasoning, prompt, output_tokens, seconds, judge, certainty, rival, row (more
+    document fields). Without a certainty the folder is one of a version before it.
     """
     path.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {}
@@ -98,6 +100,16 @@ def make_samples(n: int, accuracy: float, seed: int = 0, *, cluster_size: int = 
     return samples
 
 
+def make_unsure(n: int = 20) -> list[dict[str, Any]]:
+    """n samples, half of them right, all sure but two: one right and one wrong, each with a rival reading."""
+    samples = make_samples(n, 0.5)
+    for place, sample in enumerate(samples):
+        sample |= {"correct": place < n // 2, "reason": "equal" if place < n // 2 else "different", "certainty": "sure"}
+    for place in (0, n - 1):
+        samples[place] |= {"certainty": "unsure", "rival": f"<b>{place} | 7</b> stands behind it"}
+    return samples
+
+
 def make_runs(
     root: Path, models: int = 3, tasks: Sequence[str] = TASKS, n: int = 40, seed: int = 0, protocol: str = "finbench"
 ) -> list[Path]:
@@ -160,6 +172,7 @@ def _line(task: str, i: int, sample: Mapping[str, Any]) -> dict[str, Any]:
             "facets": sample.get("facets", {}),
             "judge": sample.get("judge"),
             "metrics": sample.get("metrics", {}),
+            **{name: sample[name] for name in ("certainty", "rival") if name in sample},
         },
     }
 
@@ -181,8 +194,18 @@ def _summary(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "metrics": {},
         "design_effect": strict.design_effect,
         "clusters": strict.clusters,
+        **_doubt(found),
         "output_tokens_mean": sum(sample["output_tokens"] or 0 for sample in found) / max(1, len(found)),
     }
+
+
+def _doubt(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    if not all("certainty" in sample for sample in found):
+        return {}
+    unsure = [sample["certainty"] == "unsure" for sample in found]
+    low = sum(sample["correct"] and not doubt for sample, doubt in zip(found, unsure, strict=True))
+    high = sum(sample["correct"] or doubt for sample, doubt in zip(found, unsure, strict=True))
+    return {"unsure": 100 * sum(unsure) / len(found), "range": [100 * low / len(found), 100 * high / len(found)]}
 
 
 def _average(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -193,7 +216,8 @@ def _average(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
         for r in results.values()
     ]
     mean = average_of(parts)
-    return {"score": 100 * mean.mean, "ci": _percent(mean), "tasks": list(results)}
+    score = {"score": 100 * mean.mean, "ci": _percent(mean), "tasks": list(results)}
+    return score | mean_doubt(list(results.values()))
 
 
 def _percent(value: Estimate) -> list[float]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from fake_runs import make_samples, write_run
 
 import finbench
 from finbench.errors import EngineError, StoreError
@@ -54,3 +56,19 @@ def test_a_typo_in_a_baseline_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="did you mean baseline/heuristic"):
         finbench.run("baseline/heurstic", "tfns", data="sample", output=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_tables_say_how_sure_the_verdicts_are(run: finbench.Run) -> None:
+    row = run.table().loc["tfns"]
+    assert (row["unsure"], row["range_low"], row["range_high"]) == (0, 100, 100)
+    samples = run.samples("tfns")
+    assert list(samples["certainty"]) == ["sure"] * 5 and list(samples["rival"]) == [""] * 5
+
+
+def test_a_run_older_than_certainty_has_tables_without_it(tmp_path: Path) -> None:
+    old = finbench.load(write_run(tmp_path / "run", tasks={"finqa": make_samples(10, 0.5)}))
+    document = json.loads(json.dumps(old.document))
+    document["tasks"]["finqa"]["unreadable"] = 0
+    row = finbench.Run(old.folder, document).table().loc["finqa"]
+    assert row[["unsure", "range_low", "range_high"]].isna().all()
+    assert set(old.samples("finqa")["certainty"]) == {""}

@@ -24,8 +24,9 @@ def ask(output: str, **more: str) -> dict[str, object]:
     return grade_line(json.dumps(row | {"output": output} | more))
 
 
-def test_a_verdict_has_id_extracted_correct_and_reason() -> None:
-    assert ask("14.2%") == {"id": "1", "extracted": "14.2%", "correct": True, "reason": "percent_form"}
+def test_a_verdict_has_id_extracted_correct_reason_and_certainty() -> None:
+    verdict = {"id": "1", "extracted": "14.2%", "correct": True, "reason": "percent_form", "certainty": "sure"}
+    assert ask("14.2%") == verdict
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,8 @@ def test_the_program_answers_before_the_next_line_comes() -> None:
             process.stdin.write(json.dumps(row).encode() + b"\n")
             process.stdin.flush()
             verdict = json.loads(process.stdout.readline())
-            assert verdict == {"id": "é", "extracted": "5", "correct": correct, "reason": verdict["reason"]}
+            given = {"id": "é", "extracted": "5", "correct": correct, "reason": verdict["reason"]}
+            assert verdict == given | {"certainty": "sure"}
         process.stdin.write(b"\xff\xfe broken\n")
         process.stdin.close()
         assert json.loads(process.stdout.readline())["error"]

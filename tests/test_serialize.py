@@ -60,3 +60,11 @@ def test_what_is_no_json_is_refused() -> None:
         value_from("{")
     with pytest.raises(ValueError):
         response_from("[1")
+
+
+def test_a_grade_from_before_certainty_loads_and_says_nothing_of_it() -> None:
+    old = grade_from('{"correct":true,"reason":"equal","extracted":"5","span":[0,1]}')
+    assert (old.correct, old.certainty, old.rival) == (True, "", "")
+    assert grade_from(grade_json(old)) == old
+    new = Grade(True, "equal", span=(0, 1), certainty="unsure", rival="7 stands behind it")
+    assert grade_from(grade_json(new)) == new

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 LABEL_LEAST = 8  # characters that a label keeps at least
 WIDE = 100  # characters from which a cell stands on one line: "44.7 ±11.9", "57.9 to 88.2", "finance_instruct"
+NARROW = 80  # characters below which heads are folded further
+ROOMY = 120  # characters from which the share of unsure verdicts has its range beside it
 MESSAGES, MESSAGE = 5, 300  # kinds of failed requests that are told, and characters of each
+HEADS = ("task", "n", "score", "95%\ninterval", "lenient", "unsure", "un-\nreadable", "cut\noff", "failed")
+NARROW_HEADS = (*HEADS[:4], "leni-\nent", "un-\nsure\n%", "un-\nread-\nable", *HEADS[7:])
+UNSURE = HEADS.index("unsure")  # a column that is left out where no verdict says how sure it is
 ADVICE = {"truncated": "cut off before an answer: raise --max-tokens"}
 
 
@@ -46,7 +51,7 @@ def draw(
     from rich.cells import cell_len
     from rich.table import Table
 
-    gap = 1 if out.width < 80 else 2
+    gap = 1 if out.width < NARROW else 2
     table = Table(
         title=title or None,
         title_justify="left",
@@ -169,13 +174,15 @@ def show_results(document: Mapping[str, Any], folder: Path | None = None) -> Non
     title = f"{shown(document['model'])}, protocol {document['protocol']}"
     if document["tasks"] and set(document["sampled"]) == set(document["tasks"]):
         title += " - SAMPLE ROWS written for finbench: not a benchmark result"
-    heads = ("task", "n", "score", "95%\ninterval", "lenient", "un-\nreadable", "cut\noff", "failed")
+    heads: Sequence[str] = NARROW_HEADS if out.width < NARROW else HEADS
     rows = [_result(out, name, entry, document) for name, entry in document["tasks"].items()]
     average = document["average"]
     if average:
-        rows.append(("average of five", "", f"{average['score']:.1f}", _interval(out, average["ci"]), *[""] * 4))
+        rows.append(_mean(out, "average of five", average))
     elif part := document.get("comparable_average"):
-        rows.append((averages.mean_name(part), "", f"{part['score']:.1f}", _interval(out, part["ci"]), *[""] * 4))
+        rows.append(_mean(out, averages.mean_name(part), part))
+    if not any(row[UNSURE] for row in rows):  # verdicts of a judge, of lm-eval or of an earlier version
+        heads, *rows = [(*row[:UNSURE], *row[UNSURE + 1 :]) for row in (heads, *rows)]
     draw(out, heads, rows, title)
     _show_reported(document, out)
     for note in document.get("notes", ()):
@@ -203,10 +210,26 @@ def _result(out: Console, name: str, entry: Mapping[str, Any], document: Mapping
         f"{entry['score']:.1f}",
         _interval(out, entry["ci"]),
         f"{entry['lenient']:.1f}",
+        _unsure(out, entry),
         str(entry["unreadable"]),
         str(entry["truncated"]),
         str(entry["errors"]),
     )
+
+
+def _mean(out: Console, name: str, mean: Mapping[str, Any]) -> tuple[str, ...]:
+    score = f"{mean['score']:.1f}"
+    return (name, "", score, _interval(out, mean["ci"]), "", _unsure(out, mean), "", "", "")
+
+
+def _unsure(out: Console, entry: Mapping[str, Any]) -> str:
+    """The share of unsure verdicts, and where there is room the score from all of them wrong to all of them right."""
+    if entry.get("unsure") is None:
+        return ""
+    if out.width < NARROW:
+        return f"{entry['unsure']:.1f}"  # the head says percent
+    low, high = entry["range"]
+    return f"{entry['unsure']:.1f} %" + (f" ({low:.1f} to {high:.1f})" if out.width >= ROOMY else "")
 
 
 def _interval(out: Console, ends: Sequence[float]) -> str:

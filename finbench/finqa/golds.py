@@ -130,6 +130,10 @@ def question_type(question: str, executed: Value, display: str) -> str:
     return "count" if _COUNT.search(words) else "amount"
 
 
+# Filings of listed US companies: a question that names no currency means dollars. The golds are computed by programs.
+NUMBER = {"kind": "number", "currency": "USD", "gold_form": "computed"}
+
+
 def answer(question: str, executed: Value, display: str, related: str) -> dict[str, str]:
     """The typed answer, saying no more than the golds make sure; what is left out has to be read in the question.
 
@@ -137,16 +141,16 @@ def answer(question: str, executed: Value, display: str, related: str) -> dict[s
     is wrong, and `173%` in the gold must not make it right.
 
     >>> answer("what is the growth rate?", 0.14464, "14%", "agree_percent")
-    {'kind': 'number', 'unit': 'percent', 'gold_form': 'fraction'}
+    {'kind': 'number', 'currency': 'USD', 'gold_form': 'fraction', 'unit': 'percent'}
     >>> answer("what is the ratio of debt to equity?", 1.73, "173%", "agree_percent")
-    {'kind': 'number'}
+    {'kind': 'number', 'currency': 'USD', 'gold_form': 'computed'}
     """
     if executed in YES_NO or display in YES_NO:
         return {"kind": "boolean"}
     if "%" not in display or _RATIO.search(question.lower()):
-        return {"kind": "number"}
+        return {**NUMBER}
     form = {"agree_percent": "fraction", "percent_executed": "percent"}.get(related)
-    return {"kind": "number", "unit": "percent"} | ({"gold_form": form} if form else {})
+    return {**NUMBER} | ({"gold_form": form} if form else {}) | {"unit": "percent"}
 
 
 def contradictory(related: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from finbench.grading.statements import Statement
+from finbench.grading.claims import Claim
+from finbench.text.lexicon import pattern
 from finbench.text.normalize import plain
 
 _BOLD = re.compile(r"\*\*(?!\s)([^*\n]{1,80}?)(?<!\s)\*\*|__(?!\s)([^_\n]{1,80}?)(?<!\s)__")
@@ -12,6 +13,7 @@ _LABEL = re.compile(r".*[:：]\s*|\s*\d{1,2}[.)]?\s*")  # "**Step 2:**", "**3.**
 _ROW = re.compile(r"^[ \t]*\|(.+)\|[ \t]*$", re.M)
 _RULE = re.compile(r"[\s|:-]+")
 _ANSWER = re.compile(r"\W*(?:(?:final|my|the)\s+)?(?:answers?|results?|choice|label|sentiment|答案|结果|选项)\W*", re.I)
+_UNIT_COLUMN = pattern(r"\W*<field_scale>\W*")
 _TOLD = re.compile(
     r"change|difference|ratio|share|growth|average|total|sum|percent|%|变动|变化|增长|差额|占比|比率|合计|平均", re.I
 )
@@ -29,7 +31,7 @@ def emphasised(sentence: str) -> str:
     return plain(parts[0])
 
 
-def in_table(text: str) -> Statement | None:
+def in_table(text: str) -> Claim | None:
     """What the last table of a text says: the cell under or beside "answer", or its one bold row.
 
     >>> in_table("| No. | Answer |\\n|---|---|\\n| 1 | B |").text
@@ -58,4 +60,7 @@ def in_table(text: str) -> Statement | None:
         cell = cells[-1]
     else:
         return None
-    return Statement(plain(cell), match.start(), match.end(), "table", lead=plain(cells[0]))
+    unit = next((at for at, name in enumerate(names) if _UNIT_COLUMN.fullmatch(name)), None)
+    if unit is not None and len(body) == 1:
+        cell = f"{cell} {body[0][1][unit]}"
+    return Claim(plain(cell), match.start(), match.end(), "table", lead=plain(cells[0]))

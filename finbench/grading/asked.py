@@ -8,8 +8,9 @@ positives.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
@@ -30,7 +31,8 @@ class Asked:
     """
 
     unit: Literal["percent", "ratio", "amount", "count", ""] = ""
-    gold_form: Literal["fraction", "percent", ""] = ""
+    sure: bool = True  # False where the unit is only guessed from the question's words: then it refuses nothing
+    gold_form: Literal["fraction", "percent", "computed", ""] = ""
     scale: int | None = None
     direction: Literal["down", "change", ""] = ""
     currency: str = ""
@@ -42,12 +44,15 @@ class Asked:
     points: Literal["points", "bp", ""] = ""
     limit: bool = False
     measure: Literal["average", "total", ""] = ""
+    share: bool = False  # the question speaks of a percentage, rate, share, return
+    money: bool = False  # the question speaks of money
+    tolerance: Fraction | None = None  # a declared share of the gold
 
 
-def asked(question: str, answer: Answer, golds: Sequence[Gold], *, either: bool = False, home: str = "") -> Asked:
+def asked(question: str, answer: Answer, golds: Sequence[Gold]) -> Asked:
     """What the question wants, the task's declaration first.
 
-    `home` is the currency of a task whose questions leave it out (USD for FinQA's filings).
+    A task that declares neither unit nor form allows both percent readings of its gold (`either`).
 
     >>> asked("what was the growth rate in net revenue in 2015?", Answer("number"), ()).unit
     'percent'
@@ -56,15 +61,17 @@ def asked(question: str, answer: Answer, golds: Sequence[Gold], *, either: bool 
     """
     wording = words(question)
     shown = [q for gold in golds if (q := gold_quantity(gold.text)) is not None]
-    unit = answer.unit or _unit(wording, golds, shown)
+    either = answer.unit is None and answer.gold_form is None
+    unit, sure = (answer.unit, True) if answer.unit else _unit(wording, golds, shown)
     scale = SCALE_WORDS.get((answer.scale or "").lower()) or wording.scale
     if scale is None:
         scale = next((q.scale for q in shown if q.scale != 1), None)
-    currency = wording.currency or next((q.currency for q in shown if q.currency), "") or home
+    currency = wording.currency or next((q.currency for q in shown if q.currency), "") or answer.currency or ""
     decimals = answer.decimals if answer.decimals is not None else wording.decimals
     noun = wording.noun or next((q.noun for q in shown if q.noun and q.noun != "share"), "")
     return Asked(
         unit=unit,
+        sure=sure,
         gold_form=answer.gold_form or "",
         scale=scale,
         direction=wording.direction,
@@ -77,7 +84,21 @@ def asked(question: str, answer: Answer, golds: Sequence[Gold], *, either: bool 
         points=wording.points if unit == "percent" else "",
         limit=wording.limit,
         measure=wording.measure,
+        share=wording.percent or wording.weak_percent,
+        money=wording.money or any(q.currency for q in shown),
+        tolerance=_share(answer.tolerance),
     )
+
+
+@lru_cache(maxsize=64)
+def _share(declared: str | None) -> Fraction | None:
+    """A tolerance such as "0.2%" or "0.002" as a fraction; ValueError names what it is not."""
+    if declared is None:
+        return None
+    match = re.fullmatch(r"\s*(\d{1,3}(?:\.\d{1,9})?)\s*(%?)\s*", str(declared))
+    if match is None:
+        raise ValueError(f"`tolerance` is {declared!r}, expected a share such as 0.2% or 0.002")
+    return Fraction(match[1]) / (100 if match[2] else 1)
 
 
 @lru_cache(maxsize=8192)
@@ -103,39 +124,51 @@ def gold_quantity(text: str) -> Quantity | None:
     return None
 
 
-def _unit(
-    wording: Words, golds: Sequence[Gold], shown: Sequence[Quantity]
-) -> Literal["percent", "ratio", "amount", "count", ""]:
-    """The unit: a percent sign among the golds is the best evidence, then the wording, then the kind of display."""
-    if wording.plain_ratio and not wording.percent:
-        return "ratio"
-    if wording.points or any(q.unit in ("percent", "points", "bp", "mille") for q in shown):
-        return "percent"
-    if any(q.currency or q.scale != 1 for q in shown):
-        return "amount"
-    if any(q.unit == "times" for q in shown):
-        return "ratio"
-    if wording.ratio and not wording.percent:
-        return "ratio"
-    if wording.percent and wording.scale and shown and not re.search("%", "".join(gold.text for gold in golds)):
-        return "amount"  # "in millions, had it grown by the same percentage"
-    if wording.percent:
-        return "percent"
-    if wording.count:
-        return "count"
-    if len(shown) >= 2 and abs(shown[0].number) < 2 and _hundredfold(shown[0], shown[1:]):
-        return "percent"
-    small = bool(shown) and abs(shown[0].number) < 1 and not wording.scale and not wording.currency
-    if (
-        wording.weak_percent
-        and not wording.scale
-        and not wording.currency
-        and (small or not shown or not wording.amount)
-    ):
-        return "percent"
-    if wording.amount or wording.noun:
-        return "amount"
-    return ""
+Unit = Literal["percent", "ratio", "amount", "count", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class _Golds:
+    """What the golds show of the unit."""
+
+    numbers: bool = False
+    percent: bool = False
+    money: bool = False  # or a scale word
+    times: bool = False
+    signed: bool = False  # a percent sign somewhere in their texts
+    hundredfold: bool = False  # one is a hundred times the other
+    small: bool = False  # below 1, or not there
+
+
+# The unit asked for, the first row that holds: (unit, is it sure, when). Sure is what the golds show or the question asks
+# in so many words; the rest is a guess from words that may stand there for another reason.
+_UNITS: tuple[tuple[Unit, bool, Callable[[Words, _Golds], bool]], ...] = (
+    ("ratio", True, lambda w, g: w.plain_ratio and not w.percent),
+    ("percent", True, lambda w, g: bool(w.points) or g.percent),
+    ("amount", True, lambda w, g: g.money),
+    ("ratio", True, lambda w, g: g.times or (w.ratio and not w.percent)),
+    ("amount", True, lambda w, g: w.percent and w.scale is not None and g.numbers and not g.signed),
+    ("percent", True, lambda w, g: w.percent),
+    ("count", True, lambda w, g: w.count),
+    ("percent", True, lambda w, g: g.hundredfold),
+    ("percent", False, lambda w, g: w.weak_percent and not w.scale and not w.currency and (g.small or not w.amount)),
+    ("amount", True, lambda w, g: w.scale is not None or bool(w.noun) or w.how_much),
+    ("amount", False, lambda w, g: w.amount),
+)
+
+
+def _unit(wording: Words, golds: Sequence[Gold], shown: Sequence[Quantity]) -> tuple[Unit, bool]:
+    """The unit and whether it is sure: what the golds show is the best evidence, then the wording."""
+    seen = _Golds(
+        numbers=bool(shown),
+        percent=any(q.unit in ("percent", "points", "bp", "mille") for q in shown),
+        money=any(q.currency or q.scale != 1 for q in shown),
+        times=any(q.unit == "times" for q in shown),
+        signed=any("%" in gold.text for gold in golds),
+        hundredfold=len(shown) >= 2 and abs(shown[0].number) < 2 and _hundredfold(shown[0], shown[1:]),
+        small=not shown or (abs(shown[0].number) < 1 and not wording.scale and not wording.currency),
+    )
+    return next(((unit, sure) for unit, sure, holds in _UNITS if holds(wording, seen)), ("", False))
 
 
 def _hundredfold(executed: Quantity, others: Sequence[Quantity]) -> bool:

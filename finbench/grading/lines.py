@@ -1,6 +1,6 @@
 """The line protocol: a JSON line with question, gold and output becomes a verdict.
 
-In: {"id", "task", "question", "gold", "gold_display", "output"}; out: {"id", "extracted", "correct", "reason"}.
+In: {"id", "task", "question", "gold", "gold_display", "output"}; out: {"id", "extracted", "correct", "reason", "certainty"}.
 A bad line gives `correct: false` and an `error` field. Stable: outside scorers read it.
 """
 
@@ -10,24 +10,22 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from finbench.grading.asked import gold_quantity
-from finbench.grading.kinds.boolean import polarity
-from finbench.grading.kinds.choice import letters_in, options_of
-from finbench.grading.kinds.label import TFNS_CLASSES, TFNS_CODES
-from finbench.grading.kinds.number import several
+from finbench.grading.kinds.guess import kind_of
+from finbench.grading.kinds.label import TFNS_CLASSES
 from finbench.grading.verdict import grade
-from finbench.records import Answer, Document, Gold, Grade
-from finbench.text.normalize import normalise, plain
-from finbench.text.quantities import whole
+from finbench.records import Answer, Document, Gold, Grade, Kind
 
 TASKS = ("finqa", "convfinqa", "ant_finance", "tfns", "finance_instruct", "custom")
+
+# What the lines of the protocol do not say of FinQA's answers: filings of US companies, golds that a program computed.
+DECLARED = {name: {"currency": "USD", "gold_form": "computed"} for name in ("finqa", "convfinqa")}
 
 
 def grade_line(line: str) -> dict[str, Any]:
     """The verdict on one line of the protocol, ready for JSON.
 
     >>> grade_line('{"id": 1, "task": "finqa", "question": "growth rate?", "gold": 0.142, "output": "14.2%"}')
-    {'id': 1, 'extracted': '14.2%', 'correct': True, 'reason': 'percent_form'}
+    {'id': 1, 'extracted': '14.2%', 'correct': True, 'reason': 'percent_form', 'certainty': 'sure'}
     """
     identity: Any = None
     try:
@@ -37,8 +35,21 @@ def grade_line(line: str) -> dict[str, Any]:
         identity = row.get("id")
         result = grade_row(row)
     except (ValueError, RecursionError) as problem:
-        return {"id": identity, "extracted": None, "correct": False, "reason": "unparsed", "error": str(problem)[:300]}
-    return {"id": identity, "extracted": result.extracted, "correct": result.correct, "reason": result.reason}
+        return {
+            "id": identity,
+            "extracted": None,
+            "correct": False,
+            "reason": "unparsed",
+            "certainty": "sure",
+            "error": str(problem)[:300],
+        }
+    return {
+        "id": identity,
+        "extracted": result.extracted,
+        "correct": result.correct,
+        "reason": result.reason,
+        "certainty": result.certainty,
+    }
 
 
 def _bounded(digits: str) -> int | str:
@@ -61,7 +72,7 @@ def document_of(row: Mapping[str, Any]) -> Document:
     task = row.get("task")
     if task not in TASKS:
         raise ValueError(f"task {task!r} is none of {', '.join(TASKS)}")
-    golds = [Gold(_text(row.get("gold")), "executed")]
+    golds = [Gold(_final(_text(row.get("gold"))), "executed")]
     display = _text(row.get("gold_display"))
     if display and display != golds[0].text:
         golds.append(Gold(display, "display"))
@@ -70,8 +81,14 @@ def document_of(row: Mapping[str, Any]) -> Document:
         raise ValueError("gold is missing")
     question = _text(row.get("question"))
     kind = _kind(str(task), golds, question)
-    answer = Answer(kind, classes=TFNS_CLASSES if kind == "label" else ())  # type: ignore[arg-type]
+    declared = DECLARED.get(str(task), {}) if kind == "number" else {}
+    answer = Answer(kind, classes=TFNS_CLASSES if kind == "label" else (), **declared)  # type: ignore[arg-type]
     return Document(id=_text(row.get("id")), task=str(task), question=question, answer=answer, golds=tuple(golds))
+
+
+def _final(gold: str) -> str:
+    """What stands after the last "####" of a worked solution (GSM8K's form)."""
+    return gold.rpartition("####")[2].strip() or gold
 
 
 def _text(value: Any) -> str:
@@ -84,26 +101,11 @@ def _text(value: Any) -> str:
     return str(value).strip()
 
 
-def _kind(task: str, golds: list[Gold], question: str) -> str:
-    """The kind of answer a gold makes: the protocol's lines do not declare it."""
-    gold = golds[0].text
+def _kind(task: str, golds: list[Gold], question: str) -> Kind:
+    """The kind of answer a line's gold makes; TFNS asks for labels, FinQA and ConvFinQA for numbers or yes and no."""
     if task == "tfns":
         return "label"
-    if task == "ant_finance":
-        return "choice" if letters_in(gold) else "boolean" if polarity(gold) is not None else "text"
-    if polarity(gold) is not None:
-        return "boolean"
-    if gold_quantity(gold) is not None and (task != "finance_instruct" or _is_number(gold)):
-        return "number"
-    if task == "custom" or task == "finance_instruct":
-        if letters_in(gold) and gold == gold.upper() and (len(gold) == 1 or options_of(question)):
-            return "choice"
-        if gold.lower() in TFNS_CLASSES or (gold in TFNS_CODES and "bullish" in question.lower()):
-            return "label"
-    if task in ("finqa", "convfinqa") or _is_number(gold):
-        return "number"
-    return "text"
-
-
-def _is_number(gold: str) -> bool:
-    return whole(plain(normalise(gold))) is not None or bool(several(gold))
+    guessed = kind_of(golds[0].text, question, choices=task == "ant_finance", sentence=task == "finance_instruct")
+    if task in ("finqa", "convfinqa"):
+        return guessed if guessed == "boolean" else "number"
+    return guessed

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from finbench.text import lexicon
 from finbench.text.normalize import normalise, plain
 
 
@@ -37,31 +38,11 @@ def _sign(hints: str, english: str, chinese: str = _NEVER) -> _Sign:
     return _Sign(tuple(hints.split("|")) if hints else (), re.compile(english), re.compile(chinese))
 
 
-SCALE_WORDS = {
-    "hundred": 100,
-    "thousand": 10**3,
-    "k": 10**3,
-    "million": 10**6,
-    "m": 10**6,
-    "mm": 10**6,
-    "mn": 10**6,
-    "billion": 10**9,
-    "bn": 10**9,
-    "b": 10**9,
-    "trillion": 10**12,
-    "百": 100,
-    "千": 10**3,
-    "万": 10**4,
-    "百万": 10**6,
-    "千万": 10**7,
-    "亿": 10**8,
-    "十亿": 10**9,
-    "万亿": 10**12,
-}
-_WORD = r"(hundred|thousand|million|billion|trillion)s?"
+SCALE_WORDS: dict[str, int] = {word: 10**power for word, power in lexicon.words("scale").items()}
+_WORD = r"(hundred|thousand|million|billion|trillion|crore|lakh)s?"
 _HAN = r"(万亿|十亿|千万|百万|亿|万|千)"
 _SCALE = _sign(
-    "hundred|thousand|million|billion|trillion|(|usd|rmb|$",
+    "hundred|thousand|million|billion|trillion|crore|lakh|(|usd|rmb|$",
     rf"\(?\b(?:in|of)\s+(?:\$|us\$|usd|u\.s\.|us|the)?\s*{_WORD}\b|\$\s*{_WORD}\b|\b(?:how many|number of|"
     rf"many)\s+{_WORD}\b|\b{_WORD}\s+of\s+(?:u\.?s\.?\s+)?(?:dollars|usd|\$|euros|shares|units|pounds|yuan)\b|"
     rf"\(\s*(?:\$|usd|us\$|€|rmb)?\s*(?:in\s+)?{_WORD}\b|\({{1}}\s*(?:in\s+)?\$?\s*(mm|mn|m|bn|b|k)\s*\)|"
@@ -70,12 +51,13 @@ _SCALE = _sign(
 _SCALE_HAN = _sign(
     "",
     _NEVER,
-    rf"(?:多少|几|单位[:是为]?\s*(?:人民币)?|以|按|用)\s*(?:个)?{_HAN}(?:元|美元|股|吨|人|港元|欧元|户)?|"
+    rf"(?:多少|几|何|单位[:是为]?\s*(?:人民币)?|以|按|用)\s*(?:个)?{_HAN}(?:元|美元|股|吨|人|港元|欧元|户)?|"
     rf"\({_HAN}(?:元|美元|股|人民币|港元)?\)|(?:是|为)\s*[(]?\s*[)]?\s*{_HAN}元",
 )
 _PERCENT = _sign(
-    "percent|%|pct|portion|share|fraction|rate|margin|cagr",
-    r"\b(?:percent(?:age|ages|ual|ile)?\b(?!\s+points?\s+of)|(?:pct|proportion|what (?:portion|share|fraction)|"
+    "percent|per cent|%|pct|portion|share|fraction|rate|margin|cagr",
+    r"\b(?:(?<!\d )(?<!\d)(?:percent(?:s|age|ages|ual|ile)?|per cent)\b(?!\s+points?\s+of)|"
+    r"(?:pct|proportion|what (?:portion|share|fraction)|"
     r"(?:portion|fraction) of|growth rate|(?:gross|net|profit|operating|ebitda?|contribution)?\s*margin|rate of "
     r"(?:growth|change|increase|decrease|decline|return)|as a share of|cagr)\b)|(?<!\d)(?<!\d )%",
     r"百分之几|百分之多少|百分比|百分点|占比|比例|比重|增长率|增速|增幅|降幅|跌幅|涨幅|收益率|利润率|毛利率|"
@@ -180,7 +162,8 @@ _CURRENCY = (
     (_sign("$|usd|dollar", r"\b(?:us\$|(?:usd|u\.?s\.? dollars?|dollars?)\b)|(?<![A-Za-z])\$", "美元|美金"), "USD"),
     (_sign("eur", r"\beur(?:os?)?\b", "€|欧元"), "EUR"),
     (_sign("gbp|sterling", r"\b(?:gbp|sterling)\b", "£|英镑"), "GBP"),
-    (_sign("jpy|yen", r"\b(?:jpy|yen)\b", "日元"), "JPY"),
+    (_sign("jpy|yen", r"\b(?:jpy|yen)\b", "日元|円"), "JPY"),
+    (_sign("inr|rupee|rs", r"\b(?:inr|rupees?|rs\.?(?=\s?\d))\b|₹"), "INR"),
     (_sign("rmb|cny|yuan", r"\b(?:rmb|cny|yuan)\b", "人民币|(?<![美欧日港])元"), "CNY"),
     (_sign("hkd|hk$", r"\bhkd\b|hk\$", "港元|港币"), "HKD"),
 )
@@ -225,6 +208,16 @@ _MEASURES: tuple[tuple[_Sign, Literal["average", "total"]], ...] = (
 )
 _PERCENT_DOWN = _sign("percent", r"\bpercent(?:age)? (?:decline|decrease|drop|reduction|loss)")
 _YEAR = _sign("year|when", r"\b(?:(?:which|what) (?:fiscal )?year|when (?:did|was|will|is))\b", "哪一?年")
+_MONEY = _sign(
+    "dollar|$|usd|price|cost|revenue|income|expense|cash|value|sales|debt|earning|payment|profit|fee",
+    r"\b(?:dollars?|usd|prices?|costs?|revenues?|income|expenses?|cash|value|sales|debt|earnings|payments?|profits?|fees?)\b|\$",
+    r"元|金额|收入|利润|成本|费用|円",
+)
+_HOW_MUCH = _sign(
+    "how much|dollar",
+    r"\bhow much (?!(?:did|has|have|percent|more|less|higher|lower|faster))|\bin (?:us )?dollars\b",
+    r"多少元|多少钱",
+)
 _LOSS = _sign("loss", r"\bloss(?:es)?\b", "亏损")
 _RATIO_OF = _sign("ratio of", r"\bratio of\b.{1,80}\bto\b")
 _TIMES = {"年": "year", "月": "month", "天": "day", "季度": "quarter", "周": "week"}
@@ -248,6 +241,8 @@ class Words:
     points: Literal["points", "bp", ""]
     limit: bool
     measure: Literal["average", "total", ""]
+    money: bool
+    how_much: bool
 
 
 @lru_cache(maxsize=4096)
@@ -294,6 +289,8 @@ def words(question: str) -> Words:
         points=next((unit for pattern, unit in _POINTS if pattern.search(text)), ""),
         limit=bool(_LIMIT.search(text)),
         measure=next((name for pattern, name in _MEASURES if pattern.search(text)), ""),
+        money=bool(currency or _MONEY.search(text)),
+        how_much=bool(_HOW_MUCH.search(text)),
     )
 
 

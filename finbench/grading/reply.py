@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from finbench.text.lexicon import pattern
 from finbench.text.normalize import INVISIBLE, last_match, normalise
 
 MAX_TEXT = 24_000  # characters of answer that are read; a longer reply keeps head, tail and what surrounds its cues
@@ -29,7 +31,13 @@ class Reply:
         return there + offset - here
 
 
-_THINK = re.compile(r"<\s?(/?)\s?(?:think|thinking|thought|thoughts|reasoning|scratchpad|seed:think)\s?>", re.I)
+# The marks of thinking of the families of models: <think>, [THINK], ◁think▷, <|begin_of_thought|>, <|START_THINKING|>.
+_THINK = re.compile(
+    r"<\|?\s?(?:end_(?:of_)?|/?)\s?(?:[a-z]{1,12}[:_-]){0,2}(?:think|thought|reasoning|reflect|scratchpad)\w{0,16}\s?\|?>|"
+    r"\[(?:/|END[ _](?:OF[ _])?)?(?:(?:BEGIN|START)[ _](?:OF[ _])?)?(?:THINK|THINKING|THOUGHTS?|REASONING)\]|"
+    r"◁/?think\w{0,8}▷",
+    re.I,
+)
 # gpt-oss thinks in channels (OpenAI's harmony format); without its special tokens the names of the channels remain.
 _CHANNELS = re.compile(r"\s{0,9}(?:(?:<\|start\|>assistant)?<\|channel\|>|analysis(?=[A-Z\"'(\d]))")
 _FINAL_CHANNEL = re.compile(r"<\|channel\|>final[^<\n]{0,40}<\|message\|>|assistantfinal")
@@ -39,17 +47,17 @@ _CHAT = re.compile(
     r"</s>|<s>|<eos>|<bos>|<pad>|"
     r"<end_of_turn>|<start_of_turn>|\[/?INST\]|<</?SYS>>"
 )
-_NEXT = re.compile(
-    r"(?:^|\n)[ \t]*(?:#{1,6}[ \t]*|\*\*|>[ \t]*)?(?:(?:next|new|another|follow-up|additional|similar)[ \t]+)?"
-    r"(?:question|q|user|human|instruction|input|exercise|tweet|headline|sentence|推文|新闻|问题|题目|问|用户|下一题|"
-    r"下一个问题|新问题|例题|练习题?|追问)[ \t]*(?:#?\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*[:.、]"
-    # an exam question with its blank, and its first option in the next line
-    r"|\n[^\n]{4,300}\([ \t]{0,4}\)[^\n]{0,12}\n\s{0,4}A[.、:]"
+# An invented next question: a heading of its own, or a word such as "Question:" at the start of a line.
+_NEW_LINE = r"[ \t]*(?:#{1,6}[ \t]*|\*\*|>[ \t]*)?(?:<next.again>[ \t]+)?"
+_COUNTED = r"[ \t]*(?:#?\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*"
+_NEXT = pattern(
+    rf"{_NEW_LINE}(?P<sure><next.question>){_COUNTED}[:.、]|{_NEW_LINE}(?P<weak><next.weak>){_COUNTED}[:.、]"
     # a heading or a bold line of its own: "### Question 2"
-    r"|(?:^|\n)[ \t]*(?:#{1,6}|\*\*)[ \t]*(?:(?:next|new|another|follow-up)[ \t]+)?(?:question|problem|exercise|"
-    r"example|task|instruction|问题|题目|例题|练习题?)[ \t]*#?(?:\d{1,3}|[一二三四五])?[ \t]*(?:\*\*)?[ \t]*(?=\n)",
-    re.I,
+    rf"|[ \t]*(?:#{{1,6}}|\*\*)[ \t]*(?:<next.again>[ \t]+)?<next.heading>{_COUNTED}(?=\n)"
 )
+# an exam question with its blank, and its first option in the next line
+_EXAM = re.compile(r"\n[^\n]{4,300}\([ \t]{0,4}\)[^\n]{0,12}\n\s{0,4}A[.、:]")
+_ANSWERED = pattern(r"<cue.noun|cue.han_noun>|boxed|####")
 _MARKS_IN_LONG_TEXT = ("oxed{", "</answer", "nswer", "答案", "####", "因此", "herefore")
 
 
@@ -98,7 +106,8 @@ def _outside_thinking(text: str) -> tuple[list[tuple[int, int]], bool]:
         return ([(final.end(), len(text))], False) if final else ([], True)
     position, inside = 0, False
     for match in _THINK.finditer(text):
-        closing = bool(match.group(1))
+        mark = match[0]
+        closing = "/" in mark or "end" in mark[:6].lower()
         if closing and inside:
             position, inside = match.end(), False
         elif closing:  # a stray close ends the thinking: all before it was thinking
@@ -142,8 +151,11 @@ def cuts(text: str, question: str) -> list[int]:
     first = len(text) - len(text.lstrip())
     if "<" in text or "[" in text:
         cuts = [m.start() for m in _CHAT.finditer(text) if m.start() > first and not _CHAT.match(text, first)][:2]
-    for match in _NEXT.finditer(text):
-        if match.start() <= first:
+    exam = _EXAM.search(text, first) if "\nA" in text or "\n A" in text else None
+    if exam:
+        cuts.append(exam.start())
+    for match in _next_lines(text, first):
+        if match["weak"] and not _follows(text, match):
             continue
         echo = _letters(question)[:100]
         if echo and _letters(text[match.end() : match.end() + 200]).startswith(echo):
@@ -151,6 +163,26 @@ def cuts(text: str, question: str) -> list[int]:
         cuts.append(match.start())
         break
     return sorted(cuts)
+
+
+def _next_lines(text: str, first: int) -> Iterator[re.Match[str]]:
+    """The lines that open as an invented question does, after the first text."""
+    at = text.find("\n", first)
+    while at >= 0:
+        if match := _NEXT.match(text, at + 1):
+            yield match
+        at = text.find("\n", at + 1)
+
+
+def _follows(text: str, match: re.Match[str]) -> bool:
+    """Does a question follow a word that may name anything ("Q2: $12 million" is a quarter)?
+
+    One does where its line ends as a question, or where the answer has been given before.
+    """
+    line = text[match.end() :].partition("\n")[0]
+    if line.rstrip(" *").endswith("?"):
+        return True
+    return not match["weak"].lower().startswith("q") and bool(_ANSWERED.search(text, 0, match.start()))
 
 
 def _letters(text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from finbench.grading.asked import asked
+from finbench.grading.certainty import settled
 from finbench.grading.decide import Reader, find
 from finbench.grading.kinds.boolean import BooleanReader, grade_boolean, polarity
 from finbench.grading.kinds.choice import ChoiceReader, grade_choice, options_of
@@ -27,9 +28,6 @@ KINDS: dict[str, Callable[[Document, Reply], Grade]] = {
     "text": grade_text,
 }
 
-# Filings of listed US companies: a question that names no currency means dollars.
-_HOME = {"finqa": "USD", "finqa_paper": "USD", "convfinqa": "USD", "convfinqa_paper": "USD"}
-
 
 def grade(document: Document, text: str, *, finish: Finish = "stop", reasoning: str = "") -> Grade:
     """The verdict on one reply.
@@ -38,13 +36,14 @@ def grade(document: Document, text: str, *, finish: Finish = "stop", reasoning: 
     one that never states an answer.
     """
     if finish == "error":
-        return Grade(False, "error")
+        return Grade(False, "error", certainty="sure")
     reply = open_reply(text)
     result = _graded(document, reply)
     if (result.reason in ("no_answer", "truncated") and (finish == "length" or reply.unclosed)) or (
         result.reason == "no_answer" and not text.strip() and reasoning and finish != "stop"
     ):
         result = replace(result, reason="truncated")
+    result = settled(result)
     return replace(result, span=_span(text, reply, result)) if result.extracted else result
 
 
@@ -60,18 +59,11 @@ def _graded(document: Document, reply: Reply) -> Grade:
             numbers = tuple(gold for gold in document.golds if gold not in yes_no)
             if result.correct or not numbers:
                 return result
-            other = _number(replace(document, golds=numbers), reply)
+            other = grade_number(replace(document, golds=numbers), reply)
             return other if other.correct or result.reason == "no_answer" else result
-        return _number(document, reply)
+        return grade_number(document, reply)
     grader = KINDS.get(kind)
     return grader(document, reply) if grader else Grade(False, "unparsed")
-
-
-def _number(document: Document, reply: Reply) -> Grade:
-    home = _HOME.get(document.task, "")
-    # A task that declares neither unit nor form allows both percent readings of its gold.
-    either = not home and document.answer.unit is None and document.answer.gold_form is None
-    return grade_number(document, reply, either=either, home=home)
 
 
 def _span(text: str, reply: Reply, result: Grade) -> tuple[int, int] | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from finbench.pages.html import markdown_text, reason_words, task_title
 from finbench.sanitize import shown
-from finbench.scores.compare import Comparison, Flip, Gap, Pair, RunLabel, TaskComparison
+from finbench.scores.compare import Comparison, Flip, Gap, Pair, RunLabel, TaskComparison, UnsureFlips
 from finbench.scores.published import BENCHMARKS
 
 HEAD = ("task", "n", "first", "second", "difference", "95% interval", "better", "worse", "p", "p (Holm)", "verdict")
@@ -58,7 +58,7 @@ def to_markdown(comparison: Comparison, *, flips: int = 20) -> str:
                 out += [
                     _line([
                         markdown_text(_short(flip.question)), _answer(flip.first_answer), _answer(flip.second_answer),
-                        markdown_text(reason_words(flip.first_reason)), markdown_text(reason_words(flip.second_reason)),
+                        _verdict(flip.first_reason, flip.first_certainty), _verdict(flip.second_reason, flip.second_certainty),
                     ])
                     for flip in listed
                 ]  # fmt: skip
@@ -106,12 +106,28 @@ def _remarks(pair: Pair) -> list[str]:
         if not task.headline:
             rule = "reference score" if task.verdict_by == "reference" else task.verdict_by
             out.append(f"{title}: by the {rule} in both, which is not the score that both runs print.")
+        if words := unsure_words(task.unsure):
+            out.append(f"{title}: {words}.")
         if str(task.unaligned):
             out.append(f"{title}: {task.unaligned}.")
     for names, which in ((pair.only_first, "first"), (pair.only_second, "second")):
         if names:
             out.append(f"Only the {which} run has {', '.join(shown(task_title(name)) for name in names)}.")
     return out
+
+
+def unsure_words(found: UnsureFlips | None) -> str:
+    """How many changes hang on an unsure verdict; empty where none does or nothing is known.
+
+    >>> unsure_words(UnsureFlips(40, 9, 2))
+    'of 40 changed questions 9 hang on an unsure verdict in one run at least, 2 in both'
+    """
+    if not found or not found.either:
+        return ""
+    return (
+        f"of {found.of:,} changed questions {found.either:,} {'hangs' if found.either == 1 else 'hang'} on an unsure "
+        f"verdict in one run at least, {found.both:,} in both"
+    )
 
 
 def _settings(pair: Pair) -> str:
@@ -130,7 +146,9 @@ def _changes(task: TaskComparison, flips: int) -> list[str]:
     for flip in _listed(task, flips):
         word = "better" if flip.better else "worse "
         answers = f"{_short(str(flip.first_answer), 30)} -> {_short(str(flip.second_answer), 30)}"
-        out.append(shown(f"  {word} {_short(flip.id, 40)}: {answers} ({flip.second_reason})"))
+        out.append(
+            shown(f"  {word} {_short(flip.id, 40)}: {answers} ({flip.second_reason}{_mark(flip.second_certainty)})")
+        )
     return out
 
 
@@ -146,6 +164,14 @@ def _name(side: RunLabel) -> str:
 def _short(text: str, size: int = 80) -> str:
     text = shown(" ".join(text.split()))
     return text if len(text) <= size else text[: size - 3] + "..."
+
+
+def _mark(certainty: str) -> str:
+    return ", unsure" if certainty == "unsure" else ""
+
+
+def _verdict(reason: str, certainty: str) -> str:
+    return markdown_text(reason_words(reason)) + _mark(certainty)
 
 
 def _answer(text: str | None) -> str:

@@ -13,7 +13,16 @@ from typing import Any
 
 from finbench.pages import audit_marks
 from finbench.pages.html import packed
-from finbench.scores.samples import CORRECT, JUDGE_DISAGREES, SampleColumn, Samples, TaskDocuments, first_reply
+from finbench.scores.samples import (
+    CORRECT,
+    JUDGE_DISAGREES,
+    UNSURE,
+    WORDS,
+    SampleColumn,
+    Samples,
+    TaskDocuments,
+    first_reply,
+)
 
 TEXT_LIMIT = 200_000  # characters of one reply on the page; a model in a loop can write megabytes
 BATCH = 10  # replies read at a time
@@ -69,7 +78,7 @@ def _verdicts(cells: Mapping[tuple[int, int], SampleColumn], tasks: Mapping[int,
         line = bytearray(b" " * (size * (max(cell.repeats, default=0) + 1)))
         for document, repeat, value in zip(cell.documents, cell.repeats, cell.codes, strict=True):
             line[repeat * size + document] = value
-        strings[f"{row}:{number}"] = line.decode("ascii")
+        strings[f"{row}:{number}"] = line.decode("latin-1")
         if any(credit not in (0, 1) for credit in cell.credits):
             partial[f"{row}:{number}"] = _spread(cell, cell.credits, size)
     clusters = {str(number): task.clusters for number, task in tasks.items()}
@@ -78,7 +87,7 @@ def _verdicts(cells: Mapping[tuple[int, int], SampleColumn], tasks: Mapping[int,
 
 def _along(cell: SampleColumn, size: int) -> dict[str, list[Any]]:
     """The answers of a cell in the order of its verdict string, None where there is no sample."""
-    whole = ("reasons", "rules", "golds")
+    whole = [f"{name}s" for name in WORDS]
     return {name: values if name in whole else _spread(cell, values, size) for name, values in cell.answers.items()}
 
 
@@ -177,11 +186,14 @@ def _fill(
 
 
 def _order(cell: SampleColumn, marked: int) -> list[int]:
-    """Positions of a cell, what a reader wants to see first: some right by luck, then wrong, disputed, right answers."""
+    """Positions of a cell, what a reader wants to see first: some right by luck, then wrong, doubtful, right answers.
+
+    Doubtful are right answers that the judge disputes or the grader is unsure of.
+    """
     lucky = [at for at in cell.lucky if cell.codes[at] & CORRECT][: marked // 3]
     wrong = [at for at, value in enumerate(cell.codes) if not value & CORRECT]
-    disputed = [at for at, value in enumerate(cell.codes) if value & CORRECT and value & JUDGE_DISAGREES]
-    return list(dict.fromkeys([*lucky, *wrong, *disputed, *range(len(cell.codes))]))
+    doubtful = [at for at, value in enumerate(cell.codes) if value & CORRECT and value & (JUDGE_DISAGREES | UNSURE)]
+    return list(dict.fromkeys([*lucky, *wrong, *doubtful, *range(len(cell.codes))]))
 
 
 def _replies(

@@ -21,7 +21,7 @@ from finbench.scores.leaderboard import Cell, Row, Table
 COLUMNS = (
     *("model", "params", "kind", "protocol", "rank", "group", "task", "score", "low", "high", "n", "n_assumed"),
     *("printed", "recomputed", "flags", "delta", "delta_low", "delta_high", "p_adjusted", "verdict", "paired"),
-    *("source", "url", "notes", "created", "key"),
+    *("source", "url", "notes", "created", "key", "unsure", "range_low", "range_high"),
 )
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
@@ -117,6 +117,7 @@ def _record(row: Row, task: str, cell: Cell) -> list[Any]:
         *(cell.score, cell.low, cell.high, cell.n, cell.n_assumed, cell.printed, cell.recomputed, " ".join(cell.flags)),
         *changes,
         *(cell.source or row.source, row.url, cell.notes, row.created, row.key),
+        *(cell.unsure, cell.range_low, cell.range_high),
     ]
 
 
@@ -133,8 +134,11 @@ def csv_text(value: object) -> object:
 
 
 def to_markdown(table: Table) -> Export:
-    """One table per protocol, then the notes: every score with its half-width, "not run" where there is none."""
-    head = ["rank", "model", *(task_title(task) for task in table.tasks), "average"]
+    """One table per protocol, then the notes: every score with its half-width, "not run" where there is none.
+
+    A last column has the share of unsure verdicts and the average's range, where any row has it.
+    """
+    head = ["rank", "model", *(task_title(task) for task in table.tasks), "average", *_unsure_head(table)]
     rule = _line(["---:", "---", *["---:"] * (len(head) - 2)])
     top = f"{_line([markdown_text(name) for name in head])}\n{rule}\n"
     blocks = tuple(Block(f"**{markdown_text(title)}**\n\n{top}", rows, "\n\n") for title, rows in _blocks(table))
@@ -145,13 +149,14 @@ def to_markdown(table: Table) -> Export:
 def _markdown_row(table: Table, row: Row) -> str:
     scores = [_score(row, row.cells.get(task)) for task in table.tasks]
     cells = [_rank(row), row.model, *scores, _score(row, row.average, average=True)]
+    cells += [_unsure(row) for _ in _unsure_head(table)]
     return _line([markdown_text(cell) for cell in cells])
 
 
 def to_latex(table: Table) -> Export:
     """A `tabular` (booktabs) with a heading per protocol; text is escaped, so nothing in it is a command."""
-    width = len(table.tasks) + 2
-    head = " & ".join(map(latex_text, ["Model", *(task_title(task) for task in table.tasks), "Average"]))
+    titles = ["Model", *(task_title(task) for task in table.tasks), "Average", *_unsure_head(table)]
+    width, head = len(titles), " & ".join(map(latex_text, titles))
     top = f"\\begin{{tabular}}{{l{'r' * (width - 1)}}}\n\\toprule\n{head} \\\\\n"
     blocks = tuple(
         Block(f"\\midrule\n\\multicolumn{{{width}}}{{l}}{{\\emph{{{latex_text(title)}}}}} \\\\\n", rows, "\n")
@@ -164,6 +169,7 @@ def to_latex(table: Table) -> Export:
 def _latex_row(table: Table, row: Row) -> str:
     scores = [_score(row, row.cells.get(task), missing="--") for task in table.tasks]
     cells = [row.model, *scores, _score(row, row.average, missing="--", average=True)]
+    cells += [_unsure(row) for _ in _unsure_head(table)]
     return " & ".join(latex_text(cell).replace("±", r"$\pm$") for cell in cells) + r" \\"
 
 
@@ -210,6 +216,20 @@ def _score(row: Row, cell: Cell | None, *, missing: str = "", average: bool = Fa
     if "avg_mismatch" in cell.flags and cell.recomputed is not None:
         text += f" (columns give {cell.recomputed:.1f})"
     return text
+
+
+def _unsure_head(table: Table) -> list[str]:
+    """The head of the column of unsure verdicts; no column where no row's verdicts say how sure they are."""
+    return ["unsure"] if any(row.unsure is not None for row in table.rows) else []
+
+
+def _unsure(row: Row) -> str:
+    """The share of a row's unsure verdicts, and its average from all of them wrong to all of them right."""
+    if row.unsure is None:
+        return ""
+    mean = row.average
+    whole = f" ({mean.range_low:.1f} to {mean.range_high:.1f})" if mean and mean.range_low is not None else ""
+    return f"{row.unsure:.1f} %{whole}"
 
 
 def _line(cells: list[str]) -> str:

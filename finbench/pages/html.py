@@ -27,6 +27,7 @@ REASON_WORDS = {
     "percent_form": "equal, percent and fraction forms of one value",
     "scale_form": "equal, with the scale written another way",
     "alias": "an accepted wording of the gold answer",
+    "tolerance": "within the tolerance that the task declares",
     "off_by_100": "100 times too large or too small",
     "wrong_scale": "right digits at the wrong scale",
     "wrong_sign": "right size, wrong direction",
@@ -46,6 +47,7 @@ REASON_WORDS = {
     "truncated": "cut off before the answer",
     "not_a_number": "the answer is not a number",
     "error": "the request failed",
+    "needs_judge": "the gold is a sentence that only a judge can compare",
     "unparsed": "the judge's verdict could not be read",
 }
 

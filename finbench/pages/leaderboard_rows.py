@@ -26,6 +26,7 @@ ROW_FLAGS = {
 }
 COST = (
     {"key": "tokens", "head": "tokens", "title": "output tokens per sample, mean"},
+    {"key": "unsure", "head": "unsure", "title": "verdicts that the grader is not sure of, percent"},
     {"key": "unreadable", "head": "unread.", "title": "replies without a readable answer, percent"},
     {"key": "truncated", "head": "cut off", "title": "replies cut off at the token limit, percent"},
     {"key": "errors", "head": "failed", "title": "failed requests, percent; they count as wrong"},
@@ -189,8 +190,8 @@ def _line(
         if cell and place.by.get(name, "grader") != "grader":
             cell["note"] = f"by {place.by[name]}"
         cells.append(cell)
-    cost = (row.output_tokens, row.unreadable, row.truncated, row.errors)
-    digits = (0, 1, 1, 1)
+    cost = (row.output_tokens, row.unsure, row.unreadable, row.truncated, row.errors)
+    digits = (0, 1, 1, 1, 1)
     return {
         "index": index,
         "kind": row.kind,
@@ -251,6 +252,11 @@ def _title(cell: Cell, *, opens: bool) -> str:
         f"95 % interval {cell.low:.1f} to {cell.high:.1f}",
         f"n {cell.n:,}" + (", assumed" if cell.n_assumed else ""),
     ]
+    if cell.unsure is not None:
+        words.append(
+            f"{cell.unsure:.1f} % of the verdicts are unsure: {cell.range_low:.1f} with all of them wrong, "
+            f"{cell.range_high:.1f} with all of them right"
+        )
     if cell.design_effect > 1.05:
         words.append(f"design effect of clusters {cell.design_effect:.1f}")
     words += [flag_words(flag) for flag in cell.flags] + [text for text in (cell.source, cell.notes) if text]

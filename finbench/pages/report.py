@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from finbench.audit.reply import METRICS
 from finbench.errors import DataError, run_files, writing
 from finbench.pages import audit_marks, charts, html, plots, report_data
+from finbench.pages.comparison import unsure_words
 from finbench.records import RIGHT_REASONS, UNREADABLE_REASONS
 from finbench.sanitize import slug
 from finbench.scores import averages, resampled
@@ -83,6 +84,9 @@ def _gather(run_dir: Path) -> dict[str, Any]:
         "plots": charts.plots_of(entries, gathered, results),
         "breakdowns": [plot.name for plot in charts.breakdowns(entries, gathered)],
         "examples": _examples(gathered, entries),
+        "unsure": [
+            {"task": html.task_title(name), "samples": one.unsure} for name, one in gathered.items() if one.unsure
+        ],
         "judged": _judged(entries, gathered),
         "errors": [
             {"task": html.task_title(name), "text": text, "count": count}
@@ -122,12 +126,21 @@ def _task(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "interval": f"{entry['ci'][0]:.1f} to {entry['ci'][1]:.1f}",
         "lenient": html.number(entry.get("lenient") if entry.get("verdict_by", "grader") == "grader" else None),
         "by": entry.get("verdict_by", "grader"),
+        **_doubt(entry),
         "design_effect": f"{entry['design_effect']:.2f}",
         "tokens": html.number(entry.get("output_tokens_mean"), 0),
         "metrics": _metrics(entry["metrics"]),
         "subtasks": [_task(part, one) for part, one in (entry.get("subtasks") or {}).items()],
         **{key: f"{100 * count / replies:.1f}" for key, count in share.items()},
     }
+
+
+def _doubt(entry: Mapping[str, Any]) -> dict[str, str]:
+    """The share of unsure verdicts and the score from all of them wrong to all of them right; a dash where unknown."""
+    if entry.get("unsure") is None:
+        return {"unsure": "–", "range": ""}
+    low, high = entry["range"]
+    return {"unsure": f"{entry['unsure']:.1f} %", "range": f"{low:.1f} to {high:.1f}"}
 
 
 def _metrics(found: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -201,6 +214,7 @@ def _average(average: Mapping[str, Any] | None) -> dict[str, str] | None:
         return None
     interval = f"{average['ci'][0]:.1f} to {average['ci'][1]:.1f}"
     found = {"score": f"{average['score']:.1f}", "half": f"±{_half(average['ci']):.1f}", "interval": interval}
+    found |= _doubt(average)
     if average.get("left_out"):
         titles = ", ".join(html.task_title(name) for name in average["tasks"])
         found |= {"name": averages.mean_name(average), "tasks": titles, "why": averages.in_words(average)}
@@ -393,5 +407,5 @@ def command(words: Sequence[str]) -> str:
 def comparison_html(comparison: Comparison) -> str:
     """The comparison of runs (compare.compare) as one HTML page."""
     style = html.template_text("base.css") + html.template_text("report.css")
-    values = {"comparison": comparison, "style": style, "policy": html.policy()}
+    values = {"comparison": comparison, "style": style, "policy": html.policy(), "unsure_words": unsure_words}
     return html.render("comparison.html.jinja", **values)

@@ -17,6 +17,7 @@ from finbench.scores.intervals import Accumulator
 
 EXAMPLES = 3  # wrong samples shown per reason and task
 DISAGREEMENTS = 20  # samples listed where judge and grader differ
+UNSURE = 10  # samples listed per task whose verdict is unsure
 COSTLY = 8  # samples listed as slowest and as longest
 TAIL = 700  # characters of a reply's end that an example shows
 MARKED = 24  # wrong samples per task that are shown whole, with the marks of the audit
@@ -42,6 +43,7 @@ class Gathered:
     facets: dict[str, dict[str, Accumulator]] = field(default_factory=dict)  # facet -> value -> scores
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     disputed: list[dict[str, Any]] = field(default_factory=list)
+    unsure: list[dict[str, Any]] = field(default_factory=list)  # the verdict is the grader's, and it is not sure of it
     errors: dict[str, int] = field(default_factory=dict)  # error text -> count
     audit: dict[str, Accumulator] = field(default_factory=dict)  # metric of the audit -> its values
     notable: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # heading of NOTABLE -> samples
@@ -50,7 +52,7 @@ class Gathered:
 def gather(run_dir: Path, name: str, entry: Mapping[str, Any], costly: list[dict[str, Any]]) -> Gathered:
     """One pass over the samples of a task; the candidates for slowest and longest are kept in `costly`."""
     out = Gathered()
-    judged = entry.get("verdict_by") == "judge"
+    judged, by_grader = (entry.get("verdict_by", "grader") == by for by in ("judge", "grader"))
     for path in samples.samples_files(run_dir, name, entry):
         for _, line in samples.lines(path):
             sample = samples.graded(line)
@@ -64,6 +66,8 @@ def gather(run_dir: Path, name: str, entry: Mapping[str, Any], costly: list[dict
                 marked = sum(one["marking"] is not None for some in out.examples.values() for one in some)
                 wanted.append(_example(sample, line, marked=marked < MARKED))
             _audited(out, sample, right, line)
+            if by_grader and sample.get("certainty") == "unsure" and len(out.unsure) < UNSURE:
+                out.unsure.append(_example(sample, line) | {"rival": str(sample.get("rival") or "")})
             disputed = samples.code(sample) & samples.JUDGE_DISAGREES
             if disputed and len(out.disputed) < DISAGREEMENTS:
                 out.disputed.append(_example(sample, line) | {"judge": sample["judge"]["verdict"]})

@@ -17,7 +17,7 @@ from finbench.runs.scoring import grade, stored_document
 from finbench.runs.store import Store, Stored
 from finbench.sanitize import slug
 from finbench.scores.aggregates import GroupMetric, GroupRule, credit, weighted
-from finbench.scores.averages import suite_means
+from finbench.scores.averages import mean_doubt, suite_means
 from finbench.scores.intervals import Estimate
 from finbench.scores.tally import Repeat, Tally
 from finbench.serialize import LM_EVAL, compact, packed
@@ -128,7 +128,7 @@ def _group_score(estimate: Estimate, rule: GroupRule | None, subtasks: Sequence[
     scale = subtasks[0].get("scale", 100)
     score, *ci = (round(scale * value, 4) for value in (estimate.mean, estimate.low, estimate.high))
     if "metric" not in subtasks[0]:
-        return {"score": score, "ci": ci}
+        return {"score": score, "ci": ci, **mean_doubt(subtasks)}  # its tasks weigh the same: no `metric`, no sizes
     metric = rule.metrics[0].metric if rule and rule.metrics else subtasks[0]["metric"]
     shares = all(entry["by_question"] for entry in subtasks) and (rule is None or rule.pooled)
     own = {"lenient": score, "lenient_ci": ci, "metric": metric, "scale": scale, "by_question": shares}
@@ -218,6 +218,8 @@ def sample_line(document: Document, stored: Stored, verdict: Grade) -> str:
             "reason": verdict.reason,
             "correct": verdict.correct,
             "lenient": verdict.lenient,
+            "certainty": verdict.certainty,
+            "rival": verdict.rival,
             "gold_hit": verdict.gold,
             "metrics": verdict.metrics,
             "finish": first.finish,

@@ -118,14 +118,16 @@ def cores() -> int:
 def regrade(store: Store, task: str, *, opened: bool = False) -> int:
     """Grade every stored reply of a task again, many on all cores; the number of verdicts that changed.
 
-    Tasks that lm-eval's own code scored keep their verdicts. `opened` as in score.grade.
+    A verdict has changed when right or wrong, its reason or the extracted answer has; what else it says (its certainty,
+    which verdicts of earlier versions lack) is written anew either way. Tasks that lm-eval's own code scored keep
+    their verdicts. `opened` as in score.grade.
     """
     changed = 0
 
     def keep(stored: Stored, verdict: Grade) -> None:
         nonlocal changed
         before = stored.grade
-        changed += before is None or (before.correct, before.reason) != (verdict.correct, verdict.reason)
+        changed += before is None or _said(before) != _said(verdict)
         store.set_grade(task, stored.position, stored.repeat, verdict)
 
     crew: list[Grader[Stored]] = []
@@ -151,6 +153,11 @@ def regrade(store: Store, task: str, *, opened: bool = False) -> int:
             grader.close()
     store.flush()
     return changed
+
+
+def _said(verdict: Grade) -> tuple[bool, str, str | None]:
+    """What a verdict says of a reply."""
+    return verdict.correct, verdict.reason, verdict.extracted
 
 
 def _start(opened: bool) -> subprocess.Popen[bytes]:

@@ -32,13 +32,13 @@ def grade(
     """
     failed = next((response for response in responses if response.finish == "error"), None)
     if failed is not None or not responses:
-        return Grade(correct=False, reason="error")
+        return Grade(correct=False, reason="error", certainty="sure")
     own = document.answer.kind == "lm_eval"
     if own and task is None:
         raise ValueError(f"{document.task} is scored by lm-eval's own code, which needs the task")
     cut = all(_never_answered(response, opened) for response in responses)
     if cut and not own:
-        return Grade(correct=False, reason="truncated")
+        return Grade(correct=False, reason="truncated", certainty="sure")
     try:
         if own and task:
             texts = [
@@ -48,7 +48,10 @@ def grade(
             return replace(verdict, correct=False, lenient=False, reason="truncated") if cut else verdict
         return _verdict(document, responses[0])
     except Exception as problem:  # a reply that nobody foresaw is a failed sample, said and counted; the run goes on
-        return Grade(False, "error", rule=f"the grader broke: {type(problem).__name__}: {problem}"[:200])
+        rule = f"the grader broke: {type(problem).__name__}: {problem}"[:200]
+        return Grade(
+            False, "error", rule=rule, certainty="unsure", rival="the grader broke: nobody has read this reply"
+        )
 
 
 def _never_answered(response: Response, opened: bool) -> bool:

@@ -43,7 +43,10 @@ class ComparedRun:
 
 
 class ScoredQuestion(NamedTuple):
-    """What a run made of one question. The score is the mean over repeats; the reason is the first repeat's."""
+    """What a run made of one question. The score is the mean over repeats; the reason is the first repeat's.
+
+    `certainty` is "unsure" where any repeat's verdict is; "" where none says, as in runs of earlier versions.
+    """
 
     document: int
     prompt: int
@@ -52,6 +55,7 @@ class ScoredQuestion(NamedTuple):
     cluster: str
     file: int
     offset: int
+    certainty: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,8 @@ def read_questions(files: Sequence[Path], by: str = "grader") -> dict[str, Score
                 seen[name] += 1
                 before = found.setdefault(name, question)
                 mean = before.score + (question.score - before.score) / seen[name]
-                found[name] = before._replace(score=mean)
+                unsure = "unsure" in (before.certainty, question.certainty)
+                found[name] = before._replace(score=mean, certainty="unsure" if unsure else before.certainty)
     return found
 
 
@@ -138,6 +143,7 @@ def _question(line: Mapping[str, Any], by: str, file: int, offset: int) -> tuple
         cluster=sys.intern(str(ours.get("cluster") or "")),
         file=file,
         offset=offset,
+        certainty=sys.intern(str(ours.get("certainty") or "")),
     )
 
 

@@ -41,16 +41,34 @@ def suite_means(
     left_out = {
         name: _WHY.get(metric, f"{metric} is no accuracy") for name, metric in metrics.items() if name not in held
     }
-    mean = _mean(estimates, held) if len(held) > 1 else None
+    mean = _mean(entries, estimates, held) if len(held) > 1 else None
     if not left_out:
         return {"average": mean, "comparable_average": None}
     return {"average": None, "comparable_average": mean and mean | {"left_out": left_out}}
 
 
-def _mean(estimates: Mapping[str, Estimate], names: Sequence[str]) -> dict[str, Any]:
+def _mean(
+    entries: Mapping[str, Mapping[str, Any]], estimates: Mapping[str, Estimate], names: Sequence[str]
+) -> dict[str, Any]:
     mean = average_of([estimates[name] for name in names])
     low, high = round(100 * mean.low, 4), round(100 * mean.high, 4)
-    return {"score": round(100 * mean.mean, 4), "ci": [low, high], "tasks": list(names)}
+    score = {"score": round(100 * mean.mean, 4), "ci": [low, high], "tasks": list(names)}
+    return score | mean_doubt([entries[name] for name in names])
+
+
+def mean_doubt(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The means of the tasks' shares of unsure verdicts and of their ranges; None where one task has none.
+
+    >>> mean_doubt([{"unsure": 4.0, "range": [70.0, 74.0]}, {"unsure": 0.0, "range": [50.0, 50.0]}])
+    {'unsure': 2.0, 'range': [60.0, 62.0]}
+    >>> mean_doubt([{"unsure": 4.0, "range": [70.0, 74.0]}, {"score": 50.0}])
+    {'unsure': None, 'range': None}
+    """
+    ranges, n = [entry.get("range") for entry in entries], len(entries)
+    if not n or not all(ranges):
+        return {"unsure": None, "range": None}
+    low, high = (round(sum(ends) / n, 4) for ends in zip(*ranges, strict=True))
+    return {"unsure": round(sum(entry["unsure"] for entry in entries) / n, 4), "range": [low, high]}
 
 
 def in_words(mean: Mapping[str, Any]) -> str:

@@ -79,6 +79,17 @@ class Flip:
     second_answer: str | None
     first_reason: str
     second_reason: str
+    first_certainty: str = ""  # "sure", "unsure", or "" where the verdict is older than certainty
+    second_certainty: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnsureFlips:
+    """Of the questions whose score changed (`wins` and `losses`), those that the grader was not sure of."""
+
+    of: int
+    either: int  # the verdict of one run at least is unsure
+    both: int  # the verdicts of both runs are
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,7 @@ class TaskComparison:
     flips: tuple[Flip, ...]
     verdict_by: str  # "grader", or "judge" or "reference" where that is the headline of both runs
     headline: bool  # is this the score that both runs print?
+    unsure: UnsureFlips | None = None  # None by a judge or a reference score, and for verdicts older than certainty
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +193,7 @@ def _task(name: str, first: TaskFiles, second: TaskFiles, flips: int) -> tuple[T
         flips=tuple(_flips(first, second, one, two, same, flips)),
         verdict_by=by,
         headline=first.by == second.by,
+        unsure=_unsure(one, two, same) if by == "grader" else None,
     ), difference
 
 
@@ -195,6 +208,17 @@ def common_rule(first: str, second: str) -> str:
     if first == second:
         return first
     return "reference" if "reference" in (first, second) else "grader"
+
+
+def _unsure(
+    first: Mapping[str, ScoredQuestion], second: Mapping[str, ScoredQuestion], same: Sequence[str]
+) -> UnsureFlips | None:
+    """How many changed questions hang on an unsure verdict; None where a verdict does not say how sure it is."""
+    sides = [(first[key].certainty, second[key].certainty) for key in same if first[key].score != second[key].score]
+    if not all(before and after for before, after in sides):
+        return None
+    unsure = [pair.count("unsure") for pair in sides]
+    return UnsureFlips(len(sides), sum(count > 0 for count in unsure), unsure.count(2))
 
 
 def _paired(
@@ -222,7 +246,16 @@ def _flips(
         left[better] -= 1
         before, after = read_sample(first.files, one[key]), read_sample(second.files, two[key])
         yield Flip(
-            key, before.doc_id, before.question, better, before.extracted, after.extracted, before.reason, after.reason
+            key,
+            before.doc_id,
+            before.question,
+            better,
+            before.extracted,
+            after.extracted,
+            before.reason,
+            after.reason,
+            one[key].certainty,
+            two[key].certainty,
         )
 
 

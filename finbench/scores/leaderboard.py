@@ -55,6 +55,9 @@ class Cell:
     notes: str = ""
     delta: Delta | None = None
     metric: str = ACCURACY
+    unsure: float | None = None  # percent of the verdicts; None where they are not the grader's, or do not say
+    range_low: float | None = None  # the score with all unsure verdicts wrong, and with all of them right
+    range_high: float | None = None
 
     @property
     def estimate(self) -> Estimate:
@@ -95,6 +98,7 @@ class Row:
     unreadable: float | None = None  # shares in points, of all replies
     truncated: float | None = None
     errors: float | None = None
+    unsure: float | None = None  # of the verdicts of those benchmarks whose verdicts say how sure they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +180,18 @@ def measured(run: Path) -> Row:
             unreadable=share("unreadable"),
             truncated=share("truncated"),
             errors=share("errors"),
+            unsure=_unsure(entries),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {error}"
         raise StoreError(
             f"{run}: no readable run.json and results.json ({problem}); try `finbench score {run}`"
         ) from error
+
+
+def _unsure(entries: Mapping[str, Any]) -> float | None:
+    known = [(entry["unsure"], entry["n"]) for entry in entries.values() if entry.get("unsure") is not None]
+    return sum(share * n for share, n in known) / sum(n for _, n in known) if known else None
 
 
 def _averages(results: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
@@ -211,6 +221,7 @@ def partial_mean(cell: Cell) -> str:
 def _cell(entry: Mapping[str, Any], sampled: bool) -> Cell:
     metric = metric_of(entry)
     flags = (*(["sample_rows"] if sampled else []), *(["reference_score"] if metric == REFERENCE else []))
+    low, high = map(float, entry["range"]) if entry.get("range") else (None, None)
     return Cell(
         score=float(entry["score"]),
         low=float(entry["ci"][0]),
@@ -220,6 +231,9 @@ def _cell(entry: Mapping[str, Any], sampled: bool) -> Cell:
         design_effect=float(entry.get("design_effect") or 1),
         flags=flags,
         metric=metric,
+        unsure=None if low is None else float(entry["unsure"]),
+        range_low=low,
+        range_high=high,
     )
 
 

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 # One character per sample: 0x40 plus these bits; a blank where the run did not answer the document.
-CORRECT, LENIENT, TRUNCATED, FAILED, UNREADABLE, JUDGE_DISAGREES = 1, 2, 4, 8, 16, 32
+CORRECT, LENIENT, TRUNCATED, FAILED, UNREADABLE, JUDGE_DISAGREES, UNSURE = 1, 2, 4, 8, 16, 32, 128
+
+
+WORDS = ("reason", "rule", "gold", "rival")  # columns of words that repeat: each word is kept once, under NAMEs
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,8 @@ def graded_reply(
         extracted=about["extracted"],
         value=about["value"],
         lenient=bool(about["lenient"]),
+        certainty=about.get("certainty") or "",
+        rival=about.get("rival") or "",
     )
     return GradedReply(document(row, task), text, about.get("reasoning") or "", grade, about.get("repeat") or 0)
 
@@ -217,11 +222,13 @@ def verdict_of(sample: Mapping[str, Any], judged: bool) -> bool:
 def code(sample: Mapping[str, Any], judged: bool = False) -> int:
     """The verdict of one sample as a printable character code."""
     judge = sample.get("judge")
+    by_judge = judged and judge  # the verdict that stands is the judge's, and says nothing of how sure the grader is
     bits = CORRECT * verdict_of(sample, judged) | LENIENT * bool(sample.get("lenient"))
     bits |= TRUNCATED * (sample.get("finish") == "length") | FAILED * (sample.get("finish") == "error")
     bits |= UNREADABLE * (sample["reason"] in UNREADABLE_REASONS and sample["reason"] != "error")
     if judge and judge.get("verdict") in ("right", "wrong"):
         bits |= JUDGE_DISAGREES * ((judge["verdict"] == "right") != bool(sample["correct"]))
+    bits |= UNSURE * (sample.get("certainty") == "unsure" and not by_judge)
     return 0x40 | bits
 
 
@@ -242,17 +249,17 @@ def read_cell(source: SampleFiles, task: TaskDocuments) -> SampleColumn:
             if (get("metrics") or {}).get("lucky_share"):
                 lucky.append(len(rows))
             answer = (get("extracted"), get("value"), get("output_tokens"))
-            words = (get("reason") or "", get("rule") or "", get("gold_hit") or "")
+            words = (get("reason") or "", get("rule") or "", get("gold_hit") or "", get("rival") or "")
             rows.append((*placed, source.credit(sample, bool(verdict & CORRECT)), *answer, *words))
-    documents, repeats, files, offsets, codes, credits, extracted, value, tokens, reason, rule, gold = (
-        zip(*rows, strict=True) if rows else ((),) * 12
+    documents, repeats, files, offsets, codes, credits, extracted, value, tokens, *columns = (
+        zip(*rows, strict=True) if rows else ((),) * 13
     )
     answers: dict[str, list[Any]] = {
         "extracted": list(extracted),
         "value": [None if one == shown else one for one, shown in zip(value, extracted, strict=True)],
         "tokens": list(tokens),
     }
-    for name, column in (("reason", reason), ("rule", rule), ("gold", gold)):
+    for name, column in zip(WORDS, columns, strict=True):
         known = {word: place for place, word in enumerate(dict.fromkeys(column))}
         answers[name], answers[f"{name}s"] = [known[word] for word in column], list(known)
     places, turns, parts, starts = (array("q", column) for column in (documents, repeats, files, offsets))

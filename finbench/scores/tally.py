@@ -34,6 +34,7 @@ class Tally:
         self.verdicts = Accumulator()
         self.references = Accumulator()
         self.clean = Accumulator()
+        self.doubt = Doubt()
         self.reasons: Counter[str] = Counter()
         self.truncated = 0
         self.passed: dict[int, Accumulator] = {}  # k -> the chance that one of k repeats is right, per question
@@ -57,6 +58,7 @@ class Tally:
         self.n += 1
         strict = sum(self._credit(verdict) for _, verdict, _ in samples) / len(samples)
         lenient = sum(verdict.correct or verdict.lenient for _, verdict, _ in samples) / len(samples)
+        self.doubt.add([verdict for _, verdict, _ in samples])
         cluster = document.cluster
         self.strict.add(strict, cluster)
         self.lenient.add(lenient, cluster)
@@ -171,7 +173,10 @@ class Tally:
         return self.strict.estimate(), "grader"
 
     def summary(self) -> dict[str, Any]:
-        """The task's entry of the `--json` document; scores from 0 to 100, but for metrics with a unit of their own."""
+        """The task's entry of the `--json` document; scores from 0 to 100, but for metrics with a unit of their own.
+
+        `unsure` and `range` are Doubt's where the score is the grader's, None elsewhere.
+        """
         estimate, verdict_by = self.headline()
         lenient = self.lenient.estimate() if verdict_by == "grader" else estimate  # the grader's own reading or none
         replies = sum(self.reasons.values())
@@ -181,6 +186,7 @@ class Tally:
             "score": percent(estimate.mean),
             "ci": [percent(estimate.low), percent(estimate.high)],
             "verdict_by": verdict_by,
+            **(self.doubt if verdict_by == "grader" else Doubt()).summary(),
             "lenient": percent(lenient.mean),
             "lenient_ci": [percent(lenient.low), percent(lenient.high)],
             "reasons": dict(self.reasons.most_common()),
@@ -280,6 +286,46 @@ class Tally:
             "conversations": len(whole),
             **_with_interval("conversation_acc", interval_of([float(one.all_right) for one in whole])),
             **_with_interval("final_turn_acc", interval_of([one.final or 0.0 for one in whole])),
+        }
+
+
+@dataclass(slots=True)
+class Doubt:
+    """How much of a score hangs on verdicts that the grader itself calls unsure (`Grade.certainty`).
+
+    Sums over documents, whose repeats are averaged first as in the score. `low` counts every unsure verdict as wrong,
+    `high` as right. One verdict without a certainty, as earlier versions and lm-eval's own scoring leave them, makes
+    the whole unknown.
+    """
+
+    n: int = 0
+    unsure: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    known: bool = True
+
+    def add(self, verdicts: Sequence[Grade]) -> None:
+        """Count one document with the verdicts on its repeats."""
+        repeats = len(verdicts)
+        self.n += 1
+        self.known = self.known and all(verdict.certainty for verdict in verdicts)
+        self.unsure += sum(verdict.certainty == "unsure" for verdict in verdicts) / repeats
+        self.low += sum(verdict.correct and verdict.certainty != "unsure" for verdict in verdicts) / repeats
+        self.high += sum(verdict.correct or verdict.certainty == "unsure" for verdict in verdicts) / repeats
+
+    def summary(self) -> dict[str, Any]:
+        """{"unsure": percent, "range": [low, high] in points}, both None where nothing is known.
+
+        >>> doubt = Doubt()
+        >>> doubt.add([Grade(True, "equal", certainty="sure"), Grade(True, "equal", certainty="unsure")])
+        >>> doubt.summary(), Doubt().summary()
+        ({'unsure': 50.0, 'range': [50.0, 100.0]}, {'unsure': None, 'range': None})
+        """
+        if not (self.n and self.known):
+            return {"unsure": None, "range": None}
+        return {
+            "unsure": percent(self.unsure / self.n),
+            "range": [percent(self.low / self.n), percent(self.high / self.n)],
         }
 
 

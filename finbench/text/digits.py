@@ -6,12 +6,13 @@ Values are Fractions, never floats. Digits and exponents are bounded before any 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
 from finbench.text.normalize import THIN
-from finbench.text.units import CURRENCIES, GAP, MONEY_BEFORE, MONEY_TAIL, Unit, compound, suffix
+from finbench.text.units import GAP, MONEY_BEFORE, MONEY_TAIL, MONEY_WORDS, Unit, compound, suffix
 from finbench.text.wording import (
     BOUND_AFTER,
     DATE_AFTER,
@@ -61,9 +62,12 @@ class Quantity:
 
 # Shapes of digit groups, most particular first. A comma followed by exactly three digits groups thousands; followed by
 # any other count of digits it can only be a decimal comma (the locale evidence is in the number itself).
+VULGAR = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒"
 NUMBER = re.compile(
-    r"(?=[\d.])(?:"  # nine characters in ten are refused here, before eleven alternatives are tried
-    r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+(?!\d))?(?!,?\d|\.\d)"  # 1,234,567.8
+    rf"(?=[\d.{VULGAR}])(?:"  # nine characters in ten are refused here, before eleven alternatives are tried
+    rf"(?:\d{{1,9}}[ {THIN}]?)?[{VULGAR}]"  # 2 ½
+    r"|\d{1,3}(?:_\d{3})+(?![\d_])"  # 42_000
+    r"|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+(?!\d))?(?!,?\d|\.\d)"  # 1,234,567.8
     r"|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)(?:\.\d+)?"  # 12,34,567
     rf"|\d{{1,3}}(?P<gap>[{THIN}' ])\d{{3}}(?:(?P=gap)\d{{3}})*(?!\d|(?P=gap)\d)(?:[.,]\d+(?!\d))?(?![.,]?\d)"  # 1'234.5
     r"|\d{1,3}(?:\.\d{3})+,\d+(?!\d)"  # 1.234,5
@@ -91,7 +95,8 @@ _NOT_PLAIN = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉①-⑳^]")
 _INSIDE = re.compile(r"(?:\^\(?-?|\b(?:sqrt|factorial|chr|pow|exp|ln|log)\s?\(-?)$")
 _PER_BEFORE = re.compile(r"(百分之|千分之|万分之)\s{0,2}$")
 PER = {"百分之": Fraction(1), "千分之": Fraction(1, 10), "万分之": Fraction(1, 100)}
-_CODE = re.compile(r"(?:us\$|hk\$|[a-z]{0,2}\$|usd|eur|gbp|jpy|cny|rmb|hkd|cad|aud|chf|inr|krw)$", re.I)
+_CODES = "|".join(re.escape(code) for code in MONEY_WORDS if code.isascii() and code[0].isalpha() and len(code) < 4)
+_CODE = re.compile(rf"(?:[a-z]{{0,2}}\$|(?<![a-z])(?:{_CODES}))$", re.I)
 
 
 class _Value(NamedTuple):
@@ -141,11 +146,11 @@ def read(text: str, match: re.Match[str]) -> Quantity | None:
         return None  # 10K of a form, 3M the company, 8xyz
     head = before
     if (money := MONEY_BEFORE.search(head, max(0, len(head) - 12))) is not None:
-        currency = currency or CURRENCIES[money.group(1).lower()]
+        currency = currency or MONEY_WORDS[money.group(1).lower()]
         head = head[: money.start()]
     negative, first = negative_from(text, head, start - (len(before) - len(head)), after, bool(money))
     if not money and negative and (money := MONEY_BEFORE.search(text[max(0, first - 12) : first])) is not None:
-        currency = currency or CURRENCIES[money.group(1).lower()]  # $-5
+        currency = currency or MONEY_WORDS[money.group(1).lower()]  # $-5
     if prefix := _PER_BEFORE.search(before):
         unit, number, place = "percent", number * PER[prefix.group(1)], place * PER[prefix.group(1)]
         first = start - (len(before) - prefix.start())
@@ -186,7 +191,7 @@ def _is_part(before: str) -> bool:
 
 def _digits(chunk: str) -> tuple[str, str]:
     """Whole and decimal digits of a chunk matched by `NUMBER`."""
-    chunk = chunk.replace(THIN, "").replace("'", "").replace(" ", "")
+    chunk = chunk.replace(THIN, "").replace("'", "").replace(" ", "").replace("_", "")
     commas, dots = chunk.count(","), chunk.count(".")
     if (
         commas == 1
@@ -200,7 +205,7 @@ def _digits(chunk: str) -> tuple[str, str]:
         chunk = chunk.replace(".", "")
     else:
         chunk = chunk.replace(",", "")
-    left, _, right = chunk.partition(".")
+    left, _, right = chunk.rstrip(VULGAR).partition(".")
     return left, right
 
 
@@ -208,6 +213,9 @@ def _value(text: str, match: re.Match[str], parts: tuple[str, str], before: str)
     """The value of the digits with the power, fraction or ratio that they are part of; None under any other exponent."""
     left, right = parts
     end = match.end()
+    if (part := match.group()[-1]) in VULGAR:
+        number = int(left or "0") + Fraction(unicodedata.numeric(part)).limit_denominator(16)
+        return _Value(number, Fraction(0), 9, end)
     number, place = Fraction(int((left + right) or "0"), 10 ** len(right)), Fraction(1, 10 ** len(right))
     digits = len((left + right).lstrip("0"))
     plain = not right and "," not in match.group() and match.group("gap") is None

@@ -203,6 +203,8 @@ _MATH = re.compile(r"\$\$?(?=[^\s$])([^$\n]{1,300}?)(?<=[^\s$])\$\$?(?!\d)")
 _TAG = re.compile(
     r"</?(?:b|i|u|p|em|strong|span|code|br|div|font|sub|mark|answer|final|final_answer|result)\b[^<>]{0,60}>", re.I
 )
+# Elements and chat marks of any name; one letter in brackets ("<B>") is an answer, and "a < b" none.
+_ELEMENT = re.compile(r"<[/|]?(?:[A-Za-z][\w:|-]{1,40}|[pius])(?:\s[^<>\n]{0,60})?/?>|<!--[^<>\n]{0,200}-->")
 _STARS = re.compile(r"\*\*+|__+|`+|(?<![\w)\s])\*(?=\S)|(?<=\S)\*(?![\w(\s])")
 _CELL = re.compile(r"\s*\\\\\s*|\s*&\s*")
 
@@ -223,7 +225,7 @@ def plain(text: str) -> str:
     if "*" in text or "`" in text or "__" in text:
         text = _STARS.sub("", re.sub(r"(?<=\d)\*\*(?=\d)", "^", text))
     if "<" in text:
-        text = _TAG.sub(" ", text)
+        text = _ELEMENT.sub(" ", _TAG.sub(" ", text) if "</" in text else text)
     if "&" in text:
         text = text.replace("&nbsp;", " ").replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")
         text = text.replace("&minus;", "-").replace("&percnt;", "%")

@@ -10,162 +10,16 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Literal
 
+from finbench.text import lexicon
 from finbench.text.normalize import THIN
 
 Unit = Literal["", "percent", "points", "bp", "mille", "times"]
-CURRENCIES = {
-    "$": "USD",
-    "us$": "USD",
-    "u.s.$": "USD",
-    "usd": "USD",
-    "dollar": "USD",
-    "dollars": "USD",
-    "u.s. dollars": "USD",
-    "us dollars": "USD",
-    "美元": "USD",
-    "美金": "USD",
-    "€": "EUR",
-    "eur": "EUR",
-    "euro": "EUR",
-    "euros": "EUR",
-    "欧元": "EUR",
-    "£": "GBP",
-    "gbp": "GBP",
-    "pound": "GBP",
-    "pounds": "GBP",
-    "pounds sterling": "GBP",
-    "英镑": "GBP",
-    "¥": "YEN",  # yen and yuan share the mark
-    "jpy": "JPY",
-    "yen": "JPY",
-    "日元": "JPY",
-    "cny": "CNY",
-    "rmb": "CNY",
-    "yuan": "CNY",
-    "renminbi": "CNY",
-    "元": "CNY",
-    "人民币": "CNY",
-    "元人民币": "CNY",
-    "块": "CNY",
-    "hk$": "HKD",
-    "hkd": "HKD",
-    "港元": "HKD",
-    "港币": "HKD",
-    "c$": "CAD",
-    "cad": "CAD",
-    "a$": "AUD",
-    "aud": "AUD",
-    "chf": "CHF",
-    "francs": "CHF",
-    "swiss francs": "CHF",
-    "₹": "INR",
-    "inr": "INR",
-    "rupees": "INR",
-    "₩": "KRW",
-    "krw": "KRW",
-    "cents": "cent",
-    "cent": "cent",
-}
-SCALES = {
-    "hundred": 100,
-    "thousand": 10**3,
-    "thousands": 10**3,
-    "k": 10**3,
-    "million": 10**6,
-    "millions": 10**6,
-    "mn": 10**6,
-    "mln": 10**6,
-    "mil": 10**6,
-    "mm": 10**6,
-    "m": 10**6,
-    "billion": 10**9,
-    "billions": 10**9,
-    "bn": 10**9,
-    "bln": 10**9,
-    "b": 10**9,
-    "trillion": 10**12,
-    "trillions": 10**12,
-    "tn": 10**12,
-    "trn": 10**12,
-    "百": 100,
-    "千": 10**3,
-    "万": 10**4,
-    "萬": 10**4,
-    "百万": 10**6,
-    "千万": 10**7,
-    "亿": 10**8,
-    "億": 10**8,
-    "十亿": 10**9,
-    "百亿": 10**10,
-    "千亿": 10**11,
-    "万亿": 10**12,
-    "兆": 10**12,
-    "lakh": 10**5,
-    "crore": 10**7,
-}
-UNITS: dict[str, Unit] = {
-    "%": "percent",
-    "percent": "percent",
-    "per cent": "percent",
-    "pct": "percent",
-    "percentage": "percent",
-    "percentage point": "points",
-    "percentage points": "points",
-    "percent points": "points",
-    "percent point": "points",
-    "% points": "points",
-    "%-points": "points",
-    "pp": "points",
-    "ppt": "points",
-    "ppts": "points",
-    "pps": "points",
-    "pts": "points",
-    "个百分点": "points",
-    "百分点": "points",
-    "个百分比": "points",
-    "bp": "bp",
-    "bps": "bp",
-    "basis point": "bp",
-    "basis points": "bp",
-    "个基点": "bp",
-    "基点": "bp",
-    "个bp": "bp",
-    "‰": "mille",
-    "per mille": "mille",
-    "times": "times",
-    "x": "times",
-    "×": "times",
-    "-fold": "times",
-    "fold": "times",
-    "倍": "times",
-}
-_NOUNS = {
-    "year": "year",
-    "years": "year",
-    "yr": "year",
-    "yrs": "year",
-    "month": "month",
-    "months": "month",
-    "mos": "month",
-    "quarter": "quarter",
-    "quarters": "quarter",
-    "week": "week",
-    "weeks": "week",
-    "day": "day",
-    "days": "day",
-    "hours": "hour",
-    "share": "share",
-    "shares": "share",
-    "个月": "month",
-    "月": "month",
-    "年": "year",
-    "天": "day",
-    "日": "day",
-    "股": "share",
-    "个季度": "quarter",
-    "季度": "quarter",
-    "周": "week",
-}
+CURRENCIES: dict[str, str] = dict(lexicon.words("currency"))
+SCALES: dict[str, int] = {word: 10**power for word, power in lexicon.words("scale").items()}
+UNITS: dict[str, Unit] = dict(lexicon.words("unit"))
+_NOUNS: dict[str, str] = dict(lexicon.words("noun"))
+_CODES: dict[str, str] = dict(lexicon.words("currency_before"))
+MONEY_WORDS = CURRENCIES | _CODES
 
 
 def _either(words: Iterable[str]) -> str:
@@ -174,9 +28,9 @@ def _either(words: Iterable[str]) -> str:
     return f"(?a:{listed})"
 
 
-_WORDY = [w for w in SCALES if len(w) > 2 and w.isascii()]
-_BRIEF = [w for w in SCALES if len(w) <= 2 and w.isascii()]
-_HAN = [w for w in SCALES if not w.isascii()]
+_HAN = [w for w in SCALES if "\u4e00" <= w[0] <= "\u9fff"]
+_WORDY = [w for w in SCALES if len(w) > 2 and w not in _HAN]
+_BRIEF = [w for w in SCALES if len(w) <= 2 and w not in _HAN]
 GAP = rf"[ \t{THIN}]{{0,3}}"
 _END = r"(?![A-Za-z])"
 _SCALE = re.compile(rf"{GAP}(?:-?({_either(_WORDY)}){_END}|({_either(_HAN)})|((?i:{_either(_BRIEF)})){_END})", re.I)
@@ -192,9 +46,10 @@ _MONEY_AFTER = re.compile(
     rf"({_either(w for w in CURRENCIES if not w[-1].isascii())}))",
     re.I,
 )
+_SIGNS = [word for word in CURRENCIES if not word[-1].isalpha()]
 MONEY_BEFORE = re.compile(
-    r"((?a:us\$|u\.s\.\$|hk\$|[ca]\$|[$€£¥₹₩]|(?<![A-Za-z])(?:usd|eur|gbp|jpy|cny|rmb|hkd|cad|aud|chf|inr|krw))|"
-    r"人民币|美元|欧元)"
+    rf"({_either(_SIGNS)}|(?<![A-Za-z]){_either(w for w in _CODES if w.isascii())}|"
+    rf"{_either(w for w in _CODES if not w.isascii())})"
     rf"[ \t{THIN}]{{0,2}}$",
     re.I,
 )
@@ -214,7 +69,7 @@ def suffix(text: str, end: int, number: Fraction) -> tuple[Unit, int, str, str, 
         return unit, scale, currency, noun, end
     while match := _SCALE.match(text, end):
         word = (match.group(1) or match.group(2) or match.group(3)).lower()
-        if match.group(3) and match.group()[:1].isspace() and match.group(3) in ("m", "b", "k"):
+        if match.group(3) and match.group()[:1].isspace() and match.group(3) == "m":
             break  # "5 m" is a length; "5 M" and "5m" are millions
         if scale != 1 and (match.group(3) or scale >= 10**12):
             break

@@ -4,93 +4,45 @@ from __future__ import annotations
 
 import re
 
+from finbench.text.lexicon import pattern, words
 from finbench.text.normalize import THIN
 
-_MINUS_WORD = re.compile(r"(?:\b(?:negative|minus)|负)[\s\"'$]{0,3}$", re.I)
+_MINUS_WORD = pattern(r"<minus>[\s\"'$]{0,3}$")
+# What may stand between a verb and its number; and "a drop of 487 million, or 2.1%": the first number passes the word on.
 _FILLER = (
-    r"(?:\s*(?:by|of|at|is|was|equal to|equals|about|approximately|approx\.?|around|roughly|nearly|almost|some|an?|the|"
-    r"just|only|slightly|over|under|=|≈|~|:|了|约|大约|为|近|率为|幅度?为|幅度约为|额为|a total of|net))*[\s*$]*"
-    # "a drop of 487 million, or 2.1%": the first number passes the word on
-    r"(?:[\d,.]{1,20}%?\s?(?:thousand|million|billion|万|亿)?(?:\s?dollars|元|美元)?(?:,?\s*or|,\s*(?:or|即|约)?|"
-    r"\s*\()\s*(?:by|about|approximately|约)?[\s*$]*)?$"
+    r"(?:\s*<filler>)*[\s*$]*"
+    r"(?:[\d,.]{1,20}%?\s?(?:<scale_word>)?(?:\s?<money_word>)?(?:,?\s*<or.word>|,\s*(?:<or.word>|即|约)?|\s*\()"
+    r"\s*(?:by|<about>)?[\s*$]*)?$"
 )
-_DOWN_BEFORE = re.compile(
-    r"(?:\b(?:decreas(?:e|ed|es|ing)|declin(?:e|ed|es|ing)|drop(?:ped|s)?|fell|fall(?:s|en)?|reduc(?:ed|es|tion)|down|"
-    r"shr(?:ank|unk|ink)|los(?:s|ses|t)|lower(?:ed)?|contract(?:ed|ion)|outflows?|deficit|slid|slipped|decrement|"
-    r"shortfall|underperform(?:ed)?|narrow(?:ed)?|cuts?)|下降|下跌|减少|降低|下滑|亏损|净亏损|跌|缩减|回落|降)"
-    r"(?:\s+(?:in|of)\s+(?:the\s+)?(?!\d)[a-z][a-z' -]{2,40}?\s+(?:of|by|was|is))?" + _FILLER,
-    re.I,
+_IN_THE = r"(?:\s+(?:in|of)\s+(?:the\s+)?(?!\d)[a-z][a-z' -]{2,40}?\s+(?:of|by|was|is))?"
+_DOWN_BEFORE = pattern(rf"<fall>{_IN_THE}{_FILLER}")
+_UP_BEFORE = pattern(rf"<rise>{_FILLER}")
+_AFTER = r"[\s*(]{0,4}(?:(?:net|overall|annual|total|year-over-year|percentage)\s+)?"
+_DOWN_AFTER = pattern(
+    rf"(?:\s*(?:<scale_word>|dollars|円))*{_AFTER}<fall_after>(?!\s+than\s+(?:expected|\d)|\s*\d|去|少)"
 )
-_DOWN_STEMS = tuple(
-    "decreas declin drop fell fall reduc down shr los lower contract outflow deficit slid slip decrement shortfall "
-    "underperform narrow cut 降 跌 减 低 滑 亏 落".split()
+_UP_AFTER = pattern(rf"{_AFTER}<rise_after>(?!\s*\d|加值)")
+_STEM = 3  # letters of a word of direction that are looked for before its pattern is tried
+
+
+def _stems(*names: str) -> tuple[str, ...]:
+    return tuple({word[:_STEM] if word.isascii() else word for name in names for word in words(name)})
+
+
+_DOWN_STEMS, _UP_STEMS = _stems("fall"), _stems("rise")
+_TURNS = _stems("fall", "rise", "fall_after", "rise_after")
+_BOUND_BEFORE = pattern(
+    r"(?:(?<!add )(?<!adds )(?<!added )(?<!adding )<bound.before>|"
+    r"(?<![-=>\n])(?<!^)[<>≥≤]=?(?!>)|(?:^|(?<=\n))[<≥≤]=?)"  # at the start of a line, ">" quotes
+    r"(?:\s+or\s+equal\s+to)?[\s$€£¥*]*$"
 )
-_UP_BEFORE = re.compile(
-    r"(?:\b(?:increas(?:e|ed|es|ing)|rose|profits?|net income|surplus|ris(?:e|en|es)|grew|grow(?:n|s|th)?|"
-    r"gain(?:ed|s)?|up|higher|climbed|jumped|"
-    r"expand(?:ed)?|improv(?:ed|ement))|增长|上升|增加|上涨|提高|提升|涨)" + _FILLER,
-    re.I,
-)
-_UP_STEMS = (
-    *"increas rose profit surplus ris grew grow gain up higher climb jump expand improv 增 升 涨 提".split(),
-    "net income",
-)
-_DOWN_AFTER = re.compile(
-    r"(?:\s*(?:million|billion|thousand|dollars))*[\s*(]{0,4}(?:net\s+|overall\s+|annual\s+|total\s+|"
-    r"year-over-year\s+|percentage\s+)?(?:decreas(?:e|es)|decline|drop|fall|reduction|loss|lower|"
-    r"less|down|contraction|shortfall|below|的(?:下降|下跌|降幅|跌幅|亏损|减少))\b(?!\s+than\s+(?:expected|\d))",
-    re.I,
-)
-_UP_AFTER = re.compile(
-    r"[\s*(]{0,4}(?:net\s+|overall\s+|annual\s+|total\s+)?(?:increase|rise|growth|gain|higher|up\b|的(?:增长|"
-    r"上升|涨幅|增幅))\b",
-    re.I,
-)
-_TURNS = (*_DOWN_STEMS, *_UP_STEMS, "less", "below")
-_BOUND_BEFORE = re.compile(
-    r"(?:\b(?:more|less|greater|fewer|higher|lower|larger|smaller|bigger|better)\s+than|\bat\s+(?:least|most)|"
-    r"\b(?:over|above|below|under|"
-    r"exceed(?:s|ed|ing)?|(?<!add )(?<!adds )(?<!added )(?<!adding )up\s+to|"
-    r"no\s+(?:more|less|fewer)\s+than|not\s+(?:more|less)\s+than|in\s+excess\s+of|"
-    r"a\s+maximum\s+of|"
-    r"a\s+minimum\s+of|upwards\s+of)|(?<![-=])[<>≥≤]=?|超过|高于|低于|大于|小于|不到|不足|至少|至多|最多|不超过|"
-    r"不低于|少于|多于|不少于)"
-    r"(?:\s+or\s+equal\s+to)?[\s$€£¥*]*$",
-    re.I,
-)
-_BOUND_ENDS = tuple(
-    "than least most over above below under exceed exceeds exceeded exceeding to of < > ≥ ≤ =".split()
-) + tuple("过于到足少多")
+_BOUND_ENDS = (*{word.rsplit(" ", 1)[-1] for word in words("bound.before")}, *"to < > ≥ ≤ =".split())
 _LOOSE = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "$€£¥*"
-BOUND_AFTER = re.compile(
-    r"\s{0,2}(?:\+(?!\s*[\d(])|or\s+(?:more|less|higher|lower|greater|above|below)\b|(?:and|&)\s+(?:above|"
-    r"over)\b|以上|以下|以内)",
-    re.I,
-)
-_REFERENCES = (
-    "page pages p. pp. note notes table figure fig. section step item row column line chapter exhibit form part appendix "
-    "question problem footnote paragraph equation eq. no. number example rule option statement scenario case method level "
-    "tier class series phase s&p russell nasdaq ifrs ias asc asu sfas fas fin top quarter q fy fiscal version v"
-).split()
-_REFERENCE_MARKS = ("第", "表", "图", "注", "步骤", "[", "#")
-_REFERENCE_BEFORE = re.compile(
-    rf"(?:\b(?:{'|'.join(map(re.escape, _REFERENCES))}|fiscal\s+year)|{'|'.join(map(re.escape, _REFERENCE_MARKS))})"
-    r"\s{0,2}$",
-    re.I,
-)
-_REFERENCE_ENDS = (*_REFERENCES, *_REFERENCE_MARKS, "year")
-_MONTH_BEFORE = re.compile(
-    r"(?:\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
-    r"oct(?:ober)?|"
-    r"nov(?:ember)?|dec(?:ember)?)\.?|年|月)\s{0,2}$",
-    re.I,
-)
-_MONTH_AFTER = re.compile(
-    r"(?:st|nd|rd|th)?\s{1,2}(?:of\s+)?(?:jan(?:uary)?|feb(?:ruary)?|march|apr(?:il)?|may|june?|july?|"
-    r"aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
-    r"nov(?:ember)?|dec(?:ember)?)\b",
-    re.I,
-)
+BOUND_AFTER = pattern(r"\s{0,2}(?:\+(?!\s*[\d(])|<bound.after>)")
+_REFERENCE_BEFORE = pattern(r"<reference>\.?\s{0,2}$")
+_REFERENCE_ENDS = (*words("reference"), *(f"{word}." for word in words("reference") if word.isascii()), "year")
+_MONTH_BEFORE = pattern(r"<month>\.?\s{0,2}$")
+_MONTH_AFTER = pattern(r"(?:st|nd|rd|th)?\s{1,2}(?:of\s+)?<month>")
 ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.I)
 DATE_AFTER = re.compile(r"[/-]\d{1,2}[/-]\d{2,4}\b")
 _DATE_BEFORE = re.compile(r"\d[/-]$|\d[/-]\d{1,2}[/-]$")

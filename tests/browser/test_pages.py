@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from fake_runs import make_samples, write_run
+from fake_runs import make_samples, make_unsure, write_run
 from marked_samples import HOSTILE, ROW, graded, hostile_row
 
 from finbench import cli
@@ -263,6 +263,26 @@ def test_a_cell_opens_its_samples_with_filters_that_count(page: Any, board: Path
     assert page.run("return document.querySelectorAll('.list .item').length") == 200
     page.driver.back()
     page.wait("return !document.querySelector('#board-view').hidden")
+
+
+def test_unsure_verdicts_have_a_filter_and_name_their_rival(page: Any, board: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", "tests/unsure", tasks={"finqa": make_unsure()})
+    leaderboard.build([run], tmp_path / "index.html", reported=False)
+    page.open(tmp_path / "index.html")
+    page.click("button.cell", 0)
+    page.settled()
+    assert "Unsure 2" in page.text(".chips")
+    page.click("#filter-unsure")
+    page.settled()
+    assert page.run("return document.querySelectorAll('.list .item').length") == 2
+    assert page.text(".list .item .badge") == "unsure"
+    assert "unsure" in page.text("#detail .answers dd.wide")
+    assert "<b>0 | 7</b> stands behind it" in page.text("#detail")
+    assert "filter=unsure" in page.run("return location.hash")
+    page.open(board / "index.html")  # of an earlier version: no such filter
+    page.click("button.cell", 0)
+    page.settled()
+    assert "Unsure" not in page.text(".chips")
 
 
 def test_samples_on_which_two_models_differ(page: Any, board: Path) -> None:

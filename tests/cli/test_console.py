@@ -110,3 +110,25 @@ def test_more_kinds_of_failure_than_a_screen_holds_are_counted(tmp_path: Path) -
     said = console.failed_requests(tmp_path, document)
     assert len(said) == console.MESSAGES + 1
     assert said[-1].startswith("and 4 other")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_the_unsure_share_is_never_clipped_and_has_its_range_where_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], document: dict[str, Any], width: int
+) -> None:
+    document["tasks"]["finqa"] |= {"unsure": 12.3, "range": [55.4, 67.7]}
+    document["average"] |= {"unsure": 3.2, "range": [58.8, 64.4]}
+    lines = printed(monkeypatch, capsys, width, document)
+    said = "\n".join(lines)
+    assert max(map(len, lines)) <= width and "…" not in said
+    assert {"12.3", "3.2"} <= set(re.findall(r"[\d.,]*\d", said))
+    assert ("12.3 %" in said) == (said.count("unsure") == 1) == (width >= console.NARROW)
+    assert ("12.3 % (55.4 to 67.7)" in said) == ("3.2 % (58.8 to 64.4)" in said) == (width >= console.ROOMY)
+    assert {"71,315", "98.7", "123", "456"} <= set(re.findall(r"[\d.,]*\d", said))
+
+
+def test_verdicts_that_do_not_say_how_sure_they_are_get_no_column(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], document: dict[str, Any]
+) -> None:
+    document["tasks"]["finqa"] |= {"unsure": None, "range": None}
+    assert "unsure" not in "\n".join(printed(monkeypatch, capsys, 120, document))

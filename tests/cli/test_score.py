@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from finbench import cli
+from finbench.runs.store import Store
 
 RUN = "run --model baseline/oracle --tasks tfns --data sample --limit 5 --no-report --quiet".split()
 
@@ -38,3 +40,21 @@ def test_score_reads_sample_logs_and_plain_columns(tmp_path: Path, capsys: pytes
     assert main("score", str(table), *words, "--table") == 0
     said = capsys.readouterr().out
     assert "\tright\tpercent_form\t" in said and "\tlenient\toff_by_100\t" in said and "50.0" in said
+
+
+def test_score_gives_a_run_of_an_earlier_version_its_certainty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Verdicts as they were stored before; what they say has not changed, so none counts as changed."""
+    assert main(*RUN, "--output", str(tmp_path)) == 0
+    before = json.loads((tmp_path / "results.json").read_text("utf-8"))["finbench"]
+    with Store(tmp_path) as store:
+        for stored in list(store.scan("tfns")):
+            assert stored.grade
+            store.set_grade("tfns", stored.position, stored.repeat, replace(stored.grade, certainty="", rival=""))
+    assert main("score", str(tmp_path)) == 0
+    assert "0 verdicts changed" in capsys.readouterr().out
+    assert json.loads((tmp_path / "results.json").read_text("utf-8"))["finbench"] == before
+    assert before["tasks"]["tfns"]["range"] == [100.0, 100.0]
+    for line in (tmp_path / "samples_tfns.jsonl").read_text("utf-8").splitlines():
+        assert (json.loads(line)["finbench"]["certainty"], json.loads(line)["finbench"]["rival"]) == ("sure", "")

@@ -23,6 +23,8 @@ TABLES = (
     "variants",
     "arranged",
     "worded",
+    "kinds",
+    "japanese",
 )
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finbench.grading.claims import claims
 from finbench.grading.discourse import refuses
 from finbench.grading.reply import open_reply
-from finbench.grading.statements import statements
 
 THINKING = [
     ("<think>7</think>5", "5", False, "a pair"),
@@ -63,7 +63,7 @@ EXPLICIT = [
 
 @pytest.mark.parametrize(("text", "found"), EXPLICIT)
 def test_explicit_statements_are_found(text: str, found: list[str]) -> None:
-    assert [s.text.rstrip(".。") for s in statements(open_reply(text).text)] == found
+    assert [s.text.rstrip(".。") for s in claims(open_reply(text).text)] == found
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_offsets_lead_back_to_the_original(text: str) -> None:
 
 @given(st.text(max_size=400))
 def test_no_reply_raises(text: str) -> None:
-    statements(open_reply(text).text)
+    claims(open_reply(text).text)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_time_does_not_grow_faster_than_length(unit: str) -> None:
     def seconds(size: int) -> float:
         text = unit * (size // len(unit))
         start = time.process_time()
-        statements(open_reply(text).text)
+        claims(open_reply(text).text)
         return time.process_time() - start
 
     assert seconds(1_000_000) < 10  # generous: a quadratic scan of a megabyte takes minutes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fake_runs import make_runs, make_samples, write_run
+from fake_runs import make_runs, make_samples, make_unsure, write_run
 
 from finbench.pages import comparison, report
 from finbench.scores import compare
@@ -61,3 +61,26 @@ def test_a_comparison_page_says_what_changed_and_escapes_it(tmp_path: Path) -> N
     assert "▼ worse" in html
     assert "Only the first run has TFNS" in html
     assert "Worse in the second run" in html
+
+
+def test_unsure_changes_are_said_in_every_form(tmp_path: Path) -> None:
+    first = make_unsure()
+    second = [sample | {"correct": not sample["correct"], "certainty": "sure"} for sample in first]
+    runs = [write_run(tmp_path / name, name, tasks={"finqa": one}) for name, one in (("a", first), ("b", second))]
+    found = compare.compare(runs)
+    sentence = "of 20 changed questions 2 hang on an unsure verdict in one run at least, 0 in both"
+    assert f"FinQA: {sentence}." in comparison.to_text(found)
+    assert f"- FinQA: {sentence}." in comparison.to_markdown(found)
+    assert f"FinQA: {sentence}." in report.comparison_html(found)
+    assert "(different, unsure)" in comparison.to_text(compare.compare(runs[::-1]), flips=20)
+    assert (
+        comparison.to_markdown(found).count(", unsure |") == report.comparison_html(found).count(", unsure</td>") == 2
+    )
+    assert compare.to_json(found)["pairs"][0]["tasks"][0]["unsure"] == {"of": 20, "either": 2, "both": 0}
+
+
+def test_runs_older_than_certainty_are_compared_without_a_word_of_it(tmp_path: Path) -> None:
+    found = compare.compare(make_runs(tmp_path, 2, ["finqa"], n=30))
+    assert found.pairs[0].tasks[0].flips
+    for said in (comparison.to_text(found), comparison.to_markdown(found), report.comparison_html(found)):
+        assert "unsure" not in said

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 from typing import Any
 
-from fake_runs import write_run
+from fake_runs import make_unsure, write_run
 from page_parts import chunks_of
 
 from finbench.pages import drilldown, leaderboard
-from finbench.scores.samples import CORRECT, FAILED, JUDGE_DISAGREES, LENIENT, TRUNCATED, UNREADABLE
+from finbench.scores.samples import (
+    CORRECT,
+    FAILED,
+    JUDGE_DISAGREES,
+    LENIENT,
+    TRUNCATED,
+    UNREADABLE,
+    UNSURE,
+    SampleColumn,
+    SampleFiles,
+)
 
 
 def test_verdicts_and_answers_are_those_of_the_samples(tmp_path: Path) -> None:
@@ -89,3 +100,22 @@ def test_prompts_that_differ_between_models_are_kept_apart(tmp_path: Path) -> No
     assert found["prompts:0:0"] == ["P"]
     assert found["prompts:0:1"] == ["Q"]
     assert [found[f"replies:{row}:0"]["systems"] for row in range(3)] == [["be brief"], ["think"], [""]]
+
+
+def test_an_unsure_verdict_has_a_bit_of_its_own_and_its_rival(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / "new", "m/new", tasks={"finqa": make_unsure()}),
+        write_run(tmp_path / "old", "m/old", tasks={"finqa": [{"correct": True}]}),
+    ]
+    found = chunks_of(leaderboard.build(runs, tmp_path / "i.html", reported=False).path.read_text(encoding="utf-8"))
+    unsure = [place for place, letter in enumerate(found["verdicts"]["cells"]["0:0"]) if ord(letter) & UNSURE]
+    assert unsure == [0, 19]
+    answers = found["answers:0:0"]
+    assert answers["rivals"][answers["rival"][19]] == "<b>19 | 7</b> stands behind it"
+    assert found["answers:1:0"]["rivals"] == [""]
+
+
+def test_right_replies_that_are_unsure_are_shown_before_the_sure_ones() -> None:
+    codes = bytearray([0x40 | CORRECT, 0x40 | CORRECT | UNSURE, 0x40])
+    cell = SampleColumn(SampleFiles(()), *[array("q")] * 4, codes, array("d"), {}, ())
+    assert drilldown._order(cell, 9) == [2, 1, 0]

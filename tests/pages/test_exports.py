@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_runs import make_runs, make_samples, write_run
+from fake_runs import make_runs, make_samples, make_unsure, write_run
 
 from finbench.pages import exports
 from finbench.scores.leaderboard import Table, build
@@ -81,3 +81,20 @@ def test_a_choice_of_rows_is_a_whole_text_again(tmp_path: Path, chosen: tuple[in
     rows = [line for line in few["md"].splitlines() if line.startswith("|")]
     assert len(rows) == (2 + len(models) if models else 0)
     assert few["tex"].startswith(r"\begin{tabular}") and few["tex"].endswith("\\end{tabular}\n")
+
+
+def test_every_format_carries_the_unsure_share_and_the_range(tmp_path: Path) -> None:
+    table = build([write_run(tmp_path / "r", tasks={"finqa": make_unsure()})], reported=[])
+    line = next(csv.DictReader(io.StringIO(exports.to_csv(table).text())))
+    assert [float(line[name]) for name in ("unsure", "range_low", "range_high")] == [10, 45, 55]
+    cell = json.loads(exports.to_json(table).text())["rows"][0]["cells"]["finqa"]
+    assert (cell["unsure"], cell["range_low"], cell["range_high"]) == (10, 45, 55)
+    assert "| unsure |" in exports.to_markdown(table).text()
+    assert "| 10.0 % (45.0 to 55.0) |" in exports.to_markdown(table).text()
+    assert r"& 10.0 \% (45.0 to 55.0) \\" in exports.to_latex(table).text()
+
+
+def test_rows_older_than_certainty_get_no_column_of_it(tmp_path: Path) -> None:
+    table = build(make_runs(tmp_path, 1, n=20))
+    assert "unsure" not in exports.to_markdown(table).text() and "unsure" not in exports.to_latex(table).text()
+    assert next(csv.DictReader(io.StringIO(exports.to_csv(table).text())))["unsure"] == ""

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from finbench.pages import html
+from finbench.records import REASONS
 
 HOSTILE = ("<script>x</script>", "</script><!--", "\u2028\u2029\u202eevil\u202c", "{{ 7 * 7 }}", "\x00\x1b[31m")
 
@@ -33,3 +34,7 @@ def test_a_policy_allows_the_script_by_its_hash_alone() -> None:
 def test_a_zero_difference_has_no_sign() -> None:
     assert html.signed(-0.001) == html.signed(0.001)
     assert html.signed(2.0).startswith("+")
+
+
+def test_every_reason_of_a_verdict_has_words_of_its_own() -> None:
+    assert not set(REASONS) - set(html.REASON_WORDS)

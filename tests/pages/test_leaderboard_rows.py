@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fake_runs import make_samples, write_run
+from fake_runs import make_samples, make_unsure, write_run
 
 from finbench.pages import leaderboard_rows
 from finbench.pages.leaderboard_rows import Place, layout
@@ -32,3 +32,17 @@ def test_the_interval_lines_share_one_scale_over_all_rows(tmp_path: Path) -> Non
 
 def test_footnotes_are_lettered_beyond_z() -> None:
     assert [leaderboard_rows.letter(index) for index in (0, 25, 26, 52)] == ["a", "z", "aa", "ba"]
+
+
+def test_a_row_has_its_share_of_unsure_verdicts_and_a_cell_its_range(tmp_path: Path) -> None:
+    old = write_run(tmp_path / "old", "tests/old", tasks={"finqa": make_samples(20, 0.5)})
+    new = write_run(tmp_path / "new", "tests/new", tasks={"finqa": make_unsure(), "tfns": make_samples(20, 0.5)})
+    table = build([old, new], reported=[])
+    page = layout(table, [Place(None)] * 2)
+    column = [one["key"] for one in leaderboard_rows.COST].index("unsure")
+    rows = {row["model"]: row for row in page["groups"][0]["rows"]}
+    assert rows["tests/new"]["cost"][column] == {"value": 10.0, "text": "10.0"}, "of the benchmarks that say it"
+    assert rows["tests/old"]["cost"][column] == {"value": None, "text": ""}
+    titles = {model: row["cells"][1]["title"] for model, row in rows.items()}
+    assert "10.0 % of the verdicts are unsure: 45.0 with all of them wrong, 55.0 with all" in titles["tests/new"]
+    assert "unsure" not in titles["tests/old"]

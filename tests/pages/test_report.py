@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_runs import make_samples, write_run
+from fake_runs import make_samples, make_unsure, write_run
 
 from finbench.errors import StoreError
 from finbench.pages import report
@@ -235,3 +235,29 @@ def test_variants_of_other_questions_leave_no_section(tmp_path: Path) -> None:
     variants = [{"id": "v1", "row": {"original": "another"}}]
     run = write_run(tmp_path / "run", tasks={"finqa": make_samples(4, 0.5), "finqa_resampled": variants})
     assert "Original and resampled" not in report.write(run)[0].read_text(encoding="utf-8")
+
+
+def test_the_unsure_share_its_range_and_the_rivals_are_in_both_forms(tmp_path: Path) -> None:
+    html, markdown = (
+        path.read_text(encoding="utf-8")
+        for path in report.write(write_run(tmp_path / "run", tasks={"finqa": make_unsure()}))
+    )
+    assert "10.0 %<br><small>45.0 to 55.0</small>" in html
+    assert "10.0 % of the verdicts are unsure: 45.0 to 55.0" in html, "and the average's"
+    assert "| 10.0 % | 45.0 to 55.0 |" in markdown
+    assert 'right, unsure: <span class="foreign">&lt;b&gt;0 | 7&lt;/b&gt; stands behind it' in html
+    assert 'wrong, unsure: <span class="foreign">&lt;b&gt;19 | 7&lt;/b&gt; stands behind it' in html
+    rows = [line for line in markdown.splitlines() if "stands behind it" in line]
+    assert len(rows) == 2 and all(row.replace("\\|", "").count("|") == 7 and "<b>" not in row for row in rows)
+
+
+def test_a_run_older_than_certainty_has_a_report_without_it(written: tuple[str, str]) -> None:
+    assert "Unsure verdicts" not in written[0] and "Unsure verdicts" not in written[1]
+
+
+def test_a_judges_verdicts_are_not_listed_as_unsure(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", tasks={"finqa": make_unsure()})
+    tasks = json.loads((folder / "results.json").read_text())["finbench"]["tasks"]
+    tasks["finqa"] |= {"verdict_by": "judge", "unsure": None, "range": None}
+    edit_results(folder, tasks=tasks, average=None)
+    assert "stands behind it" not in "".join(path.read_text(encoding="utf-8") for path in report.write(folder))

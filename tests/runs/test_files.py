@@ -140,6 +140,21 @@ def test_a_group_of_our_own_tasks_is_one_pool_unless_its_yaml_weighs_them_alike(
     assert found and found.mean == 0.5
 
 
+def test_a_group_whose_tasks_weigh_alike_has_the_mean_of_their_ranges() -> None:
+    """Pooled over three documents and one, the range would not hold the score."""
+    members = {"a": Tally(), "b": Tally()}
+    for name, verdicts in (("a", ["sure"]), ("b", ["sure", "unsure", "sure"])):
+        for place, certainty in enumerate(verdicts):
+            asked = Document(f"{name}{place}", name, "?", Answer("number"), (Gold("1"),))
+            verdict = Grade(name == "a", "equal" if name == "a" else "different", certainty=certainty)  # type: ignore[arg-type]
+            members[name].add(asked, [([], verdict, None)])
+    rule = GroupRule((), (), (GroupMetric("acc", weight_by_size=False),))
+    summed = files._group_estimate(rule, members)
+    assert summed
+    entry = files._group_score(summed, rule, [one.summary() for one in members.values()])
+    assert (entry["score"], entry["unsure"], entry["range"]) == (50.0, 16.6667, [50.0, 66.6667])
+
+
 def test_acc_is_the_graders_verdict_and_the_judges_stands_beside_it() -> None:
     entry = tally(True, False, False, False, judged=True, judgement="right").summary()
     found = files._lm_eval_entry("t", entry)

@@ -170,6 +170,19 @@ def test_grading_a_run_again_mends_what_was_changed(tmp_path: Path, monkeypatch:
         assert grading_process.regrade(store, "finqa") == 0
 
 
+def test_grading_again_adds_the_certainty_and_counts_what_says_something_else(tmp_path: Path) -> None:
+    settings = Settings(model="baseline/heuristic", tasks=("finqa",), data="sample", output=tmp_path)
+    execute.execute(execute.plan(settings))
+    with Store(tmp_path) as store:
+        before = [stored.grade for stored in store.scan("finqa")]
+        assert all(verdict.certainty for verdict in before)
+        for position, verdict in enumerate(before):
+            store.set_grade("finqa", position, 0, replace(verdict, certainty="", rival="", rule="older"))
+        store.set_grade("finqa", 2, 0, replace(before[2], extracted="another"))
+        assert grading_process.regrade(store, "finqa") == 1
+        assert [stored.grade for stored in store.scan("finqa")] == before
+
+
 def test_the_fields_of_a_grade_survive_the_way() -> None:
     verdict = scoring.grade(document_from_row(ROWS[0], "t"), [Response("r", REPLIES[0], "stop")])
     assert grade_from(grade_json(verdict)) == verdict
@@ -195,5 +208,7 @@ def test_a_reply_that_breaks_the_grader_is_a_failed_sample_until_it_is_graded_ag
     with Store(tmp_path) as store:
         (broken,) = [one for one in store.scan("finqa") if one.grade and one.grade.reason == "error"]
         assert broken.responses[0].text and broken.grade and "KeyError: 'millionſ'" in broken.grade.rule
+        assert broken.grade.certainty == "unsure" and "nobody has read" in broken.grade.rival
+        assert entry["unsure"] and entry["range"][1] > entry["score"] == entry["range"][0]
         assert grading_process.regrade(store, "finqa") == 1
     assert execute.execute(planned).document["tasks"]["finqa"]["score"] == 100

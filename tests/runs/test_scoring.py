@@ -30,7 +30,7 @@ def test_a_reply_is_graded_by_the_kind_of_its_answer() -> None:
 @pytest.mark.parametrize("responses", [[], [said(finish="error")], [said(), said(finish="error")]])
 def test_no_reply_and_a_failed_one_are_errors_whatever_the_others_say(responses: list[Response]) -> None:
     found = scoring.grade(document(), responses)
-    assert (found.correct, found.reason) == (False, "error")
+    assert (found.correct, found.reason, found.certainty) == (False, "error", "sure")
 
 
 CUT = [
@@ -48,6 +48,7 @@ def test_a_reply_cut_inside_its_thinking_came_to_no_answer(
 ) -> None:
     found = scoring.grade(document(), [response], opened=opened)
     assert (found.correct, found.reason == "truncated") == (correct, not correct)
+    assert found.certainty == "sure"
 
 
 def test_a_task_with_lm_evals_own_scoring_grades_every_text_without_its_thinking() -> None:

@@ -88,3 +88,17 @@ def test_a_published_score_of_another_metric_is_neither_compared_nor_averaged() 
     assert row.average_estimate(list(row.scores)) is None
     (beside,) = against_reported(run_of({"tfns": 90.0}), row.model, [row])
     assert beside.cells["tfns"].verdict == "not comparable"
+
+
+def test_the_range_of_an_average_is_the_mean_of_the_ranges_and_unknown_when_one_is() -> None:
+    entries = {
+        name: {"n": 10, "score": 70.0, "ci": [60.0, 80.0], "clusters": 10, "design_effect": 1.0, "verdict_by": "grader"}
+        | {"unsure": 2.0 * place, "range": [60.0 + place, 80.0 + place]}
+        for place, name in enumerate(BENCHMARKS)
+    }
+    estimates = {name: estimate_of(entry) for name, entry in entries.items()}
+    average = suite_means(entries, estimates, BENCHMARKS)["average"]
+    assert (average["unsure"], average["range"]) == (4.0, [62.0, 82.0])
+    entries["tfns"] |= {"unsure": None, "range": None, "verdict_by": "judge"}
+    average = suite_means(entries, estimates, BENCHMARKS)["average"]
+    assert (average["score"], average["unsure"], average["range"]) == (70.0, None, None)

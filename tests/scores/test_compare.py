@@ -246,3 +246,39 @@ def test_json_is_plain(tmp_path: Path) -> None:
     document = json.loads(json.dumps(compare.to_json(compare.compare(make_runs(tmp_path, 2, n=20))), allow_nan=False))
     assert document["schema"] == 1
     assert document["pairs"][0]["tasks"][0]["gap"]["verdict"] in ("better", "worse", "not distinguishable")
+
+
+def sure(samples: Samples, *unsure: int) -> Samples:
+    return [sample | {"certainty": "unsure" if place in unsure else "sure"} for place, sample in enumerate(samples)]
+
+
+def test_changes_that_hang_on_an_unsure_verdict_are_counted(tmp_path: Path) -> None:
+    first = [{"correct": place < 6} for place in range(10)]
+    second = [{"correct": place >= 3} for place in range(10)]  # 0 to 2 are lost, 6 to 9 won
+    task = two(tmp_path, sure(first, 0, 1, 4), sure(second, 1, 4, 9))
+    assert task.unsure == compare.UnsureFlips(7, 3, 1)  # 0 and 9 in one run, 1 in both; 4 has not changed
+    said = {flip.id: (flip.first_certainty, flip.second_certainty) for flip in task.flips}
+    assert said["q0"] == ("unsure", "sure") and said["q1"] == ("unsure", "unsure") and "q4" not in said
+
+
+def test_a_question_is_unsure_when_any_repeat_is(tmp_path: Path) -> None:
+    def repeated(correct: bool, *certainty: str) -> Samples:
+        return [
+            {"id": "q", "gold": 1, "correct": correct, "repeat": r, "certainty": c} for r, c in enumerate(certainty)
+        ]
+
+    task = two(tmp_path, repeated(True, "sure", "sure", "unsure"), repeated(False, "sure", "sure", "sure"))
+    assert task.unsure == compare.UnsureFlips(1, 1, 0)
+
+
+def test_verdicts_older_than_certainty_or_a_judges_say_nothing_of_unsure_changes(tmp_path: Path) -> None:
+    first, second = [{"correct": True}], [{"correct": False, "certainty": "unsure"}]
+    assert two(tmp_path, first, second).unsure is None
+    judge = {"verdict": "right", "model": "j", "text": ""}
+    judged = [both_sides | {"certainty": "unsure", "judge": judge} for both_sides in first]
+    runs = [write_run(tmp_path / name, name, tasks={"finqa": judged}) for name in ("c", "d")]
+    for run in runs:
+        results = json.loads((run / "results.json").read_text())
+        results["finbench"]["tasks"]["finqa"]["verdict_by"] = "judge"
+        (run / "results.json").write_text(json.dumps(results))
+    assert compare.compare(runs).pairs[0].tasks[0].unsure is None

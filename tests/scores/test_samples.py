@@ -59,6 +59,9 @@ CODES = [
     (sample("a", judge={"verdict": "right"}), True, samples.CORRECT, "they agree"),
     (sample("a", judge={"verdict": "unparsed"}), True, 0, "a verdict that could not be read is not right"),
     (sample("a"), True, samples.CORRECT, "not judged: the grader's verdict stands"),
+    (sample("a", certainty="unsure"), False, samples.CORRECT | samples.UNSURE, "right, and not surely"),
+    (sample("a", certainty="sure"), False, samples.CORRECT, "surely"),
+    (sample("a", certainty="unsure", judge={"verdict": "right"}), True, samples.CORRECT, "the judge does not doubt"),
 ]
 
 

@@ -327,3 +327,47 @@ def test_without_a_judge_free_text_prints_one_number_under_score_and_lenient() -
     assert (entry["verdict_by"], entry["score"], entry["lenient"]) == ("reference", 30.0, 30.0)
     assert entry["lenient_ci"] == entry["ci"]
     assert entry["metrics"]["acc"] == 0.0
+
+
+def unsure(correct: bool) -> Grade:
+    return grade(correct, certainty="unsure", rival="another number")
+
+
+def sure(correct: bool) -> Grade:
+    return grade(correct, certainty="sure")
+
+
+def test_the_range_goes_from_all_unsure_wrong_to_all_unsure_right() -> None:
+    verdicts = [sure(True), sure(True), unsure(True), unsure(False), sure(False)]
+    entry = counted([(document(str(place)), [verdict]) for place, verdict in enumerate(verdicts)]).summary()
+    assert (entry["unsure"], entry["score"], entry["range"]) == (40.0, 60.0, [40.0, 80.0])
+
+
+def test_repeats_are_averaged_before_the_range_as_before_the_score() -> None:
+    """The second document has three repeats and still weighs as much as the first."""
+    repeats = [unsure(True), unsure(False), sure(True)]
+    entry = counted([(document("a"), [sure(True)]), (document("b"), repeats)]).summary()
+    assert entry["unsure"] == percent(1 / 3)
+    assert entry["range"] == [percent((1 + 1 / 3) / 2), 100.0]
+
+
+def test_without_unsure_verdicts_the_range_is_the_score() -> None:
+    entry = counted([(document(str(place)), [sure(place < 3)]) for place in range(8)]).summary()
+    assert (entry["unsure"], entry["range"]) == (0.0, [37.5, 37.5])
+
+
+@pytest.mark.parametrize(
+    ("kind", "judged", "verdicts", "by"),
+    [("number", True, ["right", "wrong"], "judge"), ("text", True, [], "reference")],
+)
+def test_a_score_that_is_not_the_graders_has_no_range(
+    kind: str, judged: bool, verdicts: Sequence[str], by: str
+) -> None:
+    entry = counted([(document(name, kind), [unsure(True)]) for name in "ab"], judged, verdicts).summary()
+    assert (entry["verdict_by"], entry["unsure"], entry["range"]) == (by, None, None)
+
+
+def test_one_verdict_older_than_certainty_leaves_the_range_unknown() -> None:
+    entry = counted([(document("a"), [sure(True)]), (document("b"), [grade(True)])]).summary()
+    assert (entry["unsure"], entry["range"]) == (None, None)
+    assert Tally().summary()["range"] is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from finbench.grading.contrast import IDLE
+from finbench.grading.kinds.contrast import IDLE
 
 _SHORT = re.compile(r"(?P<before>\S.*?)\s*\((?P<short>[A-Za-z][A-Za-z&/.-]{1,9})\)(?P<after>.*)")
 _WORDS = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+){2,5}")

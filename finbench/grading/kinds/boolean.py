@@ -6,79 +6,17 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from finbench.grading.claims import Claim
 from finbench.grading.decide import Reading, find
 from finbench.grading.discourse import refuses
 from finbench.grading.reply import Reply
-from finbench.grading.statements import Statement
 from finbench.records import Document, Grade
+from finbench.text.lexicon import pattern, words
 from finbench.text.normalize import last_match, normalise
 
-_WORDS = {
-    "yes": True,
-    "no": False,
-    "true": True,
-    "false": False,
-    "correct": True,
-    "incorrect": False,
-    "right": True,
-    "wrong": False,
-    "affirmative": True,
-    "negative": False,
-    "是": True,
-    "否": False,
-    "是的": True,
-    "对": True,
-    "对的": True,
-    "错": False,
-    "错的": False,
-    "正确": True,
-    "正确的": True,
-    "错误": False,
-    "错误的": False,
-    "不是": False,
-    "不是的": False,
-    "不对": False,
-    "不正确": False,
-    "不正确的": False,
-    "√": True,
-    "×": False,
-    "✗": False,
-    "x": False,
-    "y": True,
-    "n": False,
-    "成立": True,
-    "不成立": False,
-    "属实": True,
-    "不属实": False,
-    "肯定": True,
-    "肯定的": True,
-    "否定": False,
-    "否定的": False,
-    "合规": True,
-    "不合规": False,
-    "准确": True,
-    "不准确": False,
-    "会": True,
-    "不会": False,
-    "可以": True,
-    "不可以": False,
-    "有": True,
-    "没有": False,
-    "能": True,
-    "不能": False,
-    "没错": True,
-    "属于": True,
-    "不属于": False,
-    "符合": True,
-    "不符合": False,
-    "违规": False,
-}
-_LEAD = re.compile(
-    r"[\s\"'(*\[“]*(yes|no(?! (?:of|one|more|less|change|difference|significant|longer|matter|data|information|"
-    r"answer|doubt|problem|worries))|true|false|correct|incorrect|right|wrong|是的|不是的?|是|否|不对|不正确|"
-    r"不成立|不会|不能|不可以|没错|对的?|错误的?|错的?|正确的?|成立|√|×|✗)(?![a-z])(?=[\s\"',.;:!)*\]”。—-]|$|"
-    r"[\u4e00-\u9fff]{0}(?:,|。))",
-    re.I,
+_WORDS: dict[str, bool] = dict(words("polarity"))
+_LEAD = pattern(
+    r"[\s\"'(*\[“]*(no(?! <no.noun>)|(?!no\b)<polarity.lead>)(?![a-z])(?=[\s\"',.;:!)*\]”。、—-]|$|[\u4e00-\u9fff])"
 )
 # "No doubt about it: ...", "Certainly not."
 _SURE = re.compile(
@@ -147,23 +85,31 @@ _NEGATION = re.compile(
 _YES_NO = re.compile(r"\b(yes|no)\b(?![\w ]{0,12}\b(?:matter|doubt|problem|worries)\b)", re.I)
 
 
+# The verb of a question that begins with an auxiliary, and of a reply; "higher than" compares, and stays with the words.
+_DIRECTION = pattern(r"(?P<up><ask.rise>)|(?P<down><ask.fall>)")
+_AUXILIARY = re.compile(r"\W*(?:did|does|do|has|have|had|is|are|was|were|will)\b", re.I)
+
+
 class BooleanReader:
     """Reads statements for a polarity."""
 
     plans = False
 
-    def __init__(self, question: str) -> None:
+    def __init__(self, question: str, *, digits: bool = False) -> None:
         self.question = normalise(question[:4000]).lower()
+        self.digits = digits  # the golds are 0 and 1
 
-    def read(self, statement: Statement) -> Reading | None:
+    def read(self, claim: Claim) -> Reading | None:
         """True or False, "two_answers" for a hedge, or None."""
-        text = statement.text.strip()
+        text = claim.text.strip()
         if not text:
             return None
         bare = re.sub(r"[\s.,;:!?。、\"'()*\[\]]+", " ", text).strip().lower()
+        if self.digits and text.strip(" .$*") in _DIGITS:
+            return Reading(_DIGITS[text.strip(" .$*")], text, whole=True)
         if bare in _WORDS:
             return Reading(_WORDS[bare], bare, whole=True)
-        explicit = statement.rule not in ("conclusion", "sentence")
+        explicit = claim.where not in ("conclusion", "sentence")
         if refuses(text) and not _LEAD.match(text):
             return Reading(problem="refusal")
         lead = _LEAD.match(text)
@@ -200,12 +146,14 @@ class BooleanReader:
             return predicate
         if re.search(r"\bnot (?:yes|true|correct|right)\b", text, re.I):
             return Reading(False, "no")
+        if moved := self._by_direction(text):
+            return moved
         named = {m.lower() for m in _YES_NO.findall(text)}
         if len(named) == 1:
             return Reading("yes" in named, named.pop())
         if len(named) == 2:
             return Reading(problem="two_answers") if explicit else None
-        if not explicit and statement.rule != "conclusion":
+        if not explicit and claim.where != "conclusion":
             return self._by_wording(text) if len(text) < 400 else None
         return self._by_wording(text)
 
@@ -229,6 +177,21 @@ class BooleanReader:
         negated = bool(said[0].group(1))
         return Reading(not negated, said[0].group(), fit=1)
 
+    def _by_direction(self, text: str) -> Reading | None:
+        """ "Did it grow?": "It fell."; the first clause that says a direction answers."""
+        wanted = _DIRECTION.search(self.question) if _AUXILIARY.match(self.question) else None
+        if wanted is None:
+            return None
+        for clause in re.split(r"[;:。!?]|[,.](?=\s|$)|\bbut\b", text):
+            said = _DIRECTION.search(clause)
+            if said:
+                agrees = bool(said["up"]) == bool(wanted["up"])
+                agrees ^= bool(_NEGATION.search(clause[: said.start()])) ^ bool(
+                    _NEGATION.search(self.question[: wanted.start()])
+                )
+                return Reading(agrees, "yes" if agrees else "no", fit=0)
+        return None
+
     def _by_wording(self, text: str) -> Reading | None:
         """A sentence that answers by repeating the question's words ("it did not exceed 2013's")."""
         asked = set(re.findall(r"[a-z]{4,}", self.question))
@@ -247,7 +210,8 @@ class BooleanReader:
 
 
 def _any(words: Sequence[str] | set[str], stems: set[str]) -> bool:
-    return any(word.startswith(stem) for word in words for stem in stems if len(stem) > 2)
+    endless = tuple(stem for stem in stems if len(stem) > 2)
+    return any(word.startswith(endless) for word in words)
 
 
 def _last_judgement(text: str) -> bool | None:
@@ -276,17 +240,22 @@ def polarity(text: str) -> bool | None:
     return _WORDS.get(normalise(text).strip(" .。").lower())
 
 
+_DIGITS = {"0": False, "0.0": False, "1": True, "1.0": True}
+
+
 def grade_boolean(document: Document, reply: Reply) -> Grade:
     """Right when the final statement has the gold's polarity."""
-    found = find(reply, BooleanReader(document.question), document.question)
+    digits = any(gold.text.strip().lower() in (*_DIGITS, "true", "false") for gold in document.golds)
+    found = find(reply, BooleanReader(document.question, digits=digits), document.question)
     if found is None:
         return Grade(False, "no_answer")
-    rule = found.statement.rule
+    rule = found.row
     if found.reading.problem:
         return Grade(False, found.reading.problem, rule=rule)
     value = bool(found.reading.value)
     shown = found.reading.shown
     for gold in document.golds:
-        if polarity(gold.text) == value:
+        wanted = polarity(gold.text)
+        if (_DIGITS.get(gold.text.strip()) if wanted is None else wanted) == value:
             return Grade(True, "equal", shown, "yes" if value else "no", rule, gold=gold.source, lenient=True)
     return Grade(False, "different", shown, "yes" if value else "no", rule)

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from finbench.grading.claims import Claim
 from finbench.grading.decide import Reading, find
 from finbench.grading.discourse import refuses
 from finbench.grading.reply import Reply
-from finbench.grading.statements import Statement
 from finbench.records import Document, Grade
+from finbench.text.lexicon import pattern
 from finbench.text.normalize import last_match, normalise, plain
 
 _OPTION = re.compile(
@@ -19,7 +20,7 @@ _OPTION = re.compile(
 )
 _SET = re.compile(
     r"[\s(\[\"'*]*(?i:选项?|选择|options?|choices?|answers?|items?|"
-    r"letters?)?[\s(\[\"'*:]*((?:\(?[A-H](?![a-z])\)?[\s,、;/+&和与及.]*(?:and\s|以及|和)?\s*){1,8})(?:项|"
+    r"letters?)?[\s(\[\"'*:]*((?:\(?[A-H](?![a-z])\)?[\s,、;/+&和与及.\"']*(?:and\s|以及|和)?[\s\"']*){1,8})(?:项|"
     r"选项)?[\s)\].。\"'*!,]*"
 )
 _LEADING = re.compile(
@@ -40,7 +41,8 @@ _REJECT_BEFORE = re.compile(
 _REJECT_AFTER = re.compile(
     r"[\s)*\"'.项选]*(?:(?:are|is|was|were|can be|option|choice)\s+(?:therefore\s+|clearly\s+|also\s+|all\s+|"
     r"both\s+)?(?:not|in(?:correct|valid|accurate)|wrong|false|eliminated|excluded|ruled out|unlikely)|isn't|"
-    r"aren't|doesn't|(?:选项|项)?[^,。;A-H]{0,14}?(?:不正确|错误|不对|不符|排除|有误|错(?!误)|不是|不属于|不选|"
+    r"aren't|doesn't|(?:do|did|does)(?:n't| not)\b|"
+    r"(?:选项|项)?[^,。;A-H]{0,14}?(?:不正确|错误|不对|不符|排除|有误|错(?!误)|不是|不属于|不选|"
     r"不合|不行)|(?:皆|均|都|虽)[^。;A-H]{0,24}?(?:错误|不正确|不对|不符|不选|不成立))",
     re.I,
 )
@@ -108,31 +110,57 @@ def letters_in(text: str) -> str:
     return "".join(sorted(set(bare.upper()))) if re.fullmatch(r"[A-Ha-h]{1,8}", bare) else ""
 
 
+# "$B", "<B>", "[b]": a letter in whatever marks
+_ALONE = re.compile(r"[\s$<\[({*\"'\\]{0,6}([A-Za-z])(?: it is)?[\s>\])}*\"'.。$]{0,6}")
+# "B,A项错在口径不同", "B(A是盈利能力)": what follows the letter speaks of the others
+_EXPLAINS = re.compile(
+    r"([\s(*\"']*[A-Z]{1,8}(?:、[A-Z]){0,7}(?:选?项)?)[\s*\"')]*(?:[,。;(]\s*(?:而|因为|其中)?(?:不选|排除)?(?:选项)?[A-Z](?:[、,和及与]{1,2}[A-Z])*\s?"
+    r"(?:选?项|是|的|说|与|都|均|皆|错|不|虽|只|属|混|指|也|则|为|衡|反|描|讲|计|用|有)|\((?=[A-Z]\s?[^\W\d_A-Z])).*",
+    re.S,
+)
+_AGAINST = pattern(r"[,;:(]?\s*<negation|contrast>\s|\s?\(")
+_DISCUSSED = re.compile(r"选?项\s?[是的说与为衡混属指]")  # "A选项是盈利能力指标"
+_LEFT = pattern(r"<choice.left>[\s:,(*\"']{0,4}(?:<option_word>\s)?\(?([A-Z])(?![A-Za-z])")
+
+
+def explicit_places(claim: Claim) -> bool:
+    """Does a claim stand in a form of its own (a box, a tag, a phrase) rather than in running text?"""
+    return claim.where not in ("conclusion", "sentence")
+
+
 class ChoiceReader:
     """Reads statements for option letters."""
 
     plans = False
 
     def __init__(self, options: Mapping[str, str], *, asks_wrong: bool = False, question: str = "") -> None:
+        self.raw = {letter: plain(normalise(text)) for letter, text in options.items()}
         self.options = {letter: _bare(text) for letter, text in options.items()}
         self.asks_wrong = asks_wrong
         self.question = _bare(question[-4000:])
 
-    def read(self, statement: Statement) -> Reading | None:
+    def read(self, claim: Claim) -> Reading | None:
         """The sorted letters a statement gives."""
-        text = statement.text.strip()
+        text = claim.text.strip().lstrip("-•· ")
         if not text:
             return None
-        explicit = statement.rule not in ("conclusion", "sentence")
+        explicit = claim.where not in ("conclusion", "sentence")
         if len(text) > 1200:
             text = text[:600] + " " + text[-600:]
+        if alone := _ALONE.fullmatch(text):
+            return self._letters([alone[1].upper()], whole=True)
+        text = self._without_texts(text)
+        if explained := _EXPLAINS.match(text):
+            text = explained[1]
+        elif (left := _LEFT.search(text)) and not _REJECT_AFTER.match(text, left.end()):
+            return self._letters([left[1]], whole=explicit_places(claim), fit=2)
         found = _SET.fullmatch(text) if len(text) <= 200 else None
         if found:
             return self._letters(re.findall(r"[A-H]", found.group(1)), whole=True)
         small = re.fullmatch(r"\W*([a-h]{1,8})\W*", text)
         if small and "".join(sorted(set(small.group(1)))) == small.group(1):
             return self._letters(small.group(1).upper(), whole=True)
-        by_text, filled = self._by_text(text, explicit and statement.rule != "bare")
+        by_text, filled = self._by_text(text, explicit and claim.where != "bare")
         if by_text and not _LEADING.match(text):
             return Reading(by_text, by_text, whole=explicit or filled, fit=2 if filled else 1)
         if explicit and self.options and _ALL.fullmatch(text):
@@ -152,10 +180,17 @@ class ChoiceReader:
                 r"[\s)\]\"'项,、/&+和与及;.]{0,6}(?:and |以及|or |或者?|或是|还是)?[\s(\"']?[A-H](?![A-Za-z])", rest
             )
             if not more and not _GROUP.match(text, head.start(1)):
-                return self._letters([letter], whole=True)
+                return self._letters([letter], whole=not _DISCUSSED.match(rest))
         if refusal:
             return Reading(problem="refusal")
-        return self._in_prose(text, statement, explicit)
+        return self._in_prose(text, claim, explicit)
+
+    def _without_texts(self, text: str) -> str:
+        """The letters alone where each stands with its own option text ("A. 存货; C. 应收账款")."""
+        for letter, option in self.raw.items():
+            if len(option) > 1 and option in text:
+                text = re.sub(rf"(?<![A-Za-z]){letter}[\s.、:,)(-]{{1,4}}{re.escape(option)}[)]?", letter, text)
+        return text
 
     def same(self, one: Any, other: Any) -> bool:
         """Sets of letters are the same or not."""
@@ -191,11 +226,15 @@ class ChoiceReader:
         if len(exact) == 1:
             return exact[0], True
         listed = text.rpartition(":")[2].strip(" ,;。") if len(text) <= 400 else ""
-        parts = [_bare(part) for part in re.split(r"[、,;\n]|\band\b|以及", listed)]
+        parts = [_bare(part) for part in re.split(r"[、,;\n和及与]|\band\b|以及", listed)]
         named = [letter for part in parts for letter, option in self.options.items() if option and part == option]
         if len(parts) > 1 and len(set(named)) == len(parts):
             return "".join(sorted(named)), True
-        if not explicit:
+        against = _AGAINST.search(text)
+        if against and any(len(o) >= 2 and o in _bare(text[: against.start()]) for o in self.options.values()):
+            text = text[: against.start()]  # "the current ratio, not the debt ratio"
+            bare = _bare(text)
+        elif not explicit:
             text = re.split(r"[,;—]", text.rstrip(" .。,;"))[-1]  # the clause that the sentence ends on
             bare = _bare(text)
         if len(text) > 160:
@@ -210,7 +249,7 @@ class ChoiceReader:
         filled = before + after in self.question or (before in self.question and after in self.question)
         return inside[0], filled and len(before) > 1
 
-    def _in_prose(self, text: str, statement: Statement, explicit: bool) -> Reading | None:
+    def _in_prose(self, text: str, claim: Claim, explicit: bool) -> Reading | None:
         clauses = [clause for clause in text.split(";") if self._fits(clause)]
         text = clauses[0] if len(clauses) == 1 else text  # "A, B and D qualify; C and E do not belong there"
         found: list[tuple[int, str]] = []
@@ -247,7 +286,7 @@ class ChoiceReader:
                 return Reading(problem="two_answers")
             if not explicit and not grouped and not re.search(r"(?:[,、和与及&]|and|都|均)", text[first:last]):
                 return None
-        return self._letters(letters, fit=2 if statement.rule == "conclusion" or self._fits(text) else 1)
+        return self._letters(letters, fit=2 if claim.where == "conclusion" or self._fits(text) else 1)
 
     def _fits(self, text: str) -> bool:
         """Are letters called right, where the right ones are asked?"""
@@ -288,12 +327,12 @@ def grade_choice(document: Document, reply: Reply) -> Grade:
     reader = ChoiceReader(options, asks_wrong=asks_wrong, question=document.question)
     found = find(reply, reader, document.question)
     given, rule = "", "options"
-    if found is None or found.reading.problem or found.statement.rule in ("conclusion", "sentence", "bare"):
+    if found is None or found.reading.problem or found.claim.where in ("conclusion", "sentence", "bare"):
         given = reader.judged(reply.text)
     if not given:
         if found is None:
             return Grade(False, "no_answer")
-        rule = found.statement.rule
+        rule = found.row
         if found.reading.problem:
             return Grade(False, found.reading.problem, rule=rule)
         given = str(found.reading.value)

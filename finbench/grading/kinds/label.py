@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from finbench.grading.claims import Claim
 from finbench.grading.decide import Reading, find
 from finbench.grading.discourse import refuses
 from finbench.grading.reply import Reply
-from finbench.grading.statements import Statement
 from finbench.records import Document, Grade
 from finbench.text.normalize import normalise
 
@@ -39,6 +39,8 @@ _NEGATED = re.compile(
     r"overly|entirely)\s+){0,3}[\"'*(]*"
     r"|(?:n't|\bnot|\bhardly|\bnever) (?:call|consider|label|say|classify|describe|see|view|read|think)"
     r"(?: (?:it|this|that|of it|(?:the|this) (?:tweet|news|headline|post)))?(?: as| is)? [\"'*(]*"
+    r"|(?:n't|\bnot|\bwithout|\black(?:s|ing)?|\bno) (?:\w+ ){0,3}(?:any|clear|strong|explicit|obvious|definite) "
+    r"(?:\w+ )?[\"'*(]*"
     r"|(?:不是|并非|不属于|非|而不是|没有|不算|排除))$",
     re.I,
 )
@@ -51,7 +53,7 @@ _HYPOTHETICAL = re.compile(
 _ONLY_IF = re.compile(r"\b(?:would|could|might|may) only (?:be|become|turn) [\"'*(]*$|\bif it were [\"'*(]*$", re.I)
 _SOME_SAY = re.compile(
     r"\b(?:some|others|one|you|many)(?: \w+)? (?:would|could|might|may) (?:also )?"
-    r"(?:call|see|read|label|consider|argue)\b[^.;]{0,30}$",
+    r"(?:call|see|read|label|consider|argue)\b[^.;,]{0,30}$",
     re.I,
 )
 _WOULD_MISS = re.compile(
@@ -82,7 +84,7 @@ _TO = re.compile(r"[\"')]?\s*(?:(?:rating|stance|outlook)\s+)?(?:to\b|下?调?(?
 _GIVEN = re.compile(r"[\s\"'*:|=()—-]{0,8}(?:(?P<share>\d?\.\d{1,4}|\d{1,3}(?:\.\d{1,4})?(?=\s?%))|(?P<mark>[√✗×]))")
 _COLON = re.compile(r"\w\s?(?::|—|–| - |→)[\s\"'*(]*$")
 _FOREIGN_WORD = re.compile(r"\W*([\u4e00-\u9fff]{2})\s*\(([0-9])\)\W*")
-_LIST_LINK = re.compile(r"[\s\"'*()]*(?:,|/|、)?\s*(?:or|nor|and|或|和)?[\s\"'*()]*", re.I)
+_LIST_LINK = re.compile(r"[\s\"'*()]*(?:\(\w{1,12}\)[\s\"'*]*)?(?:,|/|、)?\s*(?:or|nor|and|或|和)?[\s\"'*()]*", re.I)
 _NEITHER = re.compile(r"\b(?:neither|nor)\b[^.,;:]*$", re.I)
 
 
@@ -102,9 +104,9 @@ class LabelReader:
             re.I,
         )
 
-    def read(self, statement: Statement) -> Reading | None:
+    def read(self, claim: Claim) -> Reading | None:
         """The class a statement names, "two_answers", or None."""
-        text = statement.text.strip()
+        text = claim.text.strip()
         legend = _LEGEND.match(text)
         if legend and len(set(self._named(legend.group()))) > 1:
             text = text[legend.end() :].strip()  # "(0 = bearish, 1 = bullish, 2 = neutral): 0"
@@ -227,15 +229,15 @@ def grade_label(document: Document, reply: Reply) -> Grade:
     words, codes = vocabulary(document)
     reader = LabelReader(words, codes)
     found = find(reply, reader, document.question)
-    stated = found is not None and not found.reading.problem and found.statement.rule not in ("sentence", "bare")
+    stated = found is not None and not found.reading.problem and found.claim.where not in ("sentence", "bare")
     if not stated and (given := reader.listed(reply.text)):
         rule, shown = "options", given
     elif found is None:
         return Grade(False, "no_answer")
     elif found.reading.problem:
-        return Grade(False, found.reading.problem, rule=found.statement.rule)
+        return Grade(False, found.reading.problem, rule=found.row)
     else:
-        rule, shown, given = found.statement.rule, str(found.reading.shown), str(found.reading.value)
+        rule, shown, given = found.row, str(found.reading.shown), str(found.reading.value)
     for gold in document.golds:
         name = normalise(gold.text.strip()).lower()
         name = codes.get(name) or words.get(name) or name

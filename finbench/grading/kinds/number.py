@@ -6,15 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from finbench.grading.asked import Asked, asked, gold_quantity
+from finbench.grading.certainty import rival
+from finbench.grading.claims import Claim
 from finbench.grading.decide import Found, find
 from finbench.grading.diagnosis import diagnosis, lenient_match
-from finbench.grading.equality import MIN_DIGITS, Point, answer_points, equal, gold_points
+from finbench.grading.equality import MIN_DIGITS, Point, answer_points, equal, gold_points, within
 from finbench.grading.kinds.number_reader import NumberReader
 from finbench.grading.kinds.text import grade_text
 from finbench.grading.reply import Reply
-from finbench.grading.statements import Statement
 from finbench.records import Document, Gold, Grade
 from finbench.text import quantities
 from finbench.text.normalize import normalise, plain
@@ -22,9 +24,9 @@ from finbench.text.quantities import Quantity
 from finbench.text.wording import turns
 
 
-def _direction_before(statement: Statement, quantity: Quantity) -> int:
+def _direction_before(claim: Claim, quantity: Quantity) -> int:
     """The direction that the words before a box give: its own sentence, or the last one with the same number."""
-    lead = plain(statement.lead[-260:])
+    lead = plain(claim.lead[-260:])
     joined = f"{lead} {quantity.shown}"
     if not turns(joined):
         return 0
@@ -39,36 +41,39 @@ def _direction_before(statement: Statement, quantity: Quantity) -> int:
     return 0
 
 
-def grade_number(document: Document, reply: Reply, *, either: bool = False, home: str = "") -> Grade:
+def grade_number(document: Document, reply: Reply) -> Grade:
     """Right when the stated number equals a gold in the question's unit, direction, scale and precision."""
     lists = [several(gold.text) for gold in document.golds]
+    wanted = asked(document.question, document.answer, document.golds)
     if lists and lists[0]:
-        return _grade_list(document, reply, lists[0], either=either, home=home)
+        return _grade_list(document, reply, lists[0], wanted)
     if all(gold_quantity(gold.text) is None for gold in document.golds):
         return grade_text(document, reply)  # a display answer in words
-    wanted = asked(document.question, document.answer, document.golds, either=either, home=home)
-    reader = NumberReader(wanted)
-    found = find(reply, reader, document.question)
+    found = find(reply, NumberReader(wanted), document.question)
     if found is None:
-        return Grade(False, "no_answer")
-    if found.reading.problem:
-        return Grade(False, found.reading.problem, rule=found.statement.rule)
-    return judge(document, found.reading.value, wanted, found)
+        verdict = Grade(False, "no_answer")
+    elif found.reading.problem:
+        verdict = Grade(False, found.reading.problem, rule=found.row)
+    else:
+        verdict = judge(document, found.reading.value, wanted, found)
+    return replace(verdict, rival=rival(found, reply, wanted, verdict, document))
 
 
 def judge(document: Document, quantity: Quantity, wanted: Asked, found: Found | None = None) -> Grade:
     """The verdict on one quantity: any gold may be hit; the reason tells how, or what is wrong with it."""
     undirected = quantity.direction == 0 and quantity.number > 0
-    if found and undirected and wanted.direction and (direction := _direction_before(found.statement, quantity)):
+    if found and undirected and wanted.direction and (direction := _direction_before(found.claim, quantity)):
         quantity = replace(quantity, direction=direction)
     golds = [(gold, q) for gold in document.golds if (q := gold_quantity(gold.text)) is not None]
     readings = answer_points(quantity, wanted)
-    shown = str(quantity.shown)
-    base = Grade(False, "different", extracted=shown, value=_text(quantity), rule=found.statement.rule if found else "")
+    base = Grade(
+        False, "different", extracted=str(quantity.shown), value=_text(quantity), rule=found.row if found else ""
+    )
     if isinstance(readings, str):
         return replace(base, reason=readings, lenient=lenient_match(quantity, golds))
     directions = _signs(quantity, wanted)
-    best = ""
+    hits: list[_Hit] = []
+    missed = ""
     for gold, gold_q in golds:
         if _too_coarse(gold, gold_q, golds) or _short_of_decimals(gold_q, wanted, len(golds)):
             continue
@@ -76,14 +81,34 @@ def judge(document: Document, quantity: Quantity, wanted: Asked, found: Found | 
         for target in gold_points(gold_q, wanted, others):
             for reading in readings:
                 verdict = _match(reading, target, wanted, directions, quantity)
-                if verdict in ("equal", "rounding"):
-                    form = f"{reading.form}_form" if reading.form and verdict == "equal" else verdict
-                    if reading.form == "percent" and gold_q.unit:
-                        form = verdict
-                    return replace(base, correct=True, reason=form, gold=gold.source, lenient=True)
-                best = best or verdict
-    reason = best or diagnosis(document, quantity, wanted, readings, golds)
+                if verdict in ("equal", "rounding", "tolerance"):
+                    hits.append(_Hit(_form(verdict, reading, gold_q), gold.source, reading.guess or target.guess))
+                else:
+                    missed = missed or verdict
+    if hits:
+        best = next((hit for hit in hits if not hit.guess), hits[0])
+        doubt = (
+            f"the {best.guess} is guessed: nothing declares it"
+            if best.guess and (quantity.digits <= 2 or "100" in best.guess)
+            else ""
+        )
+        return replace(base, correct=True, reason=best.reason, gold=best.gold, lenient=True, rival=doubt)
+    reason = missed or diagnosis(document, quantity, wanted, readings, golds)
     return replace(base, reason=reason, lenient=lenient_match(quantity, golds))
+
+
+class _Hit(NamedTuple):
+    """A gold that a reading hits: in which form, and what had to be guessed for it."""
+
+    reason: str
+    gold: str
+    guess: str
+
+
+def _form(verdict: str, reading: Point, gold: Quantity) -> str:
+    if reading.form and verdict == "equal" and not (reading.form == "percent" and gold.unit):
+        return f"{reading.form}_form"
+    return verdict
 
 
 def _signs(quantity: Quantity, wanted: Asked) -> tuple[int, ...]:
@@ -99,9 +124,11 @@ def _signs(quantity: Quantity, wanted: Asked) -> tuple[int, ...]:
 def _match(reading: Point, target: Point, wanted: Asked, signs: tuple[int, ...], quantity: Quantity) -> str:
     reading = _demanded(reading, wanted, quantity)
     for sign in signs:
-        verdict = equal(reading if sign > 0 else reading.opposite(), target)
-        if verdict:
+        signed = reading if sign > 0 else reading.opposite()
+        if verdict := equal(signed, target):
             return verdict
+        if wanted.tolerance and within(signed, target, wanted.tolerance):
+            return "tolerance"
     for sign in (1, -1):
         if equal(reading if sign > 0 else reading.opposite(), target):
             return "wrong_sign"
@@ -152,7 +179,7 @@ def several(text: str) -> list[Quantity]:
     """The numbers of a gold that is a list ("12.5%, 13.1%"); empty when it is one number or no list."""
     if len(text) > 300 or not re.search(r"[,;、/]|and|和|及", text):
         return []
-    shown = plain(normalise(text)).strip("[]() ")
+    shown = plain(normalise(text)).strip("[]() ").replace('"', "").replace("'", "")
     if quantities.whole(shown) is not None:
         return []
     parts = [quantities.whole(part) for part in _SEPARATOR.split(shown)]
@@ -161,19 +188,24 @@ def several(text: str) -> list[Quantity]:
     return [part for part in parts if part is not None]
 
 
-def _grade_list(document: Document, reply: Reply, golds: list[Quantity], *, either: bool, home: str) -> Grade:
-    wanted = asked(document.question, document.answer, document.golds, either=either, home=home)
+def _grade_list(document: Document, reply: Reply, golds: list[Quantity], wanted: Asked) -> Grade:
+    years = all(gold.year for gold in golds)
+    wanted = replace(wanted, year=wanted.year or years)
     found = find(reply, NumberReader(wanted, parts=len(golds)), document.question)
-    if found is None:  # one number a line
-        tail = Statement(plain(reply.text[-600:].replace("\n", "; ")), 0, len(reply.text), "sentence")
+    if found is None or (years and not isinstance(found.reading.value, tuple)):  # one number a line
+        tail = Claim(plain(reply.text[-600:].replace("\n", "; ")), 0, len(reply.text), "sentence")
         reading = NumberReader(wanted, parts=len(golds)).read(tail)
-        found = Found(reading, tail) if reading else None
+        found = Found(reading, tail, "list") if reading else None
     if found is None:
         return Grade(False, "no_answer")
     if found.reading.problem:
-        return Grade(False, found.reading.problem, rule=found.statement.rule)
+        return Grade(False, found.reading.problem, rule=found.row)
     values = found.reading.value if isinstance(found.reading.value, tuple) else (found.reading.value,)
-    base = Grade(False, "different", extracted=found.reading.shown, rule=found.statement.rule)
+    if years:  # their order tells nothing, and a dash before one is a list's
+        same = sorted(abs(value.number) for value in values) == sorted(gold.number for gold in golds)
+        shown = found.reading.shown
+        return Grade(same, "equal" if same else "different", shown, shown, found.row, lenient=same)
+    base = Grade(False, "different", extracted=found.reading.shown, rule=found.row)
     if len(values) != len(golds):
         return base
     grades = [

@@ -10,18 +10,20 @@ from itertools import pairwise
 from typing import Any
 
 from finbench.grading.asked import Asked
+from finbench.grading.claims import Claim
 from finbench.grading.decide import Reading
 from finbench.grading.discourse import refuses
 from finbench.grading.equality import answer_points, equal, point
 from finbench.grading.kinds.between import levels, ranges
-from finbench.grading.statements import Statement
 from finbench.text import quantities
+from finbench.text.lexicon import pattern
 from finbench.text.normalize import last_match
 from finbench.text.quantities import Quantity
 
 _NOT_A_NUMBER = re.compile(r"^[\s$+-]*(?:nan|inf(?:inity)?|∞|undefined|[+-]?∞)[\s$%.]*$", re.I)
+_BRACKETED = re.compile(r"\[\s*([^\[\],;、]{1,40})\s*\][.。]?")
 _ASIDE = re.compile(r"\([^()]{0,200}\)")
-_EQUALS = re.compile(r"[=≈≃]")
+_EQUALS = re.compile(r"[=≈≃]|\bequals\b|等于", re.I)
 _OPERATOR = re.compile(r"[\s$]*[×÷*/+·^-][\s$]*")
 _OR = re.compile(
     r"[\s,;()$]*(?:\bor\b|或者?|\balternatively\b|/)(?:\s+(?:about|approximately|roughly|equivalently|perhaps|"
@@ -59,6 +61,7 @@ _COPULA = re.compile(
     r"roughly |just |only |约|大约|negative )*[\s$€£¥*(\"']*$",
     re.I,
 )
+_MAIN = pattern(r"<copula>\s*(?:<about>\s*)*[\s$€£¥*(\"']*$|[=≈]\s*[\s$€£¥*(\"']*$")
 _CHANGE_OF = re.compile(
     r"an? (?:\w+ )?(?:increase|decrease|decline|change|growth|drop|rise|reduction)|增长|下降|减少|增加", re.I
 )
@@ -95,17 +98,20 @@ class NumberReader:
         self.wanted = wanted
         self.parts = parts  # how many numbers the question asks for
 
-    def read(self, statement: Statement) -> Reading | None:
+    def read(self, claim: Claim) -> Reading | None:
         """The number a statement gives, its problem, or None when it names none."""
-        text = statement.text
+        text = claim.text
         if not text:
             return None
+        if claim.where != "json" and (alone := _BRACKETED.fullmatch(text)):
+            text = alone[1]
+            claim = replace(claim, text=text)
         if len(text) > 2000:
             text = text[:1000] + " " + text[-1000:]
         if _NOT_A_NUMBER.match(text):
             return Reading(problem="not_a_number")
-        explicit = statement.rule not in ("conclusion", "sentence")
-        if statement.rule == "json" and text.startswith("["):
+        explicit = claim.where not in ("conclusion", "sentence")
+        if claim.where == "json" and text.startswith("["):
             return self._list(text)
         exact = quantities.whole(text)
         if (
@@ -118,27 +124,28 @@ class NumberReader:
         if exact is not None:
             if exact.absurd:
                 return Reading(problem="not_a_number")
-            return self._value(exact, statement, whole=True)
+            return self._value(exact, claim, whole=True)
         refusal = refuses(text)
         found = quantities.scan(text)
         if refusal and not any(q.end <= refusal.start() and not q.year and not q.reference for q in found if explicit):
             return Reading(problem="refusal")
         if self.wanted.year:
-            found = [replace(q, reference=False) if q.year else q for q in found]
+            found = [replace(q, reference=False) if q.year or 1900 <= abs(q.number) <= 2100 else q for q in found]
             found = [q for q in found if q.year] or found
         spoken = self._spoken(text, found)
         if spoken or all(q.reference for q in found):
             found = spoken or quantities.words(text)
         if not found:
             return Reading(problem="refusal") if refusal else None
-        return self._resolve(text, found, statement, explicit)
+        return self._resolve(text, found, claim, explicit)
 
     def _spoken(self, text: str, found: list[Quantity]) -> list[Quantity]:
         """The number in words that the digits of a sentence only explain or lead to; [] where there is none."""
         if not found:
             return []
         head = text[: found[0].start]
-        if len(head) > 3 and _EXPLAINED.search(head) and (said := quantities.words(head)):
+        explained = _EXPLAINED.search(head) if len(head) > 3 else None
+        if explained and (said := quantities.words(head)) and said[-1].end >= explained.start() - 12:
             return said[-1:]
         gives = _GIVES.match(text, found[-1].end)
         if not gives:  # "500 / 125, which is four years"
@@ -174,10 +181,10 @@ class NumberReader:
             return Reading(tuple(values), ", ".join(v.shown for v in values))
         return None
 
-    def _value(self, quantity: Quantity, statement: Statement, *, whole: bool = False) -> Reading:
+    def _value(self, quantity: Quantity, claim: Claim, *, whole: bool = False) -> Reading:
         if quantity.bound and not self.wanted.limit:
             return Reading(problem="range")
-        quantity = quantities.directed(quantity, statement.text)
+        quantity = quantities.directed(quantity, claim.text)
         in_passing = not whole and not quantity.unit and quantity.shown[:1].isalpha() and quantity.scale == 1
         return Reading(quantity, quantity.shown, fit=0 if in_passing else self._fit(quantity), whole=whole)
 
@@ -186,6 +193,8 @@ class NumberReader:
         percent = quantity.unit in ("percent", "points", "bp", "mille")
         if unit == "percent":
             return 2 if percent else 0 if quantity.currency or quantity.scale != 1 or quantity.noun else 1
+        if unit in ("amount", "count") and percent and not self.wanted.sure:
+            return 1  # the unit is only guessed
         if unit in ("amount", "count"):
             if percent or quantity.unit == "times":
                 return 0
@@ -207,7 +216,7 @@ class NumberReader:
             return Reading(problem="two_answers")
         return Reading(found[0], found[0].shown, fit=self._fit(found[0]), whole=True)
 
-    def _resolve(self, text: str, found: list[Quantity], statement: Statement, explicit: bool) -> Reading | None:
+    def _resolve(self, text: str, found: list[Quantity], claim: Claim, explicit: bool) -> Reading | None:
         retracted = last_match(_RETRACTED, text)
         if retracted and any(q.start >= retracted.end() for q in found) and retracted.start() > 0:
             found = [q for q in found if q.start >= retracted.end()]
@@ -231,7 +240,7 @@ class NumberReader:
             return self._several(found, text)
         if len(found) > 1:
             found = self._after_equals(text, found)
-        return self._pick(text, found, statement)
+        return self._pick(text, found, claim)
 
     def _several(self, found: list[Quantity], text: str) -> Reading | None:
         if len(found) < self.parts:
@@ -257,7 +266,7 @@ class NumberReader:
             [replace(form, start=right[0].start, end=right[-1].end)] if form is not None and len(right) > 1 else right
         )
 
-    def _pick(self, text: str, found: list[Quantity], statement: Statement) -> Reading | None:
+    def _pick(self, text: str, found: list[Quantity], claim: Claim) -> Reading | None:
         spans = [m.span() for m in _ASIDE.finditer(text)]
         outside = [q for q in found if not any(a < q.start and q.end <= b for a, b in spans)]
         if outside and any(self._fit(q) for q in outside):
@@ -271,9 +280,15 @@ class NumberReader:
             return Reading(problem="range")
         if not points:
             return Reading(problem="range") if any(q.bound for q in found) else None
+        if claim.where == "cue" and len(points) > 1 and not re.search(r"\w", text[: points[0].start]):
+            led = points[0]  # what follows "the answer is" at once
+            if self._fit(led) and re.match(
+                r"[\s*_)]*,\s*(?:which|so|that is to say|meaning|indicating|because|since)\b", text[led.end :]
+            ):
+                return self._value(led, claim)
         fits = [self._fit(q) for q in points]
         best = max(fits)
-        if best == 0 and len(points) > 1 and statement.rule in ("sentence", "conclusion"):
+        if best == 0 and len(points) > 1 and claim.where in ("sentence", "conclusion"):
             return None
         suited = [q for q, fit in zip(points, fits) if fit == best]
         if best == 1 and self.wanted.unit in ("amount", "count", ""):
@@ -291,24 +306,26 @@ class NumberReader:
             suited = bare or suited
         chosen = suited[0]
         if len(suited) > 1:
-            explicit = statement.rule not in ("conclusion", "sentence")
+            explicit = claim.where not in ("conclusion", "sentence")
             either = self._either(text, suited, explicit)
             if either is not None:
                 return either
             if self.wanted.direction:  # "Fees were 40 and then 32: they shrank by 8"
                 moved = [q for q in suited if _MOVED_BY.search(text[max(0, q.start - 40) : q.start])]
                 suited = moved if len(moved) == 1 else suited
+            stated = [q for q in suited if _MAIN.search(text[max(0, q.start - 40) : q.start])]
             named = [q for q in suited if self._measured(text[max(0, q.start - 40) : q.start])]
-            chosen = named[0] if len(named) == 1 else _after_copula(text, suited, statement.rule == "cue", self.wanted)
+            named = stated if len(stated) == 1 and stated[0] is suited[-1] else named
+            chosen = named[0] if len(named) == 1 else _after_copula(text, suited, claim.where == "cue", self.wanted)
             if _bare(chosen):  # "500 / 125 = 4, so it pays back in 4 months"
                 chosen = next((q for q in suited if q.number == chosen.number and not _bare(q)), chosen)
         if (
-            statement.rule in ("sentence", "conclusion")
+            claim.where in ("sentence", "conclusion")
             and quantities.whole(text) is None
             and self._only_context(text, chosen)
         ):
             return None
-        return self._value(chosen, statement)
+        return self._value(chosen, claim)
 
     def _measured(self, before: str) -> bool:
         """Do the words before a number name the measure asked for ("... in total, 48,250 on average")?"""
@@ -379,6 +396,9 @@ def _after_copula(text: str, suited: list[Quantity], cue: bool, wanted: Asked) -
             return after[0]
     if cue and not re.search(r"\w", text[: suited[0].start]):
         return suited[0]  # what follows "the answer is" at once
+    for quantity in suited:  # "given a bill rate of 2 % and a market return of 9 %, is 11.1 %"
+        if _MAIN.search(text[max(0, quantity.start - 40) : quantity.start]):
+            return quantity
     for quantity in suited:
         if _COPULA.search(text[max(0, quantity.start - 40) : quantity.start]):
             return quantity

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from finbench.grading.asked import Asked
-from finbench.grading.contrast import CONTRASTED, IDLE, stem, without_contrast
+from finbench.grading.claims import Claim
 from finbench.grading.decide import Reading, find
 from finbench.grading.discourse import RETRACTION, refuses
 from finbench.grading.equality import answer_points, equal, point
 from finbench.grading.kinds.aliases import abbreviated, also_called, alternatives, spelt_out
+from finbench.grading.kinds.contrast import CONTRASTED, IDLE, stem, without_contrast
+from finbench.grading.kinds.prose import by_polarity, by_value, is_sentence, leading_value
 from finbench.grading.reply import Reply, cuts
-from finbench.grading.statements import Statement
 from finbench.records import Document, Grade
 from finbench.text import arithmetic, quantities
 from finbench.text.normalize import normalise, plain
@@ -36,9 +38,9 @@ class TextReader:
 
     plans = False
 
-    def read(self, statement: Statement) -> Reading | None:
+    def read(self, claim: Claim) -> Reading | None:
         """The statement itself."""
-        text = statement.text.strip()
+        text = claim.text.strip()
         if not text:
             return None
         if refuses(text) and len(text) < 300:
@@ -56,14 +58,27 @@ class TextReader:
 
 def grade_text(document: Document, reply: Reply) -> Grade:
     """Right when the final statement, or else the answer as a whole, states a gold or alias and does not deny it."""
+    prose = any(is_sentence(gold.text) or leading_value(gold.text) for gold in document.golds)
+    verdict = _by_wording(document, reply)
+    if verdict.correct or not prose:
+        return verdict
+    told = by_polarity(document, reply) or by_value(document, reply)
+    if told is not None:
+        return told
+    if verdict.reason in ("refusal", "no_answer", "truncated") or not any(is_sentence(g.text) for g in document.golds):
+        return replace(verdict, rival="the gold is prose")
+    return replace(verdict, reason="needs_judge", rival="the gold is a sentence, and its words are not all there")
+
+
+def _by_wording(document: Document, reply: Reply) -> Grade:
     found = find(reply, TextReader(), document.question)
     if found is None:
         return Grade(False, "no_answer")
-    rule = found.statement.rule
+    rule = found.row
     if found.reading.problem:
         return Grade(False, found.reading.problem, rule=rule)
     stated = str(found.reading.value)
-    final = rule not in ("conclusion", "sentence", "bare")
+    final = found.claim.where not in ("conclusion", "sentence", "bare")
     golds = [(gold.text, gold.source) for gold in document.golds] + [
         (alias, "alias") for alias in document.answer.aliases
     ]
@@ -109,6 +124,8 @@ def states(text: str, gold: str) -> bool | None:
     >>> states("This is liquidity risk.", "Liquidity risk"), states("It is not liquidity risk.", "Liquidity risk")
     (True, False)
     """
+    if function := _FUNCTION.fullmatch(gold.strip(" .")):
+        gold = function[1]
     formula = (
         re.search(r"[-+*/^()=]", gold)
         and not re.search(r"[A-Za-z]{3}", gold.replace("sqrt", ""))
@@ -132,13 +149,12 @@ def states(text: str, gold: str) -> bool | None:
 
 
 def _says(text: str, gold: str) -> bool | None:
-    folded = _SPELLING.sub("is", _operators(plain(normalise(text)).lower()))
-    wanted = _SPELLING.sub("is", _operators(plain(normalise(gold)).lower().strip(" .。")))
+    folded = _INITIAL.sub("", _SPELLING.sub("is", _operators(plain(normalise(text)).lower())))
+    wanted = _INITIAL.sub("", _SPELLING.sub("is", _operators(plain(normalise(gold)).lower().strip(" .。"))))
     if not wanted:
         return None
     if year := re.fullmatch(r"((?:19|20)\d\d)\s*年?", wanted):
         return bool(re.search(rf"(?<![\d.,]){year[1]}(?!\d|[.,]\d)", folded)) or None
-    folded = _INITIAL.sub("", folded)
     figures = [q for q in quantities.scan(wanted) if not q.reference]
     if figures and not _figures_stated(folded, figures):
         return None
@@ -161,6 +177,7 @@ def _says(text: str, gold: str) -> bool | None:
     return None if _HEDGED.search(folded[max(0, plainly[-1] - 40) : plainly[-1]]) else True
 
 
+_FUNCTION = re.compile(r"[A-Za-z]\w{0,8}\s*(?:\([A-Za-z]\w?\))?\s*=\s*([^=]{1,200})")  # f(x) = x + 1
 _OPERATORS = {
     "minus": "-",
     "less": "-",

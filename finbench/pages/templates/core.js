@@ -23,7 +23,7 @@ function signed(value, digits = 1) {
 const pValue = (p) => p < 0.001 ? "< 0.001" : p.toFixed(3);
 
 // The hash is an input from outside: known names only, each value by its own strict reader, anything else is dropped.
-const FILTERS = ["all", "wrong", "right", "unreadable", "truncated", "failed", "lenient", "judge", "differ"];
+const FILTERS = ["all", "wrong", "right", "unreadable", "truncated", "failed", "lenient", "unsure", "judge", "differ"];
 const oneOf = (...values) => (text) => values.includes(text) ? text : undefined;
 const matching = (pattern) => (text) => pattern.test(text) ? text : undefined;
 const whole = (text) => /^\d{1,7}$/.test(text) ? Number(text) : undefined;

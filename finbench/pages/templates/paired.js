@@ -1,7 +1,7 @@
 // Two models on the same questions. Verdict strings: one character per document (repeats one after the other),
 // 0x40 plus bits; a blank means that the model was not asked. The formulas are those of finbench/significance.py.
-const CORRECT = 1, LENIENT = 2, TRUNCATED = 4, FAILED = 8, UNREADABLE = 16, JUDGE = 32;
-const bits = (text, at) => text.charCodeAt(at) & 0x3f;
+const CORRECT = 1, LENIENT = 2, TRUNCATED = 4, FAILED = 8, UNREADABLE = 16, JUDGE = 32, UNSURE = 128;
+const bits = (text, at) => text.charCodeAt(at) & 0xbf;
 const asked = (text, at) => at < text.length && text.charCodeAt(at) !== 32;
 // Rows and tasks keep in the packed data the numbers that they were packed under.
 const place = (row, task) => data.rows[row].number + ":" + data.tasks[task].number;

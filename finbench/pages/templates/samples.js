@@ -5,7 +5,7 @@ const reasonWords = new Map(data.reasons);
 const ruleWords = (rule) => rule ? rule.replace(/[_:]+/g, " ") : "";
 const FILTER_NAMES = new Map([
   ["all", "All"], ["wrong", "Wrong"], ["right", "Right"], ["unreadable", "Unreadable"], ["truncated", "Cut off"], ["failed", "Request failed"],
-  ["lenient", "Strict and lenient disagree"], ["judge", "Judge disagrees"], ["differ", "Differs from the other model"],
+  ["lenient", "Strict and lenient disagree"], ["unsure", "Unsure"], ["judge", "Judge disagrees"], ["differ", "Differs from the other model"],
 ]);
 
 function passes(filter, own, other) {
@@ -15,6 +15,7 @@ function passes(filter, own, other) {
   if (filter === "truncated") return own & TRUNCATED;
   if (filter === "failed") return own & FAILED;
   if (filter === "lenient") return !(own & CORRECT) !== !(own & LENIENT);
+  if (filter === "unsure") return own & UNSURE;
   if (filter === "judge") return own & JUDGE;
   if (filter === "differ") return other !== null && (own & CORRECT) !== (other & CORRECT);
   return true;
@@ -153,12 +154,13 @@ function item(cell, at) {
   const right = bits(text, at) & CORRECT;
   const repeat = Math.floor(at / cell.size);
   return el("li", {}, el("button", { type: "button", class: "item", "data-at": at, onclick: () => go({ at: nameAt(cell, at) }) },
-    el("span", { class: "line" }, el("span", { class: right ? "good" : "bad" }, mark(right), " ", answerText(answers.extracted[at])), el("span", { class: "muted foreign", title: docs.ids[doc] }, tail(docs.ids[doc]) + (repeat ? " #" + (repeat + 1) : ""))),
+    el("span", { class: "line" }, el("span", { class: right ? "good" : "bad" }, mark(right), " ", answerText(answers.extracted[at]), unsure(bits(text, at))), el("span", { class: "muted foreign", title: docs.ids[doc] }, tail(docs.ids[doc]) + (repeat ? " #" + (repeat + 1) : ""))),
     el("span", { class: "ask foreign", dir: "auto" }, docs.questions[doc].slice(0, 240))));
 }
 
 const tail = (id) => id.length > 26 ? "…" + id.slice(-25) : id;
 const mark = (right) => right ? "✓ right" : "✗ wrong";
+const unsure = (own) => own & UNSURE ? el("span", { class: "badge", title: "the grader names another reading" }, "unsure") : null;
 const answerText = (text) => text === null || text === undefined ? el("span", { class: "muted" }, "no answer") : foreign(text.length > 60 ? text.slice(0, 60) + "…" : text);
 
 let detailTurn = 0;
@@ -217,7 +219,8 @@ function side_(side, cell, at, named) {
   const words = reasonWords.get(reason) ?? ruleWords(reason);
   const lenient = !right !== !(own & LENIENT) ? (own & LENIENT ? "Right under the lenient reading (scale, sign by wording, conflicting golds)." : "Wrong under the lenient reading.") : null;
   const facts = el("dl", { class: "answers" },
-    fact("Verdict", el("span", {}, el("strong", { class: right ? "good" : "bad" }, mark(right)), ", " + words), "wide"),
+    fact("Verdict", el("span", {}, el("strong", { class: right ? "good" : "bad" }, mark(right)), ", " + words, own & UNSURE ? ", unsure" : ""), "wide"),
+    own & UNSURE ? fact("Unsure because", foreign(answers.rivals[answers.rival[at]] || "no reason is stored"), "wide") : null,
     fact("Extracted", extracted === null || extracted === undefined ? el("span", { class: "muted" }, "nothing") : foreign(extracted, "code")),
     fact("Normalized", value === null || value === undefined ? el("span", { class: "muted" }, "–") : foreign(value, "code")),
     fact("Found by", answers.rules[answers.rule[at]] ? ruleWords(answers.rules[answers.rule[at]]) : "–", "small"),

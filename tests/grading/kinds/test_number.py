@@ -18,7 +18,7 @@ from finbench.records import REASONS, Answer, Document, Gold, Grade
 
 
 def document(question: str, *golds: Gold, task: str = "finqa", **more: object) -> Document:
-    return Document("x", task, question, Answer("number"), golds, **more)  # type: ignore[arg-type]
+    return Document("x", task, question, Answer("number", currency="USD", gold_form="computed"), golds, **more)  # type: ignore[arg-type]
 
 
 def verdict(question: str, gold: str, reply: str, **more: object) -> Grade:
