@@ -20,7 +20,7 @@ def text() -> str:
     os.environ["COLUMNS"] = "110"
     from finbench.cli import COMMANDS, parser
 
-    parts = [HEAD]
+    parts = [HEAD, f"\n## finbench\n\n```text\n{parser('').format_help().rstrip()}\n```\n"]
     for name in COMMANDS:
         top = parser(name)
         subparsers = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
