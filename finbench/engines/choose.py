@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
@@ -182,14 +183,18 @@ def create(
         return make(engine.removeprefix(FOREIGN), options.get("model_args", ""))
     if name == "openai_api":
         options["base_urls"] = list(base_urls)
-    parameters = inspect.signature(make).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return make(model, **options)
+    parameters = _settings_of(make)
     unknown = sorted(set(options) - set(parameters))
     if unknown:
         flags = ", ".join("--" + key.replace("_", "-") for key in unknown)
         raise UsageError(f"{flags}: the engine {name} has no such setting; leave it out or choose another --engine")
     return make(model, **options, **{key: value for key, value in given.items() if key in parameters})
+
+
+def _settings_of(make: Callable[..., Engine]) -> set[str]:
+    """The settings that an engine takes: its parameters, and the fields of its `settings_type` where it has one."""
+    record = getattr(make, "settings_type", None)
+    return set(inspect.signature(make).parameters) | {one.name for one in (fields(record) if record else ())}
 
 
 def _installed(package: str) -> bool:

@@ -12,12 +12,12 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from finbench.engines.prompts import LongPrompts, first_line, read_template
+from finbench.engines.prompts import first_line, read_template
+from finbench.engines.vllm.settings import VLLMSettings
 from finbench.errors import EngineError
 from finbench.records import Request, Response
 
@@ -66,37 +66,23 @@ class RayCluster:
     """An engine over `replicas` engines, each in a Ray actor of its own."""
 
     name = "ray"
+    settings_type = VLLMSettings
 
     def __init__(
         self,
         model: str,
         *,
         replicas: int = 1,
-        tensor_parallel: int = 1,
-        pipeline_parallel: int = 1,
         ray_address: str | None = None,
         make_engine: Callable[[], Any] | None = None,
         cpus_per_replica: float = 1,
         start_timeout: float = 1800.0,
         max_restarts: int | None = None,
-        revision: str | None = None,
-        dtype: str = "auto",
-        quantization: str | None = None,
-        lora: str | Path | None = None,
-        gpu_memory_utilization: float | None = None,
-        max_model_len: int | None = None,
-        max_num_seqs: int | None = None,
-        enforce_eager: bool = False,
-        trust_remote_code: bool = False,
-        seed: int = 0,
-        long_prompts: LongPrompts = "error",
-        chat_template: str | Path | None = None,
-        template_args: Mapping[str, Any] | None = None,
-        extra: Mapping[str, Any] | None = None,
+        **settings: Any,
     ) -> None:
         """Connects and loads the replicas; EngineError when none is ready within `start_timeout` seconds.
 
-        The settings from `revision` on are LocalVLLM's, and paths must hold on every node; `make_engine` makes another
+        `settings` are LocalVLLM's, whose paths must hold on every node; `make_engine` makes another
         engine at each replica instead. `max_restarts` (default MAX_ATTEMPTS and three per replica) bounds how often
         dead replicas are replaced over the whole run.
         """
@@ -112,25 +98,9 @@ class RayCluster:
                 ray.init(address=ray_address, include_dashboard=False, log_to_driver=False, logging_level="error")
             except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
                 raise EngineError(f"no Ray cluster at {ray_address or 'this machine'}: {first_line(error)}") from error
-        self._make = make_engine or _vllm_maker(
-            model,
-            tensor_parallel=tensor_parallel,
-            pipeline_parallel=pipeline_parallel,
-            revision=revision,
-            dtype=dtype,
-            quantization=quantization,
-            lora=lora,
-            gpu_memory_utilization=gpu_memory_utilization,
-            max_model_len=max_model_len,
-            max_num_seqs=max_num_seqs,
-            enforce_eager=enforce_eager,
-            trust_remote_code=trust_remote_code,
-            seed=seed,
-            long_prompts=long_prompts,
-            chat_template=read_template(chat_template),
-            template_args=template_args,
-            extra=extra,
-        )
+        how = VLLMSettings(**settings)
+        template = read_template(how.chat_template)  # here: no node has the file
+        self._make = make_engine or _vllm_maker(model, **settings | {"chat_template": template})
         self._timeout = start_timeout
         self._restarts = MAX_ATTEMPTS + 3 * replicas if max_restarts is None else max_restarts
         self._members: list[_Member] = []
@@ -139,7 +109,7 @@ class RayCluster:
         self._replicas, self._died = replicas, 0
         self._about: dict[str, object] = {}
         try:
-            self._options = self._placement(tensor_parallel * pipeline_parallel, cpus_per_replica)
+            self._options = self._placement(how.tensor_parallel * how.pipeline_parallel, cpus_per_replica)
             for _ in range(replicas):
                 self._start()
             self._wait_for_replicas()

@@ -10,13 +10,14 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finbench.engines.prompts import LongPrompt, LongPrompts, Prompt, PromptError, Prompts, first_line, read_template
+from finbench.engines.prompts import LongPrompt, Prompt, PromptError, Prompts, first_line, read_template
 from finbench.engines.vllm.process import device_name, died, guard_engine, load, vllm_version, watch_engine
+from finbench.engines.vllm.settings import VLLMSettings
 from finbench.errors import EngineError
 from finbench.records import Message, Request, Response, Sampling
 
@@ -39,63 +40,30 @@ class LocalVLLM:
 
     name = "vllm"
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        revision: str | None = None,
-        dtype: str = "auto",
-        quantization: str | None = None,
-        tensor_parallel: int = 1,
-        pipeline_parallel: int = 1,
-        data_parallel: int = 1,
-        lora: str | Path | None = None,
-        gpu_memory_utilization: float | None = None,
-        max_model_len: int | None = None,
-        max_num_seqs: int | None = None,
-        enforce_eager: bool = False,
-        trust_remote_code: bool = False,
-        seed: int = 0,
-        long_prompts: LongPrompts = "error",
-        chat_template: str | Path | None = None,
-        template_args: Mapping[str, Any] | None = None,
-        extra: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Loads the model; EngineError says what is missing. `extra` are further arguments of vLLM's EngineArgs."""
-        if data_parallel > 1:
+    settings_type = VLLMSettings
+
+    def __init__(self, model: str, **settings: Any) -> None:
+        """Loads the model; EngineError says what is missing. `settings` are the fields of VLLMSettings."""
+        how = VLLMSettings(**settings)
+        if how.data_parallel > 1:
             raise EngineError(
-                f"data parallelism ({data_parallel}) needs several engines: use --serve (vllm serve "
-                f"--data-parallel-size {data_parallel}) or --engine ray --replicas {data_parallel}"
+                f"data parallelism ({how.data_parallel}) needs several engines: use --serve (vllm serve "
+                f"--data-parallel-size {how.data_parallel}) or --engine ray --replicas {how.data_parallel}"
             )
-        template = read_template(chat_template)
-        self.model, self.revision = model, revision
-        self._lora_path = None if lora is None else Path(lora)
-        arguments: dict[str, Any] = {
-            "model": model,
-            "revision": revision,
-            "tokenizer_revision": revision,
-            "dtype": dtype,
-            "quantization": quantization,
-            "tensor_parallel_size": tensor_parallel,
-            "pipeline_parallel_size": pipeline_parallel,
-            "enforce_eager": enforce_eager,
-            "trust_remote_code": trust_remote_code,
-            "seed": seed,
-            **_given(
-                gpu_memory_utilization=gpu_memory_utilization, max_model_len=max_model_len, max_num_seqs=max_num_seqs
-            ),
-            **(_lora_arguments(self._lora_path) if self._lora_path else {}),
-            **(extra or {}),
-        }
+        template = read_template(how.chat_template)
+        self.model, self.revision = model, how.revision
+        self._lora_path = None if how.lora is None else Path(how.lora)
+        lora = _lora_arguments(self._lora_path) if self._lora_path else {}
+        arguments = how.arguments(model) | lora | dict(how.extra)
         self.llm = load(arguments)
         self._engine = self.llm.llm_engine
         config = self._engine.vllm_config
         self.prompts = Prompts(
             self.llm.get_tokenizer(),
             config.model_config.max_model_len,
-            policy=long_prompts,
+            policy=how.long_prompts,
             chat_template=template,
-            template_args=dict(template_args or {}),
+            template_args=dict(how.template_args or {}),
         )
         self.window = 4 * config.scheduler_config.max_num_seqs
         self._lora = _lora_request(self._lora_path) if self._lora_path else None
@@ -277,11 +245,6 @@ def _likelihood(one: _Pending, output: Any, seconds: float) -> Response:
         logprob=sum(entry.logprob for entry in entries),
         greedy=all(entry.rank == 1 for entry in entries),
     )
-
-
-def _given(**settings: Any) -> dict[str, Any]:
-    """Those that were set: vLLM's own default stands for the others."""
-    return {key: value for key, value in settings.items() if value is not None}
 
 
 def _lora_arguments(path: Path) -> dict[str, Any]:
