@@ -30,6 +30,8 @@ WAYS = {
     "a pattern": "dataset_path: text\ndataset_kwargs: {data_files: {test: 'ABOVE/*.txt'}}",
     "a link": "dataset_path: text\ndataset_kwargs: {data_files: {test: HERE/link.txt}}",
     "a pattern over a link": "dataset_path: text\ndataset_kwargs: {data_files: {test: 'HERE/l*.txt'}}",
+    "the present folder": "dataset_path: text",
+    "the present folder again": "dataset_path: text\ndataset_kwargs: {data_files: {test: ''}, cache_dir: HERE/cache}",
     "a folder": "dataset_path: text\ndataset_kwargs: {data_dir: ABOVE}",
     "a folder with a link": "dataset_path: text\ndataset_kwargs: {data_dir: HERE}",
     "below another folder": "dataset_path: text\ndataset_kwargs: {data_dir: ABOVE, data_files: {test: secret.txt}}",

@@ -200,7 +200,8 @@ def quiet(words: list[str]) -> int:
 
 
 @pytest.mark.slow
-def test_two_thousand_mutants_of_task_files_end_in_words(tmp_path):
+def test_two_thousand_mutants_of_task_files_end_in_words(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     draw = random.Random(SEED)
     place = folder(tmp_path / "theirs", {})
     bad = []

@@ -11,7 +11,7 @@ import hashlib
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -145,6 +145,8 @@ def outside(path: Any, kwargs: Any, prompt: Any, root: Path) -> Iterator[tuple[s
         yield "dataset_kwargs", f"dataset_kwargs: {kwargs!r} is no mapping"
     if path is not None and path not in FILE_BUILDERS:
         yield "dataset_path", f"dataset_path: {path!r} is a data set of the hub, or a folder that is read as one"
+    if path in FILE_BUILDERS and not any(text for key, text in _locations(given) if key != "cache_dir"):
+        yield "dataset_path", f"dataset_path: {path!r} without data_files reads whatever lies in the present folder"
     for key in map(str, given):
         if key not in FORMAT_SETTINGS:
             yield "dataset_kwargs", f"dataset_kwargs: `{key}` reaches beyond the file of the rows"
@@ -182,7 +184,7 @@ def _stays(text: Any, root: Path, base: str) -> bool:
     whole = Path(base) / text
     matched = glob.iglob(str(whole), recursive=True)  # noqa: PTH207 -- Path.glob takes no absolute pattern
     fixed = Path(*takewhile(lambda part: not set(part) & set("*?["), whole.parts))
-    found = [fixed, *map(Path, matched), *(whole.rglob("*") if whole.is_dir() else [])]
+    found = chain([fixed], map(Path, matched), whole.rglob("*") if whole.is_dir() else ())
     return all(item.resolve().is_relative_to(root.resolve()) for item in found)
 
 
