@@ -5,7 +5,8 @@
 
 A change flips a comparison, adds one to a number, negates a condition, turns `and` into `or`, + into -, or returns nothing.
 Each runs in a copy of the repository against the module's own tests: tests/<room>/test_<module>.py and the module's
-doctests, or where there is no such file every test file that imports the module. A change that survives is printed; some
+doctests, or where there is no such file every test file that imports the module; the reader's modules also against the
+tables of replies. A change that survives is printed; some
 are equivalent, as one in a number that bounds a cache. A run that takes longer than --limit seconds hangs, and counts as
 killed.
 """
@@ -26,6 +27,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 COPIED = ("finbench", "tests", "tasks", "benchmarks", "docs", "leaderboards", "scripts")  # and the files beside them
+TABLES = ("grading/test_cases.py", "grading/kinds/test_number.py")  # the tests of the reader are tables of replies
 Change = tuple[int, str, Callable[[], None], Callable[[], None]]  # line, what in words, do it, undo it
 
 COMPARED = {
@@ -85,7 +87,8 @@ def tests_of(module: Path, root: Path) -> list[str]:
     found = [own] if own.is_file() else sorted(
         path for path in (root / "tests").rglob("test_*.py") if importing.search(path.read_text(encoding="utf-8"))
     )  # fmt: skip
-    return [str(module), *(str(path.relative_to(root)) for path in found)]
+    found += [root / "tests" / path for path in TABLES if room.parts[:1] == ("grading",)]
+    return [str(module), *dict.fromkeys(str(path.relative_to(root)) for path in found)]
 
 
 def passes(root: Path, tests: list[str], limit: float) -> bool:
