@@ -241,7 +241,8 @@ def test_only_scores_that_are_means_over_questions_are_compared_by_question(both
 
 
 def test_scoring_the_run_again_keeps_lm_evals_numbers(both: dict[str, Any]) -> None:
-    document, changed = rescore.rescore(both["run"])
+    document, changed, problems = rescore.rescore(both["run"])
+    assert problems == []
     assert changed == 0
     for name, entry in both["ours"]["finbench"]["tasks"].items():
         assert document["tasks"][name]["score"] == entry["score"] and document["tasks"][name]["ci"] == entry["ci"]
