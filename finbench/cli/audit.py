@@ -88,13 +88,13 @@ def overlap(args: argparse.Namespace) -> int:
     """Look for the benchmarks in files; the exit code."""
     from dataclasses import asdict
 
-    from finbench.audit import contamination as overlap
+    from finbench.audit.contamination import find, grouped
     from finbench.tasks.load import load
 
     names = [name.strip() for name in args.tasks.split(",") if name.strip()]
     selection = load(names, data=args.data)
     benchmarks = {task.name: _documents(task) for task in selection.tasks}
-    found = overlap.grouped(overlap.find(benchmarks, _records(args.files), args.n), selection.groups)
+    found = grouped(find(benchmarks, _records(args.files), args.n), selection.groups)
     if args.json:
         document = {"schema": 1, "n": args.n, "files": [str(path) for path in args.files]}
         print(json.dumps(document | {"tasks": [asdict(item) for item in found], "sampled": list(selection.sampled)}))
